@@ -1,0 +1,82 @@
+"""The base of all models: camelCase outside, frozen inside, and rules that hold in Python and in the API server alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that a schema cannot say, written twice side by side: in CEL for the API server and in Python.
+
+    `message` tells a person what to write instead. `check` gets the model and answers whether the rule holds.
+    """
+
+    cel: str
+    message: str
+    check: Callable[[Any], bool]
+
+
+class Model(BaseModel):
+    """Frozen; unknown fields are refused. Read what an API server sends with `model_validate(..., extra="ignore")`,
+    so that a newer definition cannot crash an older operator."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _obey_rules(self) -> Self:
+        for rule in self.RULES:
+            if not rule.check(self):
+                raise ValueError(rule.message)
+        return self
+
+    def to_json_object(self) -> dict[str, Any]:
+        """The model as the API server knows it: camelCase, absent instead of null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+_QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
+_FACTORS = {
+    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
+}  # fmt: skip
+
+
+def _number_to_quantity(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Quantity = Annotated[str, BeforeValidator(_number_to_quantity), Field(pattern=_QUANTITY, max_length=32)]
+"""An amount as Kubernetes writes it: `500m`, `2`, `1.5`, `2Gi`."""
+
+
+def quantity_value(quantity: str) -> float:
+    """`quantity` as a plain number: CPUs for `500m`, bytes for `2Gi`. ValueError where it is none."""
+    match = re.match(r"^([0-9.]+)([a-zA-Z]*)$", quantity)
+    if match is None or match[2] not in _FACTORS:
+        raise ValueError(
+            f"{quantity!r} is no quantity: write a number with m, k, M, G, T, P, Ki, Mi, Gi, Ti, Pi or nothing"
+        )
+    return float(match[1]) * _FACTORS[match[2]]
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, min_length=1)]
+"""A DNS label."""
+Line = Annotated[str, Field(max_length=1024)]
+"""One line of text."""
+Path = Annotated[str, Field(min_length=1, max_length=1024)]

@@ -1,0 +1,129 @@
+"""`spec.data`: where the samples come from and how they are prepared."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from wattrain_api.base import Model, Name, Path, Rule
+
+Column = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class ClaimSource(Model):
+    """A file on a PersistentVolumeClaim in the job's namespace."""
+
+    name: Name
+    """Name of the PersistentVolumeClaim."""
+    path: Path
+    """Path of the file on the claim."""
+
+
+class Source(Model):
+    """Where the samples come from: exactly one of the three."""
+
+    RULES: ClassVar = (
+        Rule(
+            "[has(self.builtin), has(self.uri), has(self.claim)].filter(x, x).size() == 1",
+            "give exactly one of builtin, uri and claim",
+            lambda s: sum(x is not None for x in (s.builtin, s.uri, s.claim)) == 1,
+        ),
+    )
+
+    builtin: Literal["digits"] | None = None
+    """A data set that the worker brings: `digits` has 1,797 images of 8x8 pixels in ten classes."""
+    uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """A path, or an address that fsspec understands (file, http, s3, gs, ...), of a .csv, .npz or .parquet file."""
+    claim: ClaimSource | None = None
+    """A file on a PersistentVolumeClaim."""
+
+
+class ColumnSchema(Model):
+    """What must hold for every value of a column."""
+
+    type: Literal["float", "integer", "string", "boolean"] = "float"
+    """Type of the column's values."""
+    min: float | None = None
+    """Smallest value that is allowed."""
+    max: float | None = None
+    """Largest value that is allowed."""
+    nullable: bool = True
+    """Whether values may be missing."""
+
+
+class Outliers(Model):
+    """Rows that lie far from the rest. Thresholds are fitted on the training split only."""
+
+    method: Literal["none", "zscore", "mad", "iqr"] = "none"
+    """`zscore`: distance from the mean in standard deviations; `mad`: from the median in scaled median absolute
+    deviations; `iqr`: from the quartiles in interquartile ranges."""
+    threshold: Annotated[float, Field(gt=0, le=1e6)] = 4.0
+    """Distance from which a value counts as an outlier, in units of the method."""
+    action: Literal["drop", "clip"] = "drop"
+    """What happens in the training split; the other splits are always clipped, so that no sample is lost there."""
+
+
+class Clean(Model):
+    """What is removed or mended before the split."""
+
+    drop_duplicates: bool = True
+    """Remove rows that repeat an earlier one exactly. It happens before the split, so that none leaks."""
+    outliers: Outliers = Outliers()
+    """What to do with outliers."""
+    missing: Literal["drop", "mean", "fail"] = "drop"
+    """Rows with missing values: drop them, fill in the training split's mean, or refuse the data."""
+    label_issues: Literal["off", "report"] = "off"
+    """`report` counts training rows whose label a cross-validated linear model finds improbable. None is changed."""
+
+
+class Split(Model):
+    """How rows are dealt to training, validation and test."""
+
+    RULES: ClassVar = (
+        Rule(
+            "self.train + self.validation + self.test > 0.999 && self.train + self.validation + self.test < 1.001",
+            "train, validation and test must add up to 1",
+            lambda s: abs(s.train + s.validation + s.test - 1) < 1e-3,
+        ),
+        Rule(
+            "!(self.method in ['group', 'time']) || has(self.column)",
+            "split by group or time needs column",
+            lambda s: s.method not in ("group", "time") or s.column is not None,
+        ),
+    )
+
+    method: Literal["hash", "stratified", "group", "time"] = "hash"
+    """`hash`: by a hash of the row, so that appending rows moves none; `stratified`: the same shares in every class;
+    `group`: rows with the same value of column stay together; `time`: in the order of column, oldest for training."""
+    column: Column | None = None
+    """Column for `group` and `time`."""
+    train: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of the rows for training."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the rows for validation while training."""
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the rows for the test at the end."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Another seed deals the rows differently."""
+
+
+class Data(Model):
+    """Where the samples come from and how they are prepared."""
+
+    source: Source
+    """Where the samples come from."""
+    label: Column | None = None
+    """Column that is to be predicted; for builtin data it is known."""
+    features: Annotated[tuple[Column, ...], Field(max_length=4096)] = ()
+    """Columns to predict from; empty: all but the label."""
+    column_schema: Annotated[dict[Column, ColumnSchema], Field(alias="schema", max_length=4096)] = {}
+    """What must hold, checked before anything else, by column."""
+    clean: Clean = Clean()
+    """What is removed or mended."""
+    split: Split = Split()
+    """How rows are dealt to training, validation and test."""
+    normalize: Literal["standard", "minmax", "none"] = "standard"
+    """`standard`: zero mean and unit variance; `minmax`: to [0, 1]. Fitted on the training split only."""
+    engine: Literal["local", "dask"] = "local"
+    """What prepares the data: one process, or Dask inside the job's own pods for what no machine holds."""

@@ -1,0 +1,119 @@
+"""`spec.energy`, `spec.policy`, `spec.queue`, `spec.inference`: limits, deadlines, place in the order, serving."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from wattrain_api.base import Model, Name, Rule
+from wattrain_api.names import DEFAULT_POWER_DOMAIN
+from wattrain_api.training import Seconds
+from wattrain_api.workers import Resources
+
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+
+
+class PowerCap(Model):
+    """The most power that the job may draw: at most one unit."""
+
+    RULES: ClassVar = (
+        Rule(
+            "[has(self.jobWatts), has(self.perGpuWatts), has(self.percentOfMax)].filter(x, x).size() == 1",
+            "give exactly one of jobWatts, perGpuWatts and percentOfMax",
+            lambda c: sum(x is not None for x in (c.job_watts, c.per_gpu_watts, c.percent_of_max)) == 1,
+        ),
+    )
+
+    job_watts: Positive | None = None
+    """Watts of all workers together."""
+    per_gpu_watts: Positive | None = None
+    """Watts of each GPU."""
+    percent_of_max: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Share of each device's own maximum."""
+    min_percent: Annotated[int, Field(ge=1, le=100)] = 55
+    """Never below this share of a device's maximum: under about half, energy per step rises again."""
+    mode: Literal["Hard", "Cooperative"] = "Cooperative"
+    """`Hard`: a node agent sets the device's limit. `Cooperative`: the workers pause between steps."""
+
+
+class Budget(Model):
+    """What the job may spend over its whole life, restarts and suspensions included. The first limit reached binds."""
+
+    energy_kwh: Annotated[Positive | None, Field(alias="energyKWh")] = None
+    """Kilowatt-hours."""
+    carbon_grams: Positive | None = None
+    """Grams of CO2 equivalent."""
+    cost: Positive | None = None
+    """Money, in the currency of the power domain."""
+    basis: Literal["IT", "Facility"] = "IT"
+    """`Facility` counts cooling and losses too (PUE)."""
+    action: Literal["Warn", "Throttle", "CheckpointAndSuspend", "Stop"] = "CheckpointAndSuspend"
+    """What happens when it is spent."""
+    allow_estimated: bool = False
+    """Whether modelled watts may do more than warn."""
+
+
+class Carbon(Model):
+    """When to run, by the carbon intensity of the grid."""
+
+    mode: Literal["Off", "StartWindow", "PauseResume"] = "Off"
+    """`StartWindow` waits for the cleanest window before the deadline."""
+    deadline: AwareDatetime | None = None
+    """When the job must have ended; it always wins."""
+    min_benefit_percent: Annotated[int, Field(ge=0, le=100)] = 5
+    """Saving below which the job starts at once."""
+    estimated_duration_seconds: Seconds | None = None
+    """How long the job takes; default: from earlier runs."""
+
+
+class Energy(Model):
+    """Limits on power, energy, carbon and cost."""
+
+    power_domain: Name = DEFAULT_POWER_DOMAIN
+    """PowerDomain that the job belongs to."""
+    power_cap: PowerCap | None = None
+    """The most power that the job may draw."""
+    budget: Budget | None = None
+    """What the job may spend over its life."""
+    carbon: Carbon | None = None
+    """When to run, by the carbon intensity of the grid."""
+
+
+class Policy(Model):
+    """Restarts, deadlines and what stays afterwards."""
+
+    max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
+    """Failures of the program that are answered by a restart before the job fails. The count starts anew whenever a
+    checkpoint has been committed; disruptions (eviction, preemption, loss of a node) do not count."""
+    restart_window_seconds: Seconds | None = None
+    """The count also starts anew when so long has passed since the last failure."""
+    active_deadline_seconds: Seconds | None = None
+    """The job fails when it has been active for so long; suspended time does not count."""
+    start_deadline_seconds: Seconds = 1800
+    """The job fails when an attempt has not made its first step after so long."""
+    progress_deadline_seconds: Seconds = 300
+    """The group is restarted when no step has ended for so long, or for ten mean steps where that is longer.
+    Evaluation, checkpoints and export may take five times as long."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
+    """The job is deleted so long after it finished."""
+    keep_pods: Literal["None", "Failed", "All"] = "Failed"
+    """Which pods stay after the job finished, for their logs."""
+
+
+class Queue(Model):
+    """Place in the order of admission."""
+
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    """Higher goes first; among equals, the older."""
+
+
+class Inference(Model):
+    """Serving the trained model."""
+
+    enabled: bool = False
+    """Whether the model is served when the job is complete."""
+    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Number of servers."""
+    resources: Resources = Resources()
+    """Requests and limits of each server."""

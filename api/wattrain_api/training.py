@@ -1,0 +1,169 @@
+"""`spec.recipe`, `spec.script` and `spec.training`: what is trained and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from wattrain_api.base import Model, Rule
+
+Argument = Annotated[str, Field(max_length=4096)]
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+
+class RecipeParams(Model):
+    """Shape of the model. Each recipe says which of these it takes."""
+
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=16)] = (64, 64)
+    """Sizes of the hidden layers (mlp)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of hidden units that are dropped in training (mlp)."""
+    classes: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
+    """Number of classes; default: as many as the data has."""
+
+
+class Recipe(Model):
+    """A model that the worker brings."""
+
+    name: Literal["logistic-regression", "mlp", "resnet", "bert", "recommender"]
+    """Which model."""
+    params: RecipeParams = RecipeParams()
+    """Shape of the model."""
+
+
+class Script(Model):
+    """A training script of the user's own. It finds RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its environment."""
+
+    command: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=64)]
+    """Program and its first arguments."""
+    args: Annotated[tuple[Argument, ...], Field(max_length=256)] = ()
+    """Further arguments."""
+    metric_patterns: Annotated[
+        dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+    ] = {}
+    """Regular expressions that find numbers in the script's output, by metric (step, loss, ...): the first group counts."""
+
+
+class Optimizer(Model):
+    """What turns gradients into steps."""
+
+    name: Literal["sgd", "adam", "adamw"] = "adamw"
+    """Which optimizer."""
+    lr: Annotated[float, Field(gt=0, le=1000)] = 1e-3
+    """Learning rate."""
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Weight decay."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Momentum (sgd)."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Decay of the mean of gradients (adam, adamw)."""
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Decay of the mean of squared gradients (adam, adamw)."""
+    clip_gradient_norm: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Scale gradients down to this norm where it is larger."""
+
+
+class Schedule(Model):
+    """How the learning rate changes."""
+
+    name: Literal["constant", "linear", "cosine"] = "constant"
+    """`linear` and `cosine` fall to zero at the last step."""
+    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    """Steps over which the learning rate rises from zero."""
+
+
+class Every(Model):
+    """How often: exactly one of the units."""
+
+    RULES: ClassVar = (
+        Rule(
+            "has(self.steps) != has(self.seconds)",
+            "give exactly one of steps and seconds",
+            lambda e: (e.steps is None) != (e.seconds is None),
+        ),
+    )
+
+    steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    """Every so many steps."""
+    seconds: Seconds | None = None
+    """Every so many seconds."""
+
+
+class EarlyStopping(Model):
+    """Stop when the validation split no longer improves."""
+
+    metric: Literal["loss", "accuracy"] = "loss"
+    """What is watched."""
+    patience: Annotated[int, Field(ge=1, le=100_000)] = 5
+    """Evaluations without improvement that are waited for."""
+    min_delta: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """Smallest change that counts as improvement."""
+
+
+class Training(Model):
+    """How long and how it is trained."""
+
+    RULES: ClassVar = (
+        Rule(
+            "has(self.epochs) != has(self.maxSteps)",
+            "give exactly one of epochs and maxSteps",
+            lambda t: (t.epochs is None) != (t.max_steps is None),
+        ),
+        Rule(
+            "self.gradientAccumulation <= self.batchSize",
+            "gradientAccumulation must not exceed batchSize: each micro-batch needs a sample",
+            lambda t: t.gradient_accumulation <= t.batch_size,
+        ),
+    )
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Passes over the training split."""
+    max_steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    """Optimizer steps, however many passes they are."""
+    batch_size: Annotated[int, Field(ge=1, le=16_777_216)] = 64
+    """Samples an optimizer step, over all workers together: the same whatever the number of workers."""
+    gradient_accumulation: Annotated[int, Field(ge=1, le=65_536)] = 1
+    """Micro-batches that each worker's share of a step is cut into."""
+    optimizer: Optimizer = Optimizer()
+    """What turns gradients into steps."""
+    schedule: Schedule = Schedule()
+    """How the learning rate changes."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Seed of initial weights, order of samples and dropout."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Type of the arithmetic; fp16 needs a GPU."""
+    compile: bool = False
+    """Compile the model with torch.compile."""
+    deterministic: bool = False
+    """The same losses, bit for bit, on any number of workers and after any restart. It costs speed."""
+    logical_shards: Annotated[int, Field(ge=1, le=4096)] = 12
+    """Parts that each global batch is cut into in deterministic mode; the number of ranks must not exceed it."""
+    evaluate_every: Every | None = None
+    """How often the validation split is evaluated; default: after every epoch."""
+    record_every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Steps from one recorded loss to the next; the workers agree on a stop at the same steps."""
+    early_stopping: EarlyStopping | None = None
+    """Stop when the validation split no longer improves."""
+
+
+class Parallelism(Model):
+    """How the work is spread over the ranks."""
+
+    strategy: Literal["DDP", "FSDP", "LocalSGD"] = "DDP"
+    """`DDP`: every rank holds the whole model."""
+    tensor: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Ranks that share each layer."""
+    pipeline: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Stages that the layers are cut into."""
+
+
+class Checkpoint(Model):
+    """When the state of the training is saved."""
+
+    every: Every = Every(seconds=60)
+    """How often."""
+    keep: Annotated[int, Field(ge=2, le=1000)] = 3
+    """How many are kept; at least two, so that a damaged one has a predecessor."""
+    asynchronous: Annotated[bool, Field(alias="async")] = True
+    """Write while the training goes on."""

@@ -1,0 +1,1 @@
+"""The operator: one pure core that decides, and the backends that observe and apply."""

@@ -1,0 +1,1 @@
+"""The worker: a supervisor that never trains, and the ranks that do."""
