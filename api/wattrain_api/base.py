@@ -1,4 +1,4 @@
-"""The base of all models: camelCase outside, frozen inside, and rules that hold in Python and in the API server alike."""
+"""The base of all models: frozen, camelCase outside, with rules that hold in Python and in the API server."""
 
 from __future__ import annotations
 

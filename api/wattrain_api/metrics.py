@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 COMPONENTS: Final = ("cpu", "memory", "gpu", "module")
 """What draws the power. `cpu` by the model stands for the whole share of the machine, fans and disks included."""
 SOURCES: Final = ("nvml", "rapl", "model")
-"""Where a figure comes from: the GPU's counter, the CPU's counter, or the model of CPU time. Only the first two measure."""
+"""Where a figure comes from: the GPU's counter, the CPU's counter, or a model of CPU time; only counters measure."""
 
 
 class Metric(NamedTuple):

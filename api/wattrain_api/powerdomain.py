@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field
 
 from wattrain_api.base import Model, Rule
-from wattrain_api.names import API_VERSION
 from wattrain_api.trainingjob import ObjectMeta
 from wattrain_api.workers import LabelKey, LabelValue
 
 WORLD_MEAN_GRAMS_PER_KWH = 475.0
-"""Mean carbon intensity of the world's electricity in g CO2e/kWh; source: IEA, Global Energy & CO2 Status Report 2019."""
+"""Mean of the world's electricity in g CO2e/kWh; source: IEA, Global Energy & CO2 Status Report 2019."""
 
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 Price = Annotated[float, Field(ge=0, le=1e6)]
@@ -124,7 +123,7 @@ class PowerDomainStatus(Model):
 class PowerDomain(Model):
     """A part of the cluster with one power cap, one tariff and one grid."""
 
-    api_version: Literal["wattrain.dev/v1alpha1"] = API_VERSION
+    api_version: Literal["wattrain.dev/v1alpha1"] = "wattrain.dev/v1alpha1"
     kind: Literal["PowerDomain"] = "PowerDomain"
     metadata: ObjectMeta
     spec: PowerDomainSpec = PowerDomainSpec()

@@ -33,7 +33,7 @@ class Recipe(Model):
 
 
 class Script(Model):
-    """A training script of the user's own. It finds RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its environment."""
+    """A training script of the user's own. It finds RANK, WORLD_SIZE and MASTER_ADDR in its environment."""
 
     command: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=64)]
     """Program and its first arguments."""
@@ -42,7 +42,7 @@ class Script(Model):
     metric_patterns: Annotated[
         dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
     ] = {}
-    """Regular expressions that find numbers in the script's output, by metric (step, loss, ...): the first group counts."""
+    """Regular expressions that find numbers in the output, by metric (step, loss, ...): the first group counts."""
 
 
 class Optimizer(Model):

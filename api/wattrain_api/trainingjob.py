@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from wattrain_api.base import Model, Rule
 from wattrain_api.data import Data
 from wattrain_api.energy import Energy, Inference, Policy, Queue
-from wattrain_api.names import API_VERSION
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.training import Checkpoint, Parallelism, Recipe, Script, Training
 from wattrain_api.workers import Storage, Workers
@@ -110,7 +109,7 @@ class TrainingJobSpec(Model):
 class TrainingJob(Model):
     """A training: what is to be done (spec), and how far it is (status)."""
 
-    api_version: Literal["wattrain.dev/v1alpha1"] = API_VERSION
+    api_version: Literal["wattrain.dev/v1alpha1"] = "wattrain.dev/v1alpha1"
     kind: Literal["TrainingJob"] = "TrainingJob"
     metadata: ObjectMeta
     spec: TrainingJobSpec
