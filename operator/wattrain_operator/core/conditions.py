@@ -1,0 +1,80 @@
+"""Conditions, and the one word for the eye that is derived from them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from wattrain_api import reasons
+from wattrain_api.status import Condition, State, TrainingJobStatus
+from wattrain_operator.core.draft import Draft
+
+Answer = Literal["True", "False", "Unknown"]
+
+
+def is_true(status: TrainingJobStatus, type_: str) -> bool:
+    """Whether the condition `type_` is there and true."""
+    return any(c.type == type_ and c.status == "True" for c in status.conditions)
+
+
+def is_finished(status: TrainingJobStatus) -> bool:
+    """Whether the job is over for good."""
+    return is_true(status, reasons.COMPLETE) or is_true(status, reasons.FAILED)
+
+
+def set_condition(draft: Draft, type_: str, answer: Answer, reason: str, message: str) -> None:
+    """Answer a question. The transition time moves only when the answer does."""
+    generation = draft.seen.job.metadata.generation
+    conditions = list(draft.status.conditions)
+    index = next((i for i, c in enumerate(conditions) if c.type == type_), None)
+    old = None if index is None else conditions[index]
+    since = old.last_transition_time if old is not None and old.status == answer else draft.now
+    new = Condition(
+        type=type_, status=answer, reason=reason, message=message, observed_generation=generation,
+        last_transition_time=since,
+    )  # fmt: skip
+    if index is None:
+        conditions.append(new)
+    else:
+        conditions[index] = new
+    draft.update(conditions=tuple(conditions))
+
+
+def derive_state(draft: Draft) -> None:
+    """Fill in state, reason and message from the conditions. Nobody reads them back."""
+    state = _state(draft)
+    told = next(c for c in draft.status.conditions if c.type == _TOLD_BY[state])
+    draft.update(
+        state=state, reason=told.reason, message=told.message, observed_generation=draft.seen.job.metadata.generation
+    )
+
+
+_TOLD_BY: dict[State, str] = {
+    "Pending": reasons.ADMITTED,
+    "Queued": reasons.ADMITTED,
+    "Preparing": reasons.RUNNING,
+    "Starting": reasons.RUNNING,
+    "Running": reasons.RUNNING,
+    "Restarting": reasons.RUNNING,
+    "Suspending": reasons.SUSPENDED,
+    "Suspended": reasons.SUSPENDED,
+    "Complete": reasons.COMPLETE,
+    "Failed": reasons.FAILED,
+}
+
+
+def _state(draft: Draft) -> State:
+    status = draft.status
+    running = next((c.reason for c in status.conditions if c.type == reasons.RUNNING), "")
+    if is_true(status, reasons.FAILED):
+        return "Failed"
+    if is_true(status, reasons.COMPLETE):
+        return "Complete"
+    if draft.spec.suspend:
+        return "Suspended" if is_true(status, reasons.SUSPENDED) else "Suspending"
+    if not is_true(status, reasons.ADMITTED):
+        return "Queued" if draft.seen.ahead else "Pending"
+    if is_true(status, reasons.RUNNING):
+        return "Running"
+    if running in (reasons.RESTARTING, reasons.BACKING_OFF):
+        return "Restarting"
+    return "Preparing" if running == reasons.PREPARING else "Starting"

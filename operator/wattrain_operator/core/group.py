@@ -1,0 +1,169 @@
+"""The group of one attempt: the preparation, then all workers together, until all are done or one has failed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from wattrain_api import names, reasons
+from wattrain_api.status import ModelStatus, WorkerCounts
+from wattrain_operator.core import restarts
+from wattrain_operator.core.conditions import is_true, set_condition
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.observed import Child, CreateChild, Failure, Report, Role
+
+HANG_STEPS = 10
+"""A step that takes longer than so many mean steps is no slow step any more."""
+PATIENCE_FACTOR = 5
+"""Evaluation, checkpoints and export may take so much longer than a step."""
+_STARTING = ("", "starting", "preparing", "compiling")
+_PATIENT = ("evaluating", "checkpointing", "exporting")
+
+
+def prepare(draft: Draft) -> bool:
+    """Have the data prepared once, before any worker starts. True: not yet."""
+    if draft.status.data_prepared or draft.spec.data is None or not draft.seen.shared_storage:
+        return False
+    child = next((c for c in draft.seen.children if c.role == "prepare"), None)
+    if child is None:
+        if _may_create(draft):
+            _create(draft, "prepare", 0, workers=1)
+            set_condition(draft, reasons.RUNNING, "False", reasons.PREPARING, "the data is being prepared")
+        return True
+    if child.phase == "Succeeded":
+        draft.update(data_prepared=True, attempt_time=draft.now, not_before=None)
+        set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "the data is prepared, the workers start")
+        draft.tell(reasons.DATA_PREPARED, "the data is prepared")
+    elif child.phase == "Failed":
+        restarts.answer_failure(draft, *restarts.first_cause([child]))
+    elif child.terminating_seconds is not None:
+        _answer_loss(draft, [f"the preparation {child.name}"], child.rank)
+    elif not child.ready:
+        _hold_to_start(draft, [child])
+    return True
+
+
+def run_workers(draft: Draft) -> None:
+    """Bring the group up, watch over it, and answer its end."""
+    desired = draft.spec.workers.replicas
+    workers = [c for c in draft.seen.children if c.role == "worker"]
+    failed = [c for c in workers if c.phase == "Failed"]
+    counts = WorkerCounts(desired=desired, ready=sum(c.ready for c in workers), failed=len(failed))
+    if counts != draft.status.workers:
+        draft.update(workers=counts)
+    missing = sorted(set(range(desired)) - {c.rank for c in workers})
+    leaving = [c for c in workers if c.terminating_seconds is not None and not c.ended]
+    if failed:
+        restarts.answer_failure(draft, *restarts.first_cause(failed))
+    elif leaving:
+        _answer_loss(draft, [f"worker {c.name}" for c in leaving], leaving[0].rank)
+    elif missing and draft.status.group_complete:
+        _answer_missing(draft, missing)
+    elif missing:
+        _create_missing(draft, missing)
+    elif all(c.phase == "Succeeded" for c in workers):
+        _complete(draft, workers)
+    else:
+        draft.update(group_complete=True)
+        _watch(draft, workers)
+
+
+def _may_create(draft: Draft) -> bool:
+    """Whether the time has come, and a view that misses no child of an earlier attempt."""
+    not_before = draft.status.not_before
+    if not_before is not None and draft.seen.now < not_before:
+        draft.wake_at(not_before)
+        return False
+    if not draft.seen.fresh:
+        draft.needs_fresh_view = True
+        return False
+    return True
+
+
+def _create_missing(draft: Draft, missing: list[int]) -> None:
+    if not _may_create(draft):
+        return
+    for rank in missing:
+        _create(draft, "worker", rank, workers=draft.spec.workers.replicas)
+    running = next(c for c in draft.status.conditions if c.type == reasons.RUNNING)
+    if running.reason not in (reasons.RESTARTING, reasons.STARTING):
+        set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "the workers start")
+
+
+def _create(draft: Draft, role: Role, rank: int, *, workers: int) -> None:
+    attempt = draft.status.attempt
+    name = names.child_name(draft.seen.job.metadata.name, role, attempt, rank)
+    draft.create(CreateChild(name, role, attempt, rank, workers, restarts.in_place_budget(draft)))
+
+
+def _answer_missing(draft: Draft, missing: list[int]) -> None:
+    """Workers that were there and are not: lost, if the source itself does not have them either."""
+    if not draft.seen.fresh:
+        draft.needs_fresh_view = True
+        return
+    _answer_loss(draft, [f"worker {rank}" for rank in missing], missing[0])
+
+
+def _answer_loss(draft: Draft, who: list[str], rank: int) -> None:
+    step = draft.status.progress.step if draft.status.progress is not None else 0
+    line = f"{', '.join(who[:5])}{' and others' if len(who) > 5 else ''} is gone"
+    failure = Failure(reasons.WORKER_LOST, rank=rank, last_line=line, step=step)
+    restarts.answer_failure(draft, failure, restarts.DISRUPTION)
+
+
+def _complete(draft: Draft, workers: list[Child]) -> None:
+    word = next((c.last_word for c in workers if c.rank == 0), None)
+    metrics, uri = (None, "") if word is None else (word.test, word.model_uri)
+    draft.update(completion_time=draft.now, model=ModelStatus(uri=uri, metrics=metrics))
+    message = f"all {len(workers)} workers are done"
+    set_condition(draft, reasons.COMPLETE, "True", reasons.JOB_COMPLETE, message)
+    set_condition(draft, reasons.RUNNING, "False", reasons.JOB_COMPLETE, message)
+    draft.tell(reasons.JOB_COMPLETE, message)
+
+
+def _watch(draft: Draft, workers: list[Child]) -> None:
+    report = draft.seen.report
+    if report is not None and (report.attempt, report.role) != (draft.status.attempt, "worker"):
+        report = None
+    if all(c.ready or c.phase == "Succeeded" for c in workers):
+        if not is_true(draft.status, reasons.RUNNING):
+            set_condition(draft, reasons.RUNNING, "True", reasons.WORKERS_RUNNING, "all workers are running")
+            draft.tell(
+                reasons.WORKERS_RUNNING, f"all {len(workers)} workers of attempt {draft.status.attempt} are running"
+            )
+        starting = report is None or (draft.spec.script is None and report.phase in _STARTING)
+    else:
+        starting = True
+        if is_true(draft.status, reasons.RUNNING):
+            set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "a worker does not answer")
+    if starting:
+        _hold_to_start(draft, workers)
+    elif report is not None and report.total_steps:
+        _hold_to_progress(draft, report)
+
+
+def _hold_to_start(draft: Draft, workers: list[Child]) -> None:
+    """Until the first step only the start deadline counts: pulling, importing and compiling are not hanging."""
+    limit = draft.spec.policy.start_deadline_seconds
+    since = max(t for t in (draft.status.attempt_time, draft.status.not_before) if t is not None)
+    if draft.seen.now < since + timedelta(seconds=limit):
+        draft.wake_at(since + timedelta(seconds=limit))
+        return
+    waiting = [f"{c.name} ({c.message or c.phase})" for c in workers if not c.ready][:5]
+    message = f"no first step within policy.startDeadlineSeconds ({limit}); "
+    message += f"waiting for {', '.join(waiting)}" if waiting else "all workers run, but none has trained a step"
+    restarts.fail(draft, reasons.START_DEADLINE_EXCEEDED, message)
+
+
+def _hold_to_progress(draft: Draft, report: Report) -> None:
+    limit = max(float(draft.spec.policy.progress_deadline_seconds), HANG_STEPS * report.step_seconds)
+    if report.phase in _PATIENT:
+        limit *= PATIENCE_FACTOR
+    if report.phase in _STARTING:  # a restart in place starts anew
+        limit = max(limit, float(draft.spec.policy.start_deadline_seconds))
+    if report.unchanged_seconds < limit:
+        draft.wake_after(limit - report.unchanged_seconds)
+        return
+    waited = f"for {report.unchanged_seconds:.0f} s, longer than {limit:.0f} s"
+    line = f"{report.phase} has not moved from step {report.step} {waited}"
+    failure = Failure(reasons.NO_PROGRESS, reasons.EXIT_NO_PROGRESS, last_line=line, step=report.step)
+    restarts.answer_failure(draft, failure, reasons.meaning_of_exit(reasons.EXIT_NO_PROGRESS))

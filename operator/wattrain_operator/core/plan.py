@@ -1,0 +1,47 @@
+"""The decision about one job, told from top to bottom. Pure: the same observation always gives the same plan."""
+
+from __future__ import annotations
+
+from wattrain_operator.core import group, ledger, lifecycle, progress
+from wattrain_operator.core.conditions import derive_state
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.observed import Observed, Plan
+
+
+def plan(seen: Observed) -> Plan:
+    """Decide what to do now, and what to remember.
+
+    Cause and cleanup are different passes: a failure only raises `status.attempt`; a later pass finds children of an
+    older attempt and removes them, a later one finds that the new attempt lacks children and creates them. So an
+    operator may die after any single write and another goes on from what is written.
+    """
+    draft = Draft(seen)
+    if seen.job.metadata.deletion_timestamp is not None:
+        return draft.to_plan()  # its children are owned by it and go with it
+    lifecycle.first_sight(draft)
+    ledger.account(draft)
+    progress.take_report(draft)
+    _decide(draft)
+    derive_state(draft)
+    progress.hold_figures_back(draft, seen.status)
+    return draft.to_plan()
+
+
+def _decide(draft: Draft) -> None:
+    if lifecycle.wind_down_if_finished(draft):
+        return
+    if lifecycle.refuse_unsupported(draft):
+        return
+    if _all_workers_succeeded(draft):  # before a suspension: there is nothing left to suspend
+        group.run_workers(draft)
+        return
+    if lifecycle.suspend(draft) or lifecycle.admit(draft) or lifecycle.fail_if_too_long(draft):
+        return
+    if lifecycle.remove_stale(draft) or group.prepare(draft):
+        return
+    group.run_workers(draft)
+
+
+def _all_workers_succeeded(draft: Draft) -> bool:
+    workers = [c for c in draft.seen.children if c.role == "worker" and c.attempt == draft.status.attempt]
+    return len(workers) == draft.spec.workers.replicas and all(c.phase == "Succeeded" for c in workers)

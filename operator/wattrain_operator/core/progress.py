@@ -1,0 +1,70 @@
+"""What the workers say about themselves: steps, loss, checkpoints, restarts in place."""
+
+from __future__ import annotations
+
+from wattrain_api import reasons
+from wattrain_api.status import CheckpointStatus, Progress, TrainingJobStatus
+from wattrain_operator.core import ledger, restarts
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.observed import Report
+
+
+def take_report(draft: Draft) -> None:
+    """Enter what the supervisor of worker 0 said, if it belongs to the current attempt."""
+    report = draft.seen.report
+    if report is None or report.attempt != draft.status.attempt or report.role != "worker":
+        return
+    _take_checkpoint(draft, report)
+    restarts.take_in_place(draft, report.restarts)
+    draft.update(progress=_progress(draft, report))
+    if report.samples and report.step:
+        _take_efficiency(draft, report)
+
+
+def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
+    """Leave figures as they were where nothing else changed and they were written a moment ago."""
+    after = draft.status
+    if after.progress is None or before.progress is None or before.progress.updated_time is None:
+        return
+    age = (draft.seen.now - before.progress.updated_time).total_seconds()
+    only_figures = after.model_copy(update={"progress": before.progress, "energy": before.energy}) == before
+    if only_figures and age < draft.seen.status_interval_seconds:
+        draft.status = before
+        draft.wake_after(draft.seen.status_interval_seconds - age)
+
+
+def _take_checkpoint(draft: Draft, report: Report) -> None:
+    step, old = report.checkpoint_step, draft.status.checkpoint
+    if step is None or (old is not None and step <= old.step):
+        return
+    joules = ledger.mark_safe(draft, report)
+    draft.update(
+        checkpoint=CheckpointStatus(step=step, joules=joules, time=draft.now),
+        failures_since_checkpoint=0,  # it gets on: the budget is for a training that does not
+    )
+    if old is None:
+        draft.tell(reasons.CHECKPOINT_SAVED, f"first checkpoint, at step {step}: a restart goes on from there")
+
+
+def _progress(draft: Draft, report: Report) -> Progress:
+    old = draft.status.progress
+    new = Progress(
+        phase=report.phase,
+        epoch=report.epoch,
+        step=report.step,
+        total_steps=report.total_steps,
+        loss=report.loss,
+        learning_rate=report.learning_rate,
+        validation=report.validation,
+        samples_per_second=report.samples_per_second,
+        percent=round(100 * report.step / report.total_steps, 1) if report.total_steps else None,
+        eta_seconds=round((report.total_steps - report.step) * report.step_seconds, 1) if report.total_steps else None,
+        updated_time=None if old is None else old.updated_time,
+    )
+    return new if new == old else new.model_copy(update={"updated_time": draft.now})
+
+
+def _take_efficiency(draft: Draft, report: Report) -> None:
+    energy = draft.status.energy
+    per_sample = sum(m.joules for m in energy.open_meters) / report.samples
+    draft.update(energy=energy.model_copy(update={"joules_per_sample": per_sample}))
