@@ -1,0 +1,38 @@
+# Wattrain. `make help` lists the targets.
+PYTHON ?= python3
+JOB ?= examples/digits-mlp.yaml
+BIN := .venv/bin
+
+.PHONY: help run test generate clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.local-installed ## Install what a laptop needs, and train examples/digits-mlp.yaml to its receipt (JOB=...)
+	@$(BIN)/wattrain run $(JOB)
+
+test: .venv/.dev-installed ## Install the rest, and run every check and test
+	@$(BIN)/python -m pytest -n $$(nproc) --dist worksteal
+
+generate: .venv/.dev-installed ## Write again what is generated: manifests/crd and docs/metrics.md
+	@$(BIN)/python -m wattrain_api.crd
+	@$(BIN)/python -m wattrain_api.metrics_doc
+
+clean: ## Remove the virtual environment and all caches; runs/ stays
+	rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Wattrain needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# A torch wheel in PIP_FIND_LINKS (a CPU build, say) is taken before the much larger one of the package index.
+.venv/.local-installed: pyproject.toml | .venv/bin/python
+	@if [ -n "$$PIP_FIND_LINKS" ]; then $(BIN)/pip install --quiet --no-index --no-deps 'torch>=2.10,<3' 2>/dev/null || true; fi
+	$(BIN)/pip install --quiet --editable '.[local]'
+	@touch $@
+
+.venv/.dev-installed: .venv/.local-installed
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
