@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
@@ -42,6 +42,14 @@ class TariffWindow(Model):
         return (today in self.days and minute >= self.start) or (yesterday in self.days and minute < self.end)
 
 
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 class Tariff(Model):
     """What a kilowatt-hour costs."""
 
@@ -49,7 +57,7 @@ class Tariff(Model):
         Rule(
             "self.timeZone.size() > 0",
             "timeZone must be a name of the IANA time zone database, such as Europe/Berlin or UTC",
-            lambda t: t.time_zone in available_timezones(),
+            lambda t: _is_time_zone(t.time_zone),
         ),
     )
 
