@@ -169,8 +169,10 @@ class EnergyStatus(Model):
     """The joules by component and source."""
     open_meters: tuple[Meter, ...] = ()
     """Of these, what the current attempt's workers have reported so far: the mark to count on from."""
-    open_attempt: Count = 0
-    """Attempt that open_meters belong to; 0 is the preparation."""
+    open_group: Annotated[str, Field(max_length=32)] = ""
+    """Group that open_meters belong to: prepare-<attempt> or worker-<attempt>."""
+    safe_joules: float = 0.0
+    """The ledger at the newest checkpoint, or at the newest restart where that is later: a failure loses the rest."""
 
 
 class QueueStatus(Model):
