@@ -52,14 +52,25 @@ def test_a_busy_child_raises_the_joules_above_those_of_idling(said):
     assert cpu.watts > 0
 
 
-def test_the_thread_samples_without_being_asked_and_leaves_no_descriptor(said):
-    before = open_descriptors()
+def test_the_thread_samples_without_being_asked_and_ends(said):
     power = PowerSampler.from_environment(list, {"CUDA_VISIBLE_DEVICES": ""}, stream=said)
     power.start()
     wait_for(lambda: power._readings)
     power.stop()
     power.stop()
     assert not power._thread.is_alive()
+
+
+def test_the_end_closes_every_file(machine, sampler):
+    before = open_descriptors()
+    if before is None:
+        pytest.skip("this machine does not list open files")
+    machine.pod()
+    machine.zone("intel-rapl:0", "package-0", 1000)
+    machine.zone("intel-rapl:1", "package-0", 1000)
+    power = sampler()
+    assert open_descriptors() == before + 3  # cpu.stat, /proc/stat and one zone: the other is its mirror
+    power.stop()
     assert open_descriptors() == before
 
 
@@ -154,6 +165,20 @@ def test_many_threads_may_ask_at_once(machine, sampler, clock):
     for thread in threads:
         thread.join(20)
     assert all(joules == sorted(joules) and joules for joules in seen)
+
+
+def test_without_a_thread_it_still_answers(machine, sampler, clock, said, monkeypatch):
+    machine.pod()
+    power = sampler()
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    power.start()
+    clock.advance(1)
+    assert power.readings()[0].joules > 0
+    assert said.getvalue().count("can't start new thread") == 1
 
 
 def test_a_closed_stream_is_no_error(said):

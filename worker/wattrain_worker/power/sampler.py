@@ -82,7 +82,10 @@ class PowerSampler:
         """Begin to count, and go on in a thread of its own."""
         with self._lock:
             self._sample()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads are allowed here
+            self._notices.once("thread", f"{error}; power is sampled only when it is asked for")
 
     def readings(self) -> list[Reading]:
         """Power and energy now, at most 0.2 s old (older only where a source hangs)."""
@@ -151,7 +154,7 @@ def _start_nvml(module: Any, root: Path, notices: Notices) -> Any:
         return None
     try:
         library.nvmlInit()
-    except library.NVMLError as error:
+    except Exception as error:  # NVML's own and what a mismatched library makes of it
         if has_driver:
             notices.once(
                 "nvml", f"there is an NVIDIA GPU, but its management library fails ({error}); it is not counted"
@@ -165,6 +168,6 @@ def _find_gpus(library: Any, settings: Settings, notices: Notices, clock: Callab
         return []
     try:
         return nvml.find(library, settings.gpus, settings.gpus_by_bus, notices, clock)
-    except library.NVMLError as error:
+    except Exception as error:
         notices.once("nvml", f"the GPUs cannot be listed ({error}); none is counted")
         return []

@@ -1,0 +1,99 @@
+"""What a receipt holds, as receipt.json has it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from wattrain_api.base import Model
+from wattrain_api.status import Meter, Metrics, Restart, Time
+
+
+class JobFacts(Model):
+    """Which job it was and how it ended."""
+
+    name: str
+    namespace: str
+    what: str
+    """The recipe's name, or the script's command."""
+    workers: int
+    ranks: int
+    state: str
+    reason: str
+    message: str
+
+
+class EnergyFacts(Model):
+    """The job's ledger. Facility energy is IT energy x PUE."""
+
+    joules: float
+    low_joules: float
+    high_joules: float
+    facility_joules: float
+    pue: float
+    wasted_joules: float
+    """Of `joules`, what was lost in restarts."""
+    joules_per_sample: float | None
+    measured_ratio: float
+    """Share of the joules that a counter measured; the rest is modelled."""
+    meters: tuple[Meter, ...]
+    """The joules by component and source."""
+
+    def bounds(self, amount: float) -> tuple[float, float]:
+        """Low and high of an amount that is in proportion to the energy: a part of it, its carbon, its cost."""
+        if self.joules <= 0:
+            return amount, amount
+        return amount * self.low_joules / self.joules, amount * self.high_joules / self.joules
+
+
+class CarbonFacts(Model):
+    """CO2 equivalent of the facility's energy; low and high follow those of the energy."""
+
+    grams: float
+    low_grams: float
+    high_grams: float
+    basis: Literal["location-based"] = "location-based"
+    grams_per_kwh: Annotated[float, Field(alias="gramsPerKWh")]
+    zone: str
+    source: str
+
+
+class CostFacts(Model):
+    """Cost of the facility's energy; low and high follow those of the energy."""
+
+    amount: float
+    low: float
+    high: float
+    currency: str
+
+
+class Duration(Model):
+    """From the first start to the end, suspensions included."""
+
+    start_time: Time | None
+    completion_time: Time | None
+    seconds: float | None
+
+
+class Receipt(Model):
+    """What a training did, what it cost, and what is needed to repeat it."""
+
+    version: Literal[1] = 1
+    job: JobFacts
+    duration: Duration
+    test: Metrics | None
+    energy: EnergyFacts
+    carbon: CarbonFacts | None
+    cost: CostFacts | None
+    restart_count: int
+    restarts: tuple[Restart, ...]
+    """The last ten."""
+    seed: int | None
+    versions: dict[str, str]
+    """Of python, torch and wattrain; `not installed` where the package is missing."""
+    data: dict[str, Any] | None
+    """prepare.json."""
+    spec: dict[str, Any]
+    """With the names of environment variables, but not their values: a receipt is shown around."""
+    status: dict[str, Any]

@@ -1,0 +1,209 @@
+"""A run's directory in, three files out: what they say, and what a user's text cannot do to them."""
+
+import json
+import re
+from html.parser import HTMLParser
+from importlib import metadata
+
+import pytest
+
+from wattrain_api.powerdomain import PowerDomain
+from wattrain_api.trainingjob import TrainingJob
+from wattrain_operator.local.receipt import Receipt, write_receipt
+
+EVIL = '<script>alert(1)</script> | `a` **b** @all "q" \n# head'
+STATUS = {
+    "state": "Complete",
+    "startTime": "2026-11-24T02:00:00Z",
+    "completionTime": "2026-11-24T02:03:07Z",
+    "progress": {"step": 690, "totalSteps": 690, "loss": 0.0123},
+    "restartCount": 1,
+    "restarts": [
+        {
+            "time": "2026-11-24T02:01:00Z", "attempt": 1, "inPlace": True, "rank": 1, "reason": "Killed",
+            "exitCode": -9, "lastLine": EVIL, "step": 120, "resumedFromStep": 100, "joulesLost": 6.5,
+        }
+    ],
+    "energy": {
+        "joules": 1000.0, "low": 350.0, "high": 2200.0, "measuredRatio": 0.0, "source": "model", "carbonGrams": 0.132,
+        "cost": 0.0001, "currency": "EUR", "facilityJoules": 1200.0, "wastedJoules": 6.5, "joulesPerSample": 0.02,
+        "meters": [
+            {"component": "cpu", "source": "model", "joules": 1000.0, "lowJoules": 350.0, "highJoules": 2200.0}
+        ],
+    },
+    "model": {"uri": "model", "metrics": {"step": 690, "loss": 0.2, "accuracy": 0.972}},
+}  # fmt: skip
+METRICS = [
+    {"time": 1000.0 + s, "step": s, "loss": 2.0 / s, "watts": 3.0 + s % 2, "joules": 3.0 * s, "attempt": 1}
+    for s in range(1, 51)
+]
+METRICS[30]["validation"] = {"step": 30, "loss": 0.4, "accuracy": 0.9}
+
+
+@pytest.fixture
+def job():
+    return TrainingJob.model_validate(
+        {
+            "metadata": {"name": "digits-mlp", "namespace": "local"},
+            "spec": {
+                "recipe": {"name": "mlp"},
+                "data": {"source": {"builtin": "digits"}},
+                "training": {"epochs": 30, "seed": 7},
+                "workers": {"replicas": 2, "env": [{"name": "API_KEY", "value": "hunter2"}]},
+            },
+        }
+    )
+
+
+@pytest.fixture
+def domain():
+    tariff = {"currency": "EUR", "pricePerKWh": 0.3}
+    carbon = {"zone": "DE", "gramsPerKWh": 396.0, "source": EVIL}
+    return PowerDomain.model_validate(
+        {"metadata": {"name": "default"}, "spec": {"pue": 1.2, "tariff": tariff, "carbon": carbon}}
+    )
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    (tmp_path / "status.json").write_text(json.dumps(STATUS))
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in METRICS) + '{"torn')
+    (tmp_path / "prepare.json").write_text(json.dumps({"rows": {"train": 1437, "test": 180}}))
+    return tmp_path
+
+
+def with_measured(run_dir):
+    status = json.loads(json.dumps(STATUS))
+    status["energy"]["measuredRatio"] = 1.0
+    status["energy"] |= {"low": 1000.0, "high": 1000.0}
+    status["energy"]["meters"] = [
+        {"component": "gpu", "source": "nvml", "joules": 1000.0, "lowJoules": 1000.0, "highJoules": 1000.0}
+    ]
+    (run_dir / "status.json").write_text(json.dumps(status))
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+
+def test_the_json_holds_the_figures_of_the_run(run_dir, job, domain):
+    receipt = write_receipt(run_dir, job, domain)
+    found = json.loads((run_dir / "receipt.json").read_text())
+    assert Receipt.model_validate(found) == receipt
+    assert found["job"] | {"reason": "", "message": ""} == {
+        "name": "digits-mlp", "namespace": "local", "what": "recipe mlp", "workers": 2, "ranks": 2,
+        "state": "Complete", "reason": "", "message": "",
+    }  # fmt: skip
+    assert found["test"] == {"step": 690, "loss": 0.2, "accuracy": 0.972}
+    assert found["energy"]["meters"] == STATUS["energy"]["meters"]
+    assert (found["energy"]["lowJoules"], found["energy"]["highJoules"], found["energy"]["pue"]) == (350, 2200, 1.2)
+    assert found["carbon"]["grams"] == 0.132
+    assert found["carbon"]["lowGrams"] == pytest.approx(0.0462)
+    assert (found["carbon"]["gramsPerKWh"], found["carbon"]["zone"]) == (396.0, "DE")
+    assert found["cost"]["currency"] == "EUR"
+    assert found["cost"]["high"] == pytest.approx(0.00022)
+    assert found["restarts"][0]["joulesLost"] == 6.5
+    assert (found["seed"], found["duration"]["seconds"]) == (7, 187)
+    assert found["data"] == {"rows": {"train": 1437, "test": 180}}
+    assert found["versions"]["wattrain"] == metadata.version("wattrain")
+    assert set(found["versions"]) == {"python", "torch", "wattrain"}
+
+
+def test_values_of_environment_variables_are_in_no_file(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    texts = [(run_dir / f"receipt.{kind}").read_text() for kind in ("json", "md", "html")]
+    assert "API_KEY" in texts[0]
+    assert not any("hunter2" in text for text in texts)
+
+
+def test_modelled_figures_are_called_modelled_with_their_range_everywhere(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    for kind in ("md", "html"):
+        text = (run_dir / f"receipt.{kind}").read_text()
+        assert "1.00 kJ (0.350 to 2.20 kJ)" in text
+        rows = [line for line in text.splitlines() if re.search(r"[0-9] ([km]?J|m?g|EUR)\b", line)]
+        assert len(rows) == 8  # energy, facility, lost, a sample, carbon, cost, the component, the restart
+        assert all(re.search(r"\([0-9.]+ to [0-9.]+ ([km]?J|m?g|EUR)\)", row) for row in rows)
+        assert all("modelled" in row for row in rows[:-1])
+        assert "Energy lost, modelled" in text
+    assert "Power in watts, modelled; shaded: from low to high" in text
+
+
+def test_measured_figures_are_not_called_modelled(run_dir, job, domain):
+    with_measured(run_dir)
+    write_receipt(run_dir, job, domain)
+    for kind in ("md", "html"):
+        text = (run_dir / f"receipt.{kind}").read_text()
+        assert "odelled" not in text
+        assert "measured (nvml)" in text
+
+
+def test_the_page_needs_nothing_from_outside(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    page = Page((run_dir / "receipt.html").read_text())
+    assert not {"script", "link", "img", "iframe", "object", "use", "image"} & set(page.tags)
+    assert not {"src", "href", "xlink:href", "onload", "onerror", "action"} & {name for name, _ in page.attributes}
+    text = (run_dir / "receipt.html").read_text()
+    assert "url(" not in text
+    assert "@import" not in text
+    assert page.tags.count("svg") == 2
+
+
+def test_the_plots_show_training_validation_and_power(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    page = Page((run_dir / "receipt.html").read_text())
+    labels = [value for name, value in page.attributes if name == "aria-label"]
+    assert labels == [
+        "Loss: training from 2.00 to 0.0400; validation from 0.400 to 0.400",
+        "Power in watts, modelled: power from 4.00 to 3.00",
+    ]
+
+
+def test_text_of_a_user_cannot_become_markup(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    html, markdown = ((run_dir / f"receipt.{kind}").read_text() for kind in ("html", "md"))
+    assert "&lt;script&gt;alert(1)" in html
+    assert "<script" not in html + markdown
+    assert "\n# head" not in markdown
+    assert "@all" not in markdown
+    row = next(line for line in markdown.splitlines() if "Killed" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 7  # six columns
+
+
+def test_every_table_has_as_many_cells_in_each_row(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    blocks = (run_dir / "receipt.md").read_text().split("\n\n")
+    found = [b.splitlines() for b in blocks if b.startswith("|")]
+    assert len(found) == 6
+    for table in found:
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table}) == 1
+
+
+def test_a_job_that_failed_before_its_first_step_has_a_receipt_too(tmp_path, job, domain):
+    status = {"state": "Failed", "reason": "BadData", "message": "column age: 3 values below 0"}
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    receipt = write_receipt(tmp_path, job, domain)
+    assert (receipt.test, receipt.data, receipt.carbon, receipt.cost) == (None, None, None, None)
+    for kind in ("md", "html"):
+        text = (tmp_path / f"receipt.{kind}").read_text()
+        assert "BadData: column age: 3 values below 0" in text
+        assert "<svg" not in text
+
+
+def test_a_status_of_a_newer_version_is_read_as_far_as_it_is_known(run_dir, job, domain):
+    (run_dir / "status.json").write_text(json.dumps({**STATUS, "fromTheFuture": 1}))
+    assert write_receipt(run_dir, job, domain).job.state == "Complete"
+
+
+def test_writing_again_leaves_three_files_and_no_others(run_dir, job, domain):
+    before = {p.name for p in run_dir.iterdir()}
+    write_receipt(run_dir, job, domain)
+    write_receipt(run_dir, job, domain)
+    assert {p.name for p in run_dir.iterdir()} - before == {"receipt.json", "receipt.md", "receipt.html"}
