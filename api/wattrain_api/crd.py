@@ -83,6 +83,7 @@ def render(definition: dict[str, Any]) -> str:
 
 
 def _definition(kind: str, short: str, scope: str, schema: Schema, columns: tuple[Column, ...]) -> dict[str, Any]:
+    _spell_out_defaults(schema)
     plural = f"{kind.lower()}s"
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -148,6 +149,19 @@ def _without_defaults(schema: Schema) -> Schema:
     if "items" in schema:
         result["items"] = _without_defaults(schema["items"])
     return result
+
+
+def _spell_out_defaults(schema: Schema) -> None:
+    """The API server checks a default against the rules of its own object before it fills in what lies inside.
+
+    So an object with rules needs a default that names each of its fields; for all others `{}` is enough.
+    """
+    for child in [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]:
+        if child is not None:
+            _spell_out_defaults(child)
+    if "x-kubernetes-validations" in schema and "default" in schema and "properties" in schema:
+        inner = {name: child["default"] for name, child in schema["properties"].items() if "default" in child}
+        schema["default"] = inner | schema["default"]
 
 
 def _add_transition_rules(spec: Schema) -> None:

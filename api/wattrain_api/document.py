@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_VALUES = 100_000
 """Values of a document after its aliases are expanded: what a few lines of nested aliases could blow up."""
 MAX_DEPTH = 64
+MAX_EXACT = 2.0**53
+"""Whole numbers below it are exact as floating-point numbers."""
 _TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
 _FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"))
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
@@ -176,7 +178,8 @@ def resolve(text: str) -> Any:
     if _BASED.match(text):
         return int(text, 0 if re.search("[xbo]", text) else 8)
     if _FLOAT.match(text):
-        return float(text)
+        number = float(text)
+        return int(number) if number.is_integer() and abs(number) < MAX_EXACT else number  # in JSON 1e3 is 1000
     if special := _SPECIAL.match(text):
         return float(f"{special['sign']}inf") if special["word"] else float("nan")
     return text

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import re
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from wattrain_api.base import Model, Name, Rule
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.training import Seconds
 from wattrain_api.workers import Resources
 
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def _from_rfc3339(value: Any) -> Any:
+    # pydantic would also take 1 or "1", a second after 1970, which the API server refuses
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be a time with its zone, such as 2026-12-01T18:00:00Z")
+    return datetime.fromisoformat(value)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_from_rfc3339)]
+"""A time with its zone, by RFC 3339."""
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
@@ -59,7 +75,7 @@ class Carbon(Model):
 
     mode: Literal["Off", "StartWindow", "PauseResume"] = "Off"
     """`StartWindow` waits for the cleanest window before the deadline."""
-    deadline: AwareDatetime | None = None
+    deadline: Moment | None = None
     """When the job must have ended; it always wins."""
     min_benefit_percent: Annotated[int, Field(ge=0, le=100)] = 5
     """Saving below which the job starts at once."""

@@ -80,8 +80,11 @@ class ConfigMapSeries(Model):
     """A series of carbon intensities in a ConfigMap."""
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the ConfigMap."""
     namespace: Annotated[str, Field(min_length=1, max_length=63)]
+    """Its namespace."""
     key: Annotated[str, Field(min_length=1, max_length=253)] = "data"
+    """Entry of the ConfigMap that holds the series."""
 
 
 class CarbonIntensity(Model):

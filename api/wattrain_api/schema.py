@@ -99,7 +99,7 @@ def _rewrite_values(node: Schema, result: Schema) -> None:
             result[bound.lower()] = node[f"exclusive{bound}"]
             result[f"exclusive{bound}"] = True
     if node.get("type") == "integer":
-        small = node.get("minimum", -(2**63)) in _INT32 and node.get("maximum", 2**63) in _INT32
+        small = result.get("minimum", -(2**63)) in _INT32 and result.get("maximum", 2**63) in _INT32
         result["format"] = "int32" if small else "int64"
 
 

@@ -79,7 +79,7 @@ def _words(details: ErrorDetails, path: Path, document: Document, schema: Schema
     written = document.written.get(path)
     typed = isinstance(details["input"], str) and "string" not in kind and here.get("type") != "string"
     shown = _shown(details["input"], None if typed else written)  # with its quotes where they are what is wrong
-    if kind == "value_error":
+    if kind == "value_error" and here.get("format") != "date-time":
         return "", str(context["error"]), ""
     if kind == "missing":
         return "", "required, but missing", _add(str(path[-1]), here)
@@ -112,7 +112,7 @@ def _shown(value: Any, written: str | None) -> str:
 
 def _add(name: str, here: Schema) -> str:
     description = here.get("description", "").split(". ")[0].rstrip(".")
-    return f"add {name}, {_how(here)}" + (f" ({description[:1].lower()}{description[1:]})" if description else "")
+    return f"add {name}" + (f": {description[:1].lower()}{description[1:]}" if description else "")
 
 
 def _needs_quotes(value: Any, here: Schema, written: str | None) -> Words | None:

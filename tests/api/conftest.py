@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from wattrain_api.load import InvalidInput, Loaded, load_files
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.schema import structural_schema
@@ -18,6 +19,13 @@ spec:
   training:
     epochs: 2
 """
+
+
+@pytest.mark.parametrize("deadline", ["1", "'1'", "2026-12-01 18:00:00Z", "2026-12-01T18:00:00", "tomorrow", "[]"])
+def test_a_deadline_is_a_time_with_its_zone_and_nothing_else(refusal, deadline):
+    text = refusal(f"{JOB}  energy: {{carbon: {{deadline: {deadline}}}}}\n")
+    assert text.startswith("job.yaml:10: spec.energy.carbon.deadline: ")
+    assert "must be " in text
 
 
 def test_a_job_is_loaded_with_its_defaults_and_its_domains(load):
@@ -71,7 +79,7 @@ def test_numbers_dates_and_times_mean_what_they_mean_to_kubectl(load):
         ),
         (
             "  workers: {env: [{value: x}]}",
-            "job.yaml:10: spec.workers.env[0].name: required, but missing; add name, one value (name of the variable)",
+            "job.yaml:10: spec.workers.env[0].name: required, but missing; add name: name of the variable",
         ),
         (
             "  workers: {volumes: [{mountPath: data, claim: c}]}",
@@ -141,7 +149,7 @@ def test_a_job_as_the_api_server_shows_it_loads_again(load, job):
 def test_two_domains_of_one_name_are_refused(refusal):
     domain = "---\napiVersion: wattrain.dev/v1alpha1\nkind: PowerDomain\nmetadata: {name: d}\n"
     assert (
-        refusal(JOB + domain + domain) == "job.yaml:14: a second PowerDomain d: the first is in job.yaml:11; give one"
+        refusal(JOB + domain + domain) == "job.yaml:15: a second PowerDomain d: the first is in job.yaml:11; give one"
     )
 
 

@@ -1,11 +1,12 @@
 import pytest
+
 from wattrain_api.load import apply_overrides
 
 
 def test_overrides_win_over_the_file(load, job):
     spec = load(
-        job, "workers.replicas=3", "spec.training.optimizer.lr=1e-2", "recipe.params.hidden=[32, 16]", "training.epochs=",
-        "training.maxSteps=5", "workers.resources.limits.nvidia.com/gpu=2", "workers.env[0].name=A",
+        job, "workers.replicas=3", "spec.training.optimizer.lr=1e-2", "recipe.params.hidden=[32, 16]",
+        "training.epochs=", "training.maxSteps=5", "workers.resources.limits.nvidia.com/gpu=2", "workers.env[0].name=A",
         "workers.env[0].value='3'", "data.schema.age.min=0",
     ).job.spec  # fmt: skip
     assert spec.workers.replicas == 3

@@ -1,0 +1,59 @@
+import pytest
+
+from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_api.trainingjob import TrainingJobSpec
+
+
+def merged(base, change):
+    return {**base, **{k: merged(base.get(k, {}), v) if isinstance(v, dict) else v for k, v in change.items()}}
+
+
+def test_a_plain_job_is_supported(job):
+    assert unsupported(TrainingJobSpec.model_validate(job["spec"])) == []
+
+
+def test_a_tariff_and_a_yearly_mean_are_supported():
+    spec = PowerDomainSpec.model_validate({"tariff": {"pricePerKWh": 0.3}, "carbon": {"gramsPerKWh": 380}, "pue": 1.4})
+    assert unsupported_domain(spec) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"recipe": {"name": "resnet"}}, "spec.recipe.name"),
+        ({"recipe": {"name": "bert"}}, "spec.recipe.name"),
+        ({"recipe": {"name": "recommender"}}, "spec.recipe.name"),
+        ({"data": {"engine": "dask"}}, "spec.data.engine"),
+        ({"workers": {"minReplicas": 1}}, "spec.workers.minReplicas"),
+        ({"parallelism": {"strategy": "FSDP"}}, "spec.parallelism.strategy"),
+        ({"parallelism": {"strategy": "LocalSGD"}}, "spec.parallelism.strategy"),
+        ({"parallelism": {"tensor": 2}}, "spec.parallelism.tensor"),
+        ({"parallelism": {"pipeline": 2}}, "spec.parallelism.pipeline"),
+        ({"storage": {"uri": "s3://bucket"}}, "spec.storage.uri"),
+        ({"energy": {"powerCap": {"jobWatts": 100}}}, "spec.energy.powerCap"),
+        ({"energy": {"budget": {"cost": 1}}}, "spec.energy.budget"),
+        ({"energy": {"carbon": {"mode": "StartWindow"}}}, "spec.energy.carbon.mode"),
+        ({"inference": {"enabled": True}}, "spec.inference.enabled"),
+    ],
+)
+def test_what_is_not_done_yet_is_refused_with_a_remedy(job, change, field):
+    found = unsupported(TrainingJobSpec.model_validate(merged(job["spec"], change)))
+    assert [path for path, _ in found] == [field]
+    assert "in this version; " in found[0][1]
+
+
+def test_an_empty_carbon_and_fp16_are_not_refused_here(job):
+    change = {"energy": {"carbon": {}}, "training": {"precision": "fp16"}}
+    assert unsupported(TrainingJobSpec.model_validate(merged(job["spec"], change))) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"capWatts": 500}, "spec.capWatts"),
+        ({"carbon": {"configMap": {"name": "a", "namespace": "b"}}}, "spec.carbon.configMap"),
+    ],
+)
+def test_what_a_domain_cannot_have_yet_is_refused(spec, field):
+    assert [path for path, _ in unsupported_domain(PowerDomainSpec.model_validate(spec))] == [field]
