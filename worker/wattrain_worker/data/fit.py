@@ -1,0 +1,99 @@
+"""What is learned from the training split and applied to all: outlier bounds, fill values, the scaler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from wattrain_api.data import Outliers
+
+Matrix = npt.NDArray[np.float64]
+"""[rows, columns]; NaN: missing."""
+Vector = npt.NDArray[np.float64]
+"""[columns]"""
+MAD_TO_SIGMA: Final = 1.4826
+"""Standard deviation of a normal distribution by its median absolute deviation: 1 / Phi^-1(3/4)."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What lies outside is an outlier; infinite where a column has none."""
+
+    lower: Vector
+    upper: Vector
+
+    def outside(self, rows: Matrix) -> npt.NDArray[np.bool_]:
+        """[rows]: which rows have a value outside; missing values are inside."""
+        return np.asarray(((rows < self.lower) | (rows > self.upper)).any(axis=1))
+
+    def clipped(self, rows: Matrix) -> Matrix:
+        """`rows` with values outside moved to the nearest bound."""
+        return np.clip(rows, self.lower, self.upper)
+
+
+def fit_bounds(training: Matrix, outliers: Outliers, skip: npt.NDArray[np.bool_]) -> Bounds:
+    """Bounds by `outliers.method` from the values that are there; no column may be missing altogether.
+
+    Columns in `skip`, and those without spread (constant, or with a MAD or an interquartile range of 0), have no
+    outliers: any distance there would be infinite in units of the spread.
+    """
+    if outliers.method == "zscore":
+        low = high = np.nanmean(training, axis=0)
+        spread = np.where(is_constant(training), 0.0, np.nanstd(training, axis=0))
+    elif outliers.method == "mad":
+        low = high = np.nanmedian(training, axis=0)
+        spread = MAD_TO_SIGMA * np.nanmedian(np.abs(training - low), axis=0)
+    elif outliers.method == "iqr":
+        low, high = np.nanquantile(training, [0.25, 0.75], axis=0)
+        spread = high - low
+    else:
+        low = high = spread = np.zeros(training.shape[1])
+    distance = np.where((spread > 0) & ~skip, outliers.threshold * spread, np.inf)
+    return Bounds(low - distance, high + distance)
+
+
+def fit_fill(training: Matrix) -> Vector:
+    """Mean of each column's values that are there."""
+    return np.asarray(np.nanmean(training, axis=0))
+
+
+def filled(rows: Matrix, values: Vector) -> Matrix:
+    """`rows` with missing values replaced by their column's."""
+    return np.where(np.isnan(rows), values, rows)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """(x - mean) / scale. For `minmax`, `mean` is the minimum and `scale` the range."""
+
+    mean: Vector
+    scale: Vector
+
+    def apply(self, rows: Matrix) -> npt.NDArray[np.float32]:
+        """[rows, columns], computed in float64; infinite where it does not fit into float32."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return ((rows - self.mean) / self.scale).astype(np.float32)
+
+
+def fit_scaler(training: Matrix, method: Literal["standard", "minmax", "none"]) -> Scaler:
+    """The scaler for `training`, without missing values. A constant column gets the scale 1, so it becomes 0."""
+    columns = training.shape[1]
+    if method == "none":
+        return Scaler(np.zeros(columns), np.ones(columns))
+    low, high = training.min(axis=0), training.max(axis=0)
+    constant = is_constant(training)  # not by its deviation, which rounding leaves above 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        if method == "minmax":
+            return Scaler(low, np.where(constant, 1.0, high - low))
+        # Row by row, so that every machine adds in the same order whatever its vector width.
+        mean = np.where(constant, low, training.mean(axis=0))
+        deviation = np.sqrt(((training - mean) ** 2).mean(axis=0))
+    return Scaler(mean, np.where(constant | (deviation == 0), 1.0, deviation))
+
+
+def is_constant(rows: Matrix) -> npt.NDArray[np.bool_]:
+    """[columns]: which columns have one value only."""
+    return np.asarray(np.nanmin(rows, axis=0) == np.nanmax(rows, axis=0))

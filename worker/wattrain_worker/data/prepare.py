@@ -1,0 +1,175 @@
+"""The preparation as a whole, in an order that lets nothing leak from validation and test into training.
+
+Schema, duplicates, missing values, classes, split; then, fitted on the training split alone, outliers, fill values and
+scaler; at last shards, and prepare.json when all of them are whole. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from wattrain_api.data import Data
+from wattrain_api.names import FILE_PREPARE
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.errors import BadData, BadSpec, PreparationError, StorageUnavailable
+from wattrain_worker.data.label_issues import suspicious_rows
+from wattrain_worker.data.prepared import (
+    PREPARE_VERSION,
+    SPLITS,
+    Shard,
+    read_document,
+    verify_files,
+    write_document,
+    write_shard,
+)
+from wattrain_worker.data.readers import read
+from wattrain_worker.data.samples import Samples, gather, with_known_classes, without_duplicates, without_missing
+from wattrain_worker.data.sources import CLAIMS_DIR, SourceFile, opened
+from wattrain_worker.data.split import deal
+from wattrain_worker.data.transform import Transformed, transform
+
+_MOST_LISTED: Final = 20
+_LIBRARIES: Final = ("wattrain", "numpy", "polars", "safetensors")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a preparation came to."""
+
+    document: dict[str, Any]
+    """prepare.json"""
+    was_there: bool
+    """Whether the directory held it already, verified, so that nothing was done."""
+
+
+def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR) -> Preparation:
+    """Prepare the data of `spec` in `data_dir`, unless it lies there already.
+
+    Raises a PreparationError, whose text is for the user and whose exit_code is for the process.
+    """
+    data = _demand_data(spec)
+    digest = _spec_hash(spec, data)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with opened(data.source, data_dir, claims_dir) as source:
+            document = _found(data_dir, digest, source)
+            if document is not None:
+                _demand_rows_for_ranks(document["counts"]["training"], spec)
+                return Preparation(document, was_there=True)
+            return Preparation(_prepared(spec, data, source, digest, data_dir), was_there=False)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"data directory {data_dir}: {error.strerror or error}; see that it has room and is writable for "
+            "the user that the workers run as"
+        ) from error
+
+
+def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str, data_dir: Path) -> dict[str, Any]:
+    samples = gather(read(source), data)
+    counts = {"read": len(samples.digests)}
+    if data.clean.drop_duplicates:
+        samples = without_duplicates(samples)
+    counts["duplicates"] = counts["read"] - len(samples.digests)
+    present = without_missing(samples, data.clean.missing)
+    counts["missingDropped"] = len(samples.digests) - len(present.digests)
+    samples = with_known_classes(present)
+    result = transform(samples, deal(data.split, samples.digests, samples.labels.codes, samples.keys), data)
+    counts |= {"outliersDropped": result.outliers_dropped, "outliersClipped": result.outliers_clipped}
+    counts |= {_COUNT_NAMES[split]: len(shard.labels) for split, shard in result.shards.items()}
+    _demand_enough(counts, samples, result.shards["train"], spec, data)
+    document = {
+        "version": PREPARE_VERSION,
+        "specHash": digest,
+        "source": source.to_json_object(),
+        "columns": list(samples.columns),
+        "label": samples.label,
+        "classes": list(samples.labels.classes),
+        "counts": counts,
+        "labelHistogram": {split: _histogram(shard, samples) for split, shard in result.shards.items()},
+        **result.fitted,
+        **({"labelIssues": _label_issues(samples, result)} if data.clean.label_issues == "report" else {}),
+        "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+    }
+    # An old prepare.json must not vouch for new shards, not even for a moment.
+    (data_dir / FILE_PREPARE).unlink(missing_ok=True)
+    document["files"] = {f"{split}.safetensors": write_shard(data_dir, split, result.shards[split]) for split in SPLITS}
+    write_document(data_dir, document)
+    return document
+
+
+_COUNT_NAMES: Final = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def _found(data_dir: Path, digest: str, source: SourceFile) -> dict[str, Any] | None:
+    """The prepare.json of this very preparation, if all it lists is there and whole."""
+    try:
+        document = read_document(data_dir)
+    except PreparationError:
+        return None
+    same = document.get("specHash") == digest and document.get("source") == source.to_json_object()
+    return document if same and verify_files(data_dir, document) else None
+
+
+def _spec_hash(spec: TrainingJobSpec, data: Data) -> str:
+    recipe = spec.recipe.name if spec.recipe else ""
+    canonical = json.dumps({"data": data.to_json_object(), "recipe": recipe}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _demand_data(spec: TrainingJobSpec) -> Data:
+    if spec.data is None:
+        raise BadSpec("spec.data: not given, so there is nothing to prepare; say where the samples come from")
+    if spec.data.engine != "local":
+        raise BadSpec(f"spec.data.engine: {spec.data.engine!r} is not supported yet; set it to 'local'")
+    return spec.data
+
+
+def _demand_rows_for_ranks(training_rows: int, spec: TrainingJobSpec) -> None:
+    ranks = spec.workers.replicas * spec.workers.processes_per_worker
+    if training_rows < ranks:
+        raise BadData(
+            f"data: {training_rows} training rows are fewer than the {ranks} ranks (spec.workers.replicas x "
+            "processesPerWorker); lower them, or give more rows"
+        )
+
+
+def _demand_enough(
+    counts: dict[str, int], samples: Samples, training: Shard, spec: TrainingJobSpec, data: Data
+) -> None:
+    _demand_rows_for_ranks(counts["training"], spec)
+    for split, share in (("validation", data.split.validation), ("test", data.split.test)):
+        if share > 0 and counts[split] == 0:
+            raise BadData(
+                f"data: the {split} split is empty: {len(samples.digests)} rows are left, and spec.data.split.{split} "
+                f"is {share:g}; give more rows, raise the share, or set it to 0"
+            )
+    present = np.unique(training.labels)
+    if len(present) < 2:
+        raise BadData(
+            f"data: all {len(training.labels)} training rows have the class {samples.labels.classes[present[0]]!r} in "
+            f'column "{samples.label}"; give more rows, or set spec.data.split.method to stratified'
+        )
+    limit = spec.recipe.params.classes if spec.recipe else None
+    if limit is not None and len(samples.labels.classes) > limit:
+        raise BadSpec(
+            f'spec.recipe.params.classes: {limit}, but column "{samples.label}" has {len(samples.labels.classes)} '
+            "classes; raise it, or leave it out"
+        )
+
+
+def _histogram(shard: Shard, samples: Samples) -> list[int]:
+    """Rows by class, in the order of `classes`."""
+    return [int(count) for count in np.bincount(shard.labels, minlength=len(samples.labels.classes))]
+
+
+def _label_issues(samples: Samples, result: Transformed) -> dict[str, Any]:
+    training = result.shards["train"]
+    rows = result.training_rows[suspicious_rows(training.features, training.labels)]
+    return {"count": len(rows), samples.place_word + "s": samples.places[rows[:_MOST_LISTED]].tolist()}

@@ -1,0 +1,46 @@
+"""A table as it was read: columns under their names, and the place of every row in its file."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from wattrain_worker.data.errors import BadData
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, nothing interpreted: the columns of a CSV file are strings."""
+
+    frame: pl.DataFrame
+    places: npt.NDArray[np.int64]
+    """[rows]: line (CSV) or 1-based row (otherwise) of each row, for messages."""
+    place_word: str
+    """`line` or `row`."""
+    default_label: str | None
+    """The label where the spec names none."""
+
+    def column(self, name: str, field: str) -> pl.Series:
+        """The column `name`, which `field` of the spec asked for."""
+        if name not in self.frame.columns:
+            close = difflib.get_close_matches(name, self.frame.columns, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise BadData(
+                f'data: column "{name}" ({field}) is not in the data; {hint}its columns are '
+                f"{listed(self.frame.columns)}"
+            )
+        return self.frame[name]
+
+    def place(self, row: int) -> str:
+        """Where row `row` (0-based) is in the file: `line 17`."""
+        return f"{self.place_word} {self.places[row]}"
+
+
+def listed(names: list[str], limit: int = 12) -> str:
+    """`names` for a message, cut where there are many."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
