@@ -22,11 +22,12 @@ def is_finished(status: TrainingJobStatus) -> bool:
 
 
 def set_condition(draft: Draft, type_: str, answer: Answer, reason: str, message: str) -> None:
-    """Answer a question. The transition time moves only when the answer does."""
+    """Answer a question. The transition time moves only when the answer does: other than the stored one, for within
+    a pass it may be given and taken back."""
     generation = draft.seen.job.metadata.generation
     conditions = list(draft.status.conditions)
     index = next((i for i, c in enumerate(conditions) if c.type == type_), None)
-    old = None if index is None else conditions[index]
+    old = next((c for c in draft.seen.status.conditions if c.type == type_), None)
     since = old.last_transition_time if old is not None and old.status == answer else draft.now
     new = Condition(
         type=type_, status=answer, reason=reason, message=message, observed_generation=generation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from wattrain_api import names, reasons
 from wattrain_api.status import ModelStatus, WorkerCounts
@@ -26,6 +26,7 @@ def prepare(draft: Draft) -> bool:
     child = next((c for c in draft.seen.children if c.role == "prepare"), None)
     if child is None:
         if _may_create(draft):
+            draft.update(not_before=draft.now)  # from here on the start deadline counts
             _create(draft, "prepare", 0, workers=1)
             set_condition(draft, reasons.RUNNING, "False", reasons.PREPARING, "the data is being prepared")
         return True
@@ -37,7 +38,7 @@ def prepare(draft: Draft) -> bool:
         restarts.answer_failure(draft, *restarts.first_cause([child]))
     elif child.terminating_seconds is not None:
         _answer_loss(draft, [f"the preparation {child.name}"], child.rank)
-    elif not child.ready:
+    elif child.phase == "Pending":
         _hold_to_start(draft, [child])
     return True
 
@@ -45,7 +46,7 @@ def prepare(draft: Draft) -> bool:
 def run_workers(draft: Draft) -> None:
     """Bring the group up, watch over it, and answer its end."""
     desired = draft.spec.workers.replicas
-    workers = [c for c in draft.seen.children if c.role == "worker"]
+    workers = [c for c in draft.seen.children if c.role == "worker" and c.attempt == draft.status.attempt]
     failed = [c for c in workers if c.phase == "Failed"]
     counts = WorkerCounts(desired=desired, ready=sum(c.ready for c in workers), failed=len(failed))
     if counts != draft.status.workers:
@@ -53,7 +54,8 @@ def run_workers(draft: Draft) -> None:
     missing = sorted(set(range(desired)) - {c.rank for c in workers})
     leaving = [c for c in workers if c.terminating_seconds is not None and not c.ended]
     if failed:
-        restarts.answer_failure(draft, *restarts.first_cause(failed))
+        replaced = [c.rank for c in workers if c.phase == "Pending"]
+        _answer_failed(draft, failed, sorted({c.rank for c in leaving} | {*missing, *replaced}))
     elif leaving:
         _answer_loss(draft, [f"worker {c.name}" for c in leaving], leaving[0].rank)
     elif missing and draft.status.group_complete:
@@ -63,7 +65,8 @@ def run_workers(draft: Draft) -> None:
     elif all(c.phase == "Succeeded" for c in workers):
         _complete(draft, workers)
     else:
-        draft.update(group_complete=True)
+        if not draft.status.group_complete:
+            draft.update(group_complete=True)
         _watch(draft, workers)
 
 
@@ -82,6 +85,8 @@ def _may_create(draft: Draft) -> bool:
 def _create_missing(draft: Draft, missing: list[int]) -> None:
     if not _may_create(draft):
         return
+    if len(missing) == draft.spec.workers.replicas:
+        draft.update(not_before=draft.now)  # the old workers are gone: from here on the start deadline counts
     for rank in missing:
         _create(draft, "worker", rank, workers=draft.spec.workers.replicas)
     running = next(c for c in draft.status.conditions if c.type == reasons.RUNNING)
@@ -93,6 +98,20 @@ def _create(draft: Draft, role: Role, rank: int, *, workers: int) -> None:
     attempt = draft.status.attempt
     name = names.child_name(draft.seen.job.metadata.name, role, attempt, rank)
     draft.create(CreateChild(name, role, attempt, rank, workers, restarts.in_place_budget(draft)))
+
+
+def _answer_failed(draft: Draft, failed: list[Child], gone: list[int]) -> None:
+    """Workers have failed. Where all that they know is that a peer is lost, its being taken away is the cause; and it
+    is looked up at the source, for the failure of a survivor may be seen before the end of the one it names."""
+    failure, meaning = restarts.first_cause(failed)
+    if meaning.reason != reasons.PEER_LOST:
+        restarts.answer_failure(draft, failure, meaning)
+    elif not draft.seen.fresh:
+        draft.needs_fresh_view = True
+    elif gone:
+        _answer_loss(draft, [f"worker {rank}" for rank in gone], gone[0])
+    else:
+        restarts.answer_failure(draft, failure, meaning)
 
 
 def _answer_missing(draft: Draft, missing: list[int]) -> None:
@@ -121,37 +140,77 @@ def _complete(draft: Draft, workers: list[Child]) -> None:
 
 
 def _watch(draft: Draft, workers: list[Child]) -> None:
+    answering = all(c.ready or c.phase == "Succeeded" for c in workers)
+    _tell_whether_running(draft, len(workers), answering)
     report = draft.seen.report
     if report is not None and (report.attempt, report.role) != (draft.status.attempt, "worker"):
         report = None
-    if all(c.ready or c.phase == "Succeeded" for c in workers):
-        if not is_true(draft.status, reasons.RUNNING):
-            set_condition(draft, reasons.RUNNING, "True", reasons.WORKERS_RUNNING, "all workers are running")
-            draft.tell(
-                reasons.WORKERS_RUNNING, f"all {len(workers)} workers of attempt {draft.status.attempt} are running"
-            )
-        starting = report is None or (draft.spec.script is None and report.phase in _STARTING)
-    else:
-        starting = True
-        if is_true(draft.status, reasons.RUNNING):
-            set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "a worker does not answer")
-    if starting:
+    if _has_trained(draft) or (draft.spec.script is not None and report is not None and answering):
+        if report is not None and report.total_steps:
+            _hold_to_progress(draft, report)
+        elif report is None and not answering:
+            _hold_to_answer(draft, workers)
+    elif report is not None or not answering:  # else an operator that has just started: it has not asked yet
         _hold_to_start(draft, workers)
-    elif report is not None and report.total_steps:
-        _hold_to_progress(draft, report)
+
+
+def _tell_whether_running(draft: Draft, workers: int, answering: bool) -> None:
+    running = is_true(draft.status, reasons.RUNNING)
+    if answering and not running:
+        set_condition(draft, reasons.RUNNING, "True", reasons.WORKERS_RUNNING, "all workers are running")
+        draft.tell(reasons.WORKERS_RUNNING, f"all {workers} workers of attempt {draft.status.attempt} are running")
+    elif running and not answering:
+        set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "a worker does not answer")
+
+
+def _has_trained(draft: Draft) -> bool:
+    """Whether this attempt's group has left its start behind. The status remembers it, for an operator that has just
+    started knows no report, and must not take a group that has trained for hours for one that does not start."""
+    progress = draft.status.progress
+    return draft.status.in_place_seen > 0 or (progress is not None and progress.phase not in _STARTING)
 
 
 def _hold_to_start(draft: Draft, workers: list[Child]) -> None:
     """Until the first step only the start deadline counts: pulling, importing and compiling are not hanging."""
     limit = draft.spec.policy.start_deadline_seconds
-    since = max(t for t in (draft.status.attempt_time, draft.status.not_before) if t is not None)
-    if draft.seen.now < since + timedelta(seconds=limit):
-        draft.wake_at(since + timedelta(seconds=limit))
+    if not _is_over(draft, _silent_since(draft), limit):
         return
-    waiting = [f"{c.name} ({c.message or c.phase})" for c in workers if not c.ready][:5]
+    waiting = _silent(workers)
     message = f"no first step within policy.startDeadlineSeconds ({limit}); "
     message += f"waiting for {', '.join(waiting)}" if waiting else "all workers run, but none has trained a step"
     restarts.fail(draft, reasons.START_DEADLINE_EXCEEDED, message)
+
+
+def _hold_to_answer(draft: Draft, workers: list[Child]) -> None:
+    """A group that has trained and of which nothing is heard any more is given as long as one that starts."""
+    limit = draft.spec.policy.start_deadline_seconds
+    if _is_over(draft, _silent_since(draft), limit):
+        line = f"no answer for {limit} s from {', '.join(_silent(workers))}"
+        step = draft.status.progress.step if draft.status.progress is not None else 0
+        failure = Failure(reasons.NO_PROGRESS, reasons.EXIT_NO_PROGRESS, last_line=line, step=step)
+        restarts.answer_failure(draft, failure, reasons.meaning_of_exit(reasons.EXIT_NO_PROGRESS))
+
+
+def _silent_since(draft: Draft) -> datetime:
+    """Since when the group has been waited for: its creation, or the end of its running."""
+    running = next(c for c in draft.status.conditions if c.type == reasons.RUNNING)
+    stopped = running.last_transition_time if running.status == "False" else None
+    return max(t for t in (draft.status.attempt_time, draft.status.not_before, stopped) if t is not None)
+
+
+def _silent(workers: list[Child]) -> list[str]:
+    return [f"{c.name} ({c.message or c.phase})" for c in workers if not (c.ready or c.phase == "Succeeded")][:5]
+
+
+def _is_over(draft: Draft, since: datetime, limit_seconds: float) -> bool:
+    """Whether a deadline has passed, by a view that cannot be older than the deadline itself."""
+    over = since + timedelta(seconds=limit_seconds)
+    if draft.seen.now < over:
+        draft.wake_at(over)
+        return False
+    if not draft.seen.fresh:
+        draft.needs_fresh_view = True
+    return draft.seen.fresh
 
 
 def _hold_to_progress(draft: Draft, report: Report) -> None:

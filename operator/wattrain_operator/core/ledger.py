@@ -40,7 +40,7 @@ def write_off(draft: Draft, joules_lost: float | None = None) -> float:
     """A restart: what was spent since the newest checkpoint or restart is lost. Returns it, in joules."""
     energy = draft.status.energy
     unsafe = max(0.0, energy.joules - energy.safe_joules)
-    lost = unsafe if joules_lost is None else min(joules_lost, unsafe)
+    lost = unsafe if joules_lost is None else min(max(0.0, joules_lost), unsafe)
     draft.update(
         energy=energy.model_copy(
             update={"wasted_joules": energy.wasted_joules + lost, "safe_joules": energy.safe_joules + lost}

@@ -53,25 +53,38 @@ def refuse_unsupported(draft: Draft) -> bool:
     return bool(problems)
 
 
+def is_outdated(draft: Draft) -> bool:
+    """Whether there are children of an attempt that the status does not know: then it was read before it was written
+    again, and would have the current workers removed."""
+    if draft.seen.fresh or all(c.attempt <= draft.status.attempt for c in draft.seen.children):
+        return False
+    draft.needs_fresh_view = True
+    return True
+
+
 def suspend(draft: Draft) -> bool:
     """Stop the workers, who save a checkpoint, and remember that they are gone before saying so."""
+    suspended = is_true(draft.status, reasons.SUSPENDED)
     if not draft.spec.suspend:
-        if is_true(draft.status, reasons.SUSPENDED):
+        if suspended:
             set_condition(draft, reasons.SUSPENDED, "False", reasons.JOB_RESUMED, "")
             set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "the job goes on after a suspension")
             draft.tell(reasons.JOB_RESUMED, "the job goes on")
+        elif any(c.reason == reasons.SUSPENDING for c in draft.status.conditions if c.type == reasons.SUSPENDED):
+            set_condition(draft, reasons.SUSPENDED, "False", reasons.NOT_SUSPENDED, "")
         return False
     if draft.seen.children:
         for child in draft.seen.children:
             _end(draft, child)
+        if suspended:  # an old view, or a late child: the job stays suspended
+            return True
         set_condition(draft, reasons.SUSPENDED, "False", reasons.SUSPENDING, "waiting for the workers to save and stop")
         if is_true(draft.status, reasons.RUNNING):
             set_condition(draft, reasons.RUNNING, "False", reasons.SUSPENDING, "the workers are being stopped")
         return True
-    if not draft.seen.fresh and not is_true(draft.status, reasons.SUSPENDED):
+    if not suspended and not draft.seen.fresh:
         draft.needs_fresh_view = True
-        return True
-    if not is_true(draft.status, reasons.SUSPENDED):
+    elif not suspended:
         _set_suspended(draft)
     return True
 

@@ -126,7 +126,8 @@ class Observed:
     blocked_by: str = ""
     """What they wait for."""
     fresh: bool = True
-    """Whether children were read from the source itself just now; a cache may lag behind."""
+    """Whether the job with its status and its children were read from the source itself just now, in this order; a
+    cache may lag behind. Children alone are not enough: an old status would have an old attempt's workers created."""
     shared_storage: bool = True
     """Whether all workers see one directory, so that the data is prepared once."""
     status_interval_seconds: float = 0.0
@@ -167,8 +168,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do now. A backend writes the status first, if it changed (a conflict drops the whole plan), then acts,
-    then tells the events."""
+    """What to do now. A backend writes the status first, if it changed (a conflict drops the whole plan, and the job is
+    looked at again), then acts, then tells the events."""
 
     status: TrainingJobStatus
     creates: tuple[CreateChild, ...] = ()

@@ -30,7 +30,7 @@ def plan(seen: Observed) -> Plan:
 def _decide(draft: Draft) -> None:
     if lifecycle.wind_down_if_finished(draft):
         return
-    if lifecycle.refuse_unsupported(draft):
+    if lifecycle.refuse_unsupported(draft) or lifecycle.is_outdated(draft):
         return
     if _all_workers_succeeded(draft):  # before a suspension: there is nothing left to suspend
         group.run_workers(draft)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from wattrain_api import reasons
 from wattrain_api.status import CheckpointStatus, Progress, TrainingJobStatus
 from wattrain_operator.core import ledger, restarts
+from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Report
 
 
 def take_report(draft: Draft) -> None:
-    """Enter what the supervisor of worker 0 said, if it belongs to the current attempt."""
+    """Enter what the supervisor of worker 0 said, if it belongs to the current attempt and the job is not over."""
     report = draft.seen.report
-    if report is None or report.attempt != draft.status.attempt or report.role != "worker":
+    if report is None or report.attempt != draft.status.attempt or report.role != "worker" or is_finished(draft.status):
         return
+    # In the order in which it happened: what failed before the checkpoint neither counts nor makes it less safe.
+    committed = report.checkpoint_step or 0
+    restarts.take_in_place(draft, tuple(takewhile(lambda r: r.resumed_from_step < committed, report.restarts)))
     _take_checkpoint(draft, report)
     restarts.take_in_place(draft, report.restarts)
     draft.update(progress=_progress(draft, report))
@@ -28,9 +34,13 @@ def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
         return
     age = (draft.seen.now - before.progress.updated_time).total_seconds()
     only_figures = after.model_copy(update={"progress": before.progress, "energy": before.energy}) == before
-    if only_figures and age < draft.seen.status_interval_seconds:
+    if not only_figures or after == before:
+        return
+    if age < draft.seen.status_interval_seconds:
         draft.status = before
         draft.wake_after(draft.seen.status_interval_seconds - age)
+    else:  # joules alone may have changed: the time of the last write counts all the same
+        draft.update(progress=after.progress.model_copy(update={"updated_time": draft.now}))
 
 
 def _take_checkpoint(draft: Draft, report: Report) -> None:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from wattrain_api import reasons
 from wattrain_api.reasons import Meaning
-from wattrain_api.status import Restart
+from wattrain_api.status import Restart, WorkerCounts
 from wattrain_operator.core import ledger
 from wattrain_operator.core.conditions import set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child, Failure, InPlaceRestart
 
 KEPT_RESTARTS = 10
+LINE_LENGTH = 1024
 FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 1.0, 300.0
 DISRUPTION = Meaning(reasons.WORKER_LOST, permanent=False, counted=False)
 
@@ -24,7 +25,7 @@ def first_cause(failed: list[Child]) -> tuple[Failure, Meaning]:
     cause of whatever the program then did.
     """
     told = [_told(child) for child in failed]
-    return min(told, key=lambda pair: (pair[1] is not DISRUPTION, pair[0].reason == reasons.PEER_LOST))
+    return min(told, key=lambda pair: (pair[1] is not DISRUPTION, pair[1].reason == reasons.PEER_LOST))
 
 
 def _told(child: Child) -> tuple[Failure, Meaning]:
@@ -34,7 +35,10 @@ def _told(child: Child) -> tuple[Failure, Meaning]:
     failure = word.failure or Failure(reasons.meaning_of_exit(word.exit_code).reason, word.exit_code, child.rank)
     if word.disruption or failure.reason == reasons.WORKER_LOST:
         return failure, DISRUPTION
-    return failure, reasons.meaning_of_exit(word.exit_code)
+    meaning = reasons.meaning_of_exit(word.exit_code)
+    if meaning.reason == reasons.PEER_LOST and failure.exit_code:  # a survivor that knows what ended its peer
+        meaning = reasons.meaning_of_exit(failure.exit_code)
+    return failure, meaning
 
 
 def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
@@ -65,8 +69,15 @@ def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
 
 def next_attempt(draft: Draft, **fields: object) -> None:
     """Start counting anew for another group of workers; children of the one before become stale."""
+    progress = draft.status.progress
     draft.update(
-        attempt=draft.status.attempt + 1, attempt_time=draft.now, group_complete=False, in_place_seen=0, **fields
+        attempt=draft.status.attempt + 1,
+        attempt_time=draft.now,
+        group_complete=False,
+        in_place_seen=0,
+        workers=WorkerCounts(desired=draft.spec.workers.replicas),
+        progress=None if progress is None else progress.model_copy(update={"phase": ""}),  # it has not trained yet
+        **fields,
     )
 
 
@@ -87,7 +98,8 @@ def take_in_place(draft: Draft, restarts: tuple[InPlaceRestart, ...]) -> None:
 
 def fail(draft: Draft, reason: str, message: str) -> None:
     """End the job as failed. Remembered for good: no later pass runs it again."""
-    draft.update(completion_time=draft.now)
+    workers = draft.status.workers.model_copy(update={"ready": 0})  # those that still run are about to be ended
+    draft.update(completion_time=draft.now, workers=workers)
     set_condition(draft, reasons.FAILED, "True", reason, message)
     set_condition(draft, reasons.COMPLETE, "False", reason, message)
     set_condition(draft, reasons.RUNNING, "False", reason, message)
@@ -117,8 +129,9 @@ def _meaning_of(failure: Failure) -> Meaning:
 
 def _failures(draft: Draft) -> int:
     """Failures that count now: none from before the window."""
-    window, last = draft.spec.policy.restart_window_seconds, draft.status.restarts[-1:]
-    if window is not None and last and (draft.now - last[0].time).total_seconds() > window:
+    window = draft.spec.policy.restart_window_seconds
+    last = next((r for r in reversed(draft.status.restarts) if r.counted), None)
+    if window is not None and last is not None and (draft.now - last.time).total_seconds() > window:
         return 0
     return draft.status.failures_since_checkpoint
 
@@ -129,7 +142,8 @@ def _is_the_same_again(draft: Draft, failure: Failure, meaning: Meaning) -> bool
     if meaning.reason != reasons.PROGRAM_FAILED or not draft.status.restarts:
         return False
     last = draft.status.restarts[-1]
-    return (last.exit_code, last.last_line, last.step) == (failure.exit_code, failure.last_line, failure.step)
+    line = failure.last_line[:LINE_LENGTH]
+    return (last.exit_code, last.last_line, last.step) == (failure.exit_code, line, failure.step)
 
 
 def _resume_step(draft: Draft) -> int:
@@ -161,7 +175,7 @@ def _record(
         node=failure.node[:253],
         reason=failure.reason,
         exit_code=failure.exit_code,
-        last_line=failure.last_line[:1024],
+        last_line=failure.last_line[:LINE_LENGTH],
         step=failure.step,
         resumed_from_step=_resume_step(draft) if in_place is None else in_place.resumed_from_step,
         joules_lost=lost,

@@ -1,0 +1,18 @@
+"""The command line: `wattrain run`, `wattrain validate`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of `wattrain`."""
+    try:
+        from wattrain_operator.cli.app import app
+    except ModuleNotFoundError as error:
+        # Only the package itself is known to be here: the extra that brings the rest may be missing.
+        if error.name is None or error.name.startswith("wattrain"):
+            raise
+        print(f"error: {error.name} is not installed: pip install 'wattrain[local]'", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    app()

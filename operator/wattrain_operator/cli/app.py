@@ -1,0 +1,139 @@
+"""The commands. Each hands over to the local backend and turns the outcome into an exit code."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import traceback
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from wattrain_api.load import InvalidInput, load_files
+from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_operator.cli.outputs import Output, make_view
+from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
+from wattrain_operator.local.session import run_files
+
+app = typer.Typer(
+    name="wattrain",
+    help="Trains models, and tells what the training costs in energy.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Answer(StrEnum):
+    """How `validate` answers."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Files = Annotated[
+    list[Path], typer.Argument(help="YAML files with one TrainingJob and any PowerDomains.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Another value for a field of spec: --set workers.replicas=3."),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wattrain {version('wattrain')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    files: Files,
+    overrides: Overrides = None,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Directory of the run; default: runs/<name of the job>.")
+    ] = None,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the job's /metrics on 127.0.0.1; 0: a free one.")
+    ] = 0,
+    output: Annotated[
+        Output, typer.Option(help="auto: live in a terminal, else plain. json: one JSON object a line.")
+    ] = Output.AUTO,
+) -> None:
+    """Run a TrainingJob on this machine.
+
+    Ctrl-C once: save a checkpoint and stop; twice: stop now. The same command again goes on from the checkpoint.
+    Exit code: 0 complete, 1 failed, 2 bad input, 130 interrupted.
+    """
+    view = make_view(output)
+    try:
+        code = run_files(files, overrides or [], directory, metrics_port, view)
+    except InvalidInput as error:
+        _refuse([str(problem) for problem in error.problems], EXIT_BAD_INPUT, output)
+    except Refused as error:
+        _refuse(list(error.lines), error.exit_code, output)
+    except KeyboardInterrupt:
+        _refuse(["interrupted before anything was started"], EXIT_INTERRUPTED, output)
+    except Exception as error:
+        _refuse([_crash(error)], EXIT_FAILED, output)
+    raise typer.Exit(code)
+
+
+@app.command()
+def validate(
+    files: Files,
+    overrides: Overrides = None,
+    output: Annotated[Answer, typer.Option(help="json: one JSON object with all problems.")] = Answer.TEXT,
+) -> None:
+    """Say what is wrong with a TrainingJob: file and line, field, value and remedy. Nothing is started."""
+    problems: list[dict[str, object]]
+    try:
+        loaded = load_files(files, overrides or ())
+    except InvalidInput as error:
+        lines = [str(p) for p in error.problems]
+        problems = [
+            {"file": p.file, "line": p.line, "field": p.field, "value": p.value, "message": p.message,
+             "remedy": p.remedy}
+            for p in error.problems
+        ]  # fmt: skip
+    else:
+        found = [("TrainingJob", loaded.job.metadata.name, *p) for p in unsupported(loaded.job.spec)]
+        found += [("PowerDomain", d.metadata.name, *p) for d in loaded.domains for p in unsupported_domain(d.spec)]
+        lines = [f"{kind} {name}: {field}: {sentence}" for kind, name, field, sentence in found]
+        problems = [{"kind": kind, "name": name, "field": field, "message": text} for kind, name, field, text in found]
+    if output is Answer.JSON:
+        typer.echo(json.dumps({"valid": not problems, "problems": problems}))
+    elif problems:
+        for line in lines:
+            typer.echo(f"error: {line}", err=True)
+    else:
+        typer.echo(f"TrainingJob {loaded.job.metadata.name}: valid")
+    raise typer.Exit(EXIT_BAD_INPUT if problems else 0)
+
+
+def _refuse(lines: list[str], exit_code: int, output: Output) -> NoReturn:
+    if output is Output.JSON:
+        typer.echo(json.dumps({"type": "error", "lines": lines, "exitCode": exit_code}))
+    for line in lines:
+        typer.echo(f"error: {line}", err=True)
+    raise typer.Exit(exit_code)
+
+
+def _crash(error: Exception) -> str:
+    """Keep the traceback where somebody can find it, and say what happened in a line."""
+    with tempfile.NamedTemporaryFile("w", prefix="wattrain-crash-", suffix=".log", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return f"unexpected {type(error).__name__}: {error}; the traceback is in {file.name}"

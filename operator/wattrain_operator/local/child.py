@@ -1,0 +1,104 @@
+"""One supervisor from start to end, as the core sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import uuid
+from typing import Literal
+
+from wattrain_operator.core.observed import Child, CreateChild, LastWord
+from wattrain_operator.local.launch import Surroundings, launch, listening_socket, termination_file
+from wattrain_operator.local.processes import kill_tree
+from wattrain_operator.local.reports import Json, read_last_word
+
+KILL_AFTER_SECONDS = 15.0
+"""From SIGTERM to SIGKILL: what ranks get for a checkpoint, and some for their supervisor to say its last word."""
+Phase = Literal["Running", "Succeeded", "Failed"]
+
+
+class LocalChild:
+    """A supervisor process and what is remembered of it."""
+
+    def __init__(self, around: Surroundings, made: CreateChild, coordinator_port: int | None, token: str) -> None:
+        """Start it. `coordinator_port` None: it is worker 0 itself, or has no group."""
+        self.made = made
+        self.uid = str(uuid.uuid4())
+        self.removed = False
+        self._file = termination_file(around.directory, made.name)
+        self._asked_to_end_at: float | None = None
+        self._last_word: LastWord | None = None
+        self._shown_ended = False
+        with listening_socket() as listening:  # closed here once it is handed on: a dead supervisor refuses at once
+            self.port: int = listening.getsockname()[1]
+            self._process = launch(around, made, listening, coordinator_port or self.port, token)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the supervisor."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end has been noticed by `look_for_end`."""
+        return self._last_word is not None
+
+    @property
+    def forgettable(self) -> bool:
+        """Whether it is to be removed, and the core has seen its last word."""
+        return self.removed and self._shown_ended
+
+    def look_for_end(self) -> Json | None:
+        """Notice that the process has ended: its last word as JSON, once; else None."""
+        if self.ended or self._process.poll() is None:
+            return None
+        self._last_word, word = read_last_word(self._file, self._process.returncode, self.made.rank)
+        return word
+
+    def observe(self, *, ready: bool) -> Child:
+        """As the core sees it now."""
+        self._shown_ended = self._shown_ended or self.ended
+        asked = self._asked_to_end_at
+        return Child(
+            name=self.made.name,
+            uid=self.uid,
+            role=self.made.role,
+            attempt=self.made.attempt,
+            rank=self.made.rank,
+            phase=self._phase(),
+            ready=ready and not self.ended,
+            terminating_seconds=None if asked is None else time.monotonic() - asked,
+            message="" if ready else "its supervisor does not answer yet",
+            last_word=self._last_word,
+        )
+
+    def remove(self, *, force: bool = False) -> None:
+        """Ask it to save, stop and be forgotten; by force: now."""
+        self.removed = True
+        if self._process.poll() is not None:
+            return
+        if force:
+            self.kill()
+        elif self._asked_to_end_at is None:
+            self._asked_to_end_at = time.monotonic()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)  # the supervisor alone: it stops its ranks, which save
+
+    def kill_if_overdue(self) -> None:
+        """End it by force when it has had its time."""
+        asked = self._asked_to_end_at
+        if asked is not None and not self.ended and time.monotonic() - asked > KILL_AFTER_SECONDS:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and all its ranks now."""
+        if self._process.poll() is None:
+            kill_tree(self.pid)
+            self._process.wait(timeout=5)
+
+    def _phase(self) -> Phase:
+        if self._last_word is None:
+            return "Running"
+        return "Failed" if self._last_word.exit_code else "Succeeded"

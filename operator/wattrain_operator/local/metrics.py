@@ -1,0 +1,133 @@
+"""One /metrics for the whole job: what its supervisors export, labelled with the worker, and the job's own figures."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric as Family
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from wattrain_api import metrics, names
+from wattrain_api.status import State, TrainingJobStatus
+from wattrain_api.trainingjob import TrainingJob
+from wattrain_operator.local.refused import Refused
+
+Pages = Mapping[str, bytes]
+"""/metrics of each supervisor, by worker index."""
+
+
+class MetricsServer:
+    """Serves on 127.0.0.1 from construction on: 503 until it has something to show."""
+
+    def __init__(self, port: int = 0) -> None:
+        """`port` 0: a free one. Refused where it is in use."""
+        self._page: Callable[[], bytes] | None = None
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        except (OSError, OverflowError) as error:
+            used = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            why = "is in use" if used else f"cannot be listened on ({error})"
+            raise Refused(f"--metrics-port {port}: {why}; choose another, or leave it out for a free one") from None
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}{names.PATH_METRICS}"
+        # Looks for the end every 0.05 s; the default of 0.5 s would be the wait of whoever is refused.
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="metrics", daemon=True)
+        self._thread.start()
+
+    def show(self, page: Callable[[], bytes]) -> None:
+        """From now on answer with what `page` gives."""
+        self._page = page
+
+    def close(self) -> None:
+        """Free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path.partition("?")[0] != names.PATH_METRICS:
+                    self.send_error(404)
+                elif outer._page is None:
+                    self.send_error(503)
+                else:
+                    self._answer(outer._page())
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name that http.server has)
+                """Say nothing: the terminal belongs to the view."""
+
+            def _answer(self, body: bytes) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", CONTENT_TYPE_LATEST)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        return Handler
+
+
+def page(job: TrainingJob, status: TrainingJobStatus, pages: Pages) -> bytes:
+    """The text of the exposition."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Ready([*merge(pages), *job_families(job, status)]))
+    return generate_latest(registry)
+
+
+def merge(pages: Pages) -> list[Family]:
+    """The families of all supervisors, each once, its samples labelled `worker`."""
+    merged: dict[str, Family] = {}
+    for worker, text in pages.items():
+        for family in text_string_to_metric_families(text.decode("utf-8", "replace")):
+            into = merged.setdefault(family.name, Family(family.name, family.documentation, family.type))
+            into.samples += [s._replace(labels={**s.labels, "worker": worker}) for s in family.samples]
+    return list(merged.values())
+
+
+def job_families(job: TrainingJob, status: TrainingJobStatus) -> list[Family]:
+    """`wattrain_trainingjob_*` as the status has it. What is not known yet is left out, never 0."""
+    who = {"namespace": job.metadata.namespace, "name": job.metadata.name}
+    progress, energy = status.progress, status.energy
+    percent = None if progress is None else progress.percent
+    values: list[tuple[metrics.Metric, Iterable[tuple[dict[str, str], float | None]]]] = [
+        (metrics.JOB_STATE, [({"state": s}, float(s == status.state)) for s in get_args(State)]),
+        (metrics.JOB_PROGRESS, [({}, None if percent is None else percent / 100)]),
+        (metrics.JOB_LOSS, [({}, None if progress is None else progress.loss)]),
+        (metrics.JOB_RATE, [({}, None if progress is None else progress.samples_per_second)]),
+        (metrics.JOB_POWER, [({}, energy.watts if energy.meters else None)]),
+        (metrics.JOB_ENERGY, [({"component": m.component, "source": m.source}, m.joules) for m in energy.meters]),
+        (metrics.JOB_MEASURED, [({}, energy.measured_ratio if energy.meters else None)]),
+        (metrics.JOB_WASTED, [({}, energy.wasted_joules)]),
+        (metrics.JOB_CARBON, [({}, energy.carbon_grams)]),
+        (metrics.JOB_COST, [({"currency": energy.currency}, energy.cost)]),
+        (metrics.JOB_RESTARTS, [({}, float(status.restart_count))]),
+    ]
+    return [_family(metric, who, samples) for metric, samples in values]
+
+
+def _family(
+    metric: metrics.Metric, who: dict[str, str], samples: Iterable[tuple[dict[str, str], float | None]]
+) -> Family:
+    family = Family(metric.name.removesuffix("_total"), metric.help, metric.type)
+    for labels, value in samples:
+        if value is not None:
+            family.add_sample(metric.name, {**who, **labels}, value)
+    return family
+
+
+class _Ready(Collector):
+    def __init__(self, families: list[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Family]:
+        return self._families

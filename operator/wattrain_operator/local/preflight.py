@@ -1,0 +1,123 @@
+"""What can be known to be wrong before anything starts, and what a laptop does otherwise than a cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from wattrain_api.names import DEFAULT_POWER_DOMAIN
+from wattrain_api.powerdomain import PowerDomain
+from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
+from wattrain_api.workers import Workers
+from wattrain_operator.local.launch import worker_path
+from wattrain_operator.local.refused import Refused
+
+
+def choose_domain(job: TrainingJob, domains: tuple[PowerDomain, ...]) -> PowerDomain:
+    """The PowerDomain that `spec.energy.powerDomain` names; without files, `default` has the built-in numbers."""
+    wanted = job.spec.energy.power_domain
+    found = next((d for d in domains if d.metadata.name == wanted), None)
+    if found is None and wanted != DEFAULT_POWER_DOMAIN:
+        raise Refused(
+            f"spec.energy.powerDomain: {wanted} is in none of the files; add the file that has it to the command, or "
+            "leave the field out"
+        )
+    return found or PowerDomain(metadata=ObjectMeta(name=DEFAULT_POWER_DOMAIN))
+
+
+def check(job: TrainingJob, domain: PowerDomain) -> None:
+    """Refused, with all problems at once, where this machine cannot run the job."""
+    spec = job.spec
+    problems = [f"spec.{field.removeprefix('spec.')}: {sentence}" for field, sentence in unsupported(spec)]
+    problems += [
+        f"PowerDomain {domain.metadata.name}, spec.{field.removeprefix('spec.')}: {sentence}"
+        for field, sentence in unsupported_domain(domain.spec)
+    ]
+    problems += _suspended(spec) + _missing_packages(spec) + _missing_source(spec) + _missing_program(spec)
+    problems += _cluster_only_volumes(spec.workers)
+    if problems:
+        raise Refused(*problems)
+
+
+def notes(spec: TrainingJobSpec) -> list[str]:
+    """What the job asks for and a laptop leaves out, to be said once."""
+    workers, default = spec.workers, Workers()
+    cluster_only = {
+        "image": bool(spec.image),
+        "storage": bool(spec.storage.claim),
+        "workers.nodeSelector": bool(workers.node_selector),
+        "workers.tolerations": bool(workers.tolerations),
+        "workers.topologySpread": bool(workers.topology_spread),
+        "workers.priorityClassName": bool(workers.priority_class_name),
+        "workers.schedulerName": bool(workers.scheduler_name),
+        "workers.imagePullSecrets": bool(workers.image_pull_secrets),
+        "workers.runAsUser": workers.run_as_user != default.run_as_user,
+        "policy.ttlSecondsAfterFinished": spec.policy.ttl_seconds_after_finished is not None,
+    }
+    ignored = [f"spec.{field}" for field, given in cluster_only.items() if given]
+    if not ignored:
+        return []
+    return [f"{', '.join(ignored)}: for clusters, not used here; everything stays in the run's directory"]
+
+
+def _suspended(spec: TrainingJobSpec) -> list[str]:
+    if not spec.suspend:
+        return []
+    return ["spec.suspend: true is not run; write false, or add --set suspend=false"]
+
+
+def _missing_packages(spec: TrainingJobSpec) -> list[str]:
+    """Recipes need what the worker's extra installs. Looked up, never imported: torch takes seconds to import."""
+    if spec.recipe is None:
+        return []
+    missing = [name for name in ("torch", "numpy", "polars", "safetensors") if importlib.util.find_spec(name) is None]
+    return [f"the recipes need {', '.join(missing)}: pip install 'wattrain[local]'"] if missing else []
+
+
+def _missing_source(spec: TrainingJobSpec) -> list[str]:
+    if spec.data is None:
+        return []
+    source = spec.data.source
+    if source.claim is not None:
+        return [
+            f"spec.data.source.claim: {source.claim.name} is a claim of a cluster; here give the file's path "
+            "as spec.data.source.uri"
+        ]
+    path = _local_path(source.uri or "")
+    if path is None:
+        return []
+    if not path.exists():
+        return [
+            f"spec.data.source.uri: there is no file {path} (relative paths start at {Path.cwd()}); "
+            "write the path of a .csv, .npz or .parquet file"
+        ]
+    if path.is_dir():
+        return [f"spec.data.source.uri: {path} is a directory; write the path of a .csv, .npz or .parquet file"]
+    if not os.access(path, os.R_OK):
+        return [f"spec.data.source.uri: {path} cannot be read; change its permissions"]
+    return []
+
+
+def _local_path(uri: str) -> Path | None:
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(uri) if uri and not parts.scheme else None
+
+
+def _missing_program(spec: TrainingJobSpec) -> list[str]:
+    if spec.script is None or shutil.which(spec.script.command[0], path=worker_path()) is not None:
+        return []
+    return [f"spec.script.command: no program {spec.script.command[0]} is on PATH; install it, or write its full path"]
+
+
+def _cluster_only_volumes(workers: Workers) -> list[str]:
+    return [
+        f"spec.workers.volumes[{index}]: {volume.mount_path} cannot be mounted on this machine; leave it out and "
+        "use paths of this machine"
+        for index, volume in enumerate(workers.volumes)
+    ]

@@ -1,0 +1,165 @@
+"""The operator's process: a cache that lags behind the truth, the core, and writes that happen one at a time.
+
+Dying loses all of it. What it then reads first may be older than what it knew before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from wattrain_api.powerdomain import PowerDomainSpec, Tariff
+from wattrain_api.status import TrainingJobStatus
+from wattrain_operator.core import plan as core
+from wattrain_operator.core.observed import Child, CreateChild, DeleteChild, Observed, Plan, Report
+from wattrain_operator.simulated.world import JobObject, World, moment
+
+DOMAIN = PowerDomainSpec(pue=1.5, tariff=Tariff(price_per_kwh=0.3))
+Cache = dict[str, tuple[Child, float | None]]
+"""By name: the child as it was seen, and since when it had been asked to end."""
+
+
+class StatusWrite(NamedTuple):
+    """Store a status; `seen` is what it was decided from."""
+
+    status: TrainingJobStatus
+    version: int
+    seen: Observed
+
+
+class DeleteJob(NamedTuple):
+    """Remove the job with all that it owns."""
+
+
+Write = StatusWrite | CreateChild | DeleteChild | DeleteJob
+Outcome = Literal["done", "conflict"]
+
+
+class Shell:
+    """The operator. `needs_pass` and `wake_at` say when it would look at the job; nothing else makes it."""
+
+    __slots__ = (
+        "cache", "job", "needs_fresh_view", "needs_pass", "pending", "reads_own_writes", "report", "report_since", "shared_storage",
+        "status_interval_seconds", "wake_at",
+    )  # fmt: skip
+
+    def __init__(self, world: World, *, shared_storage: bool, status_interval_seconds: float, reads_own_writes: bool) -> None:
+        self.reads_own_writes = reads_own_writes
+        self.shared_storage, self.status_interval_seconds = shared_storage, status_interval_seconds
+        self.die(world, world.job, Shell.read(world))
+
+    def copy(self) -> Shell:
+        """Another operator in the same state."""
+        other = Shell.__new__(Shell)
+        for name in Shell.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.cache = dict(self.cache)
+        return other
+
+    # --- What it gets to know ----------------------------------------------------------------------------------
+    @staticmethod
+    def read(world: World) -> Cache:
+        """The children as the source has them."""
+        return {name: process.seen for name, process in world.children.items()}
+
+    def die(self, world: World, job: JobObject, listed: Cache) -> None:
+        """Lose all memory, and start anew with what the first LISTs give, which may be old."""
+        self.job, self.cache = job, dict(listed)
+        self.report: Report | None = None
+        self.report_since = world.now
+        self.pending: tuple[Write, ...] = ()
+        self.needs_pass, self.needs_fresh_view = True, False
+        self.wake_at: float | None = None
+
+    def relist(self, world: World) -> None:
+        """Read everything from the source: the periodic LIST that repairs what events have lost."""
+        self.job, self.cache = world.job, Shell.read(world)
+        self.needs_pass = self.needs_fresh_view = True
+
+    def deliver(self, world: World, name: str) -> None:
+        """The newest event of one child arrives; those before it were lost or say nothing new."""
+        process = world.children.get(name)
+        if process is None:
+            self.cache.pop(name, None)
+        else:
+            self.cache[name] = process.seen
+        self.needs_pass = True
+
+    def deliver_job(self, world: World) -> None:
+        """The newest event of the job arrives."""
+        self.job, self.needs_pass = world.job, True
+
+    def poll(self, world: World) -> None:
+        """Ask the group how far it is; where nobody answers, what was said before stands."""
+        report = world.report()
+        if report is None:
+            return
+        if self.report is None or _position(report) != _position(self.report):
+            self.report_since = world.now
+        self.report, self.needs_pass = report, True
+
+    def late(self, world: World) -> list[str]:
+        """Names of children whose newest event has not arrived."""
+        names = {**self.cache, **world.children}
+        return [n for n in names if self.cache.get(n) != (world.children[n].seen if n in world.children else None)]
+
+    # --- What it does ------------------------------------------------------------------------------------------
+    def look(self, world: World, *, fresh: bool) -> Observed:
+        """What the core gets to see; a fresh view is read from the source first, the job and its children alike."""
+        if fresh:
+            self.relist(world)
+        report = self.report
+        if report is not None:
+            report = replace(report, unchanged_seconds=world.now - self.report_since)
+        return Observed(
+            now=moment(world.now),
+            job=self.job.job,
+            status=self.job.status,
+            children=tuple(_child(seen, world.now) for seen in self.cache.values()),
+            report=report,
+            domain=DOMAIN,
+            ahead=world.ahead,
+            fresh=fresh,
+            shared_storage=self.shared_storage,
+            status_interval_seconds=self.status_interval_seconds,
+        )
+
+    def decide(self, world: World) -> Plan:
+        """One pass: ask the core, and line up the writes."""
+        seen = self.look(world, fresh=self.needs_fresh_view)
+        plan = core.plan(seen)
+        status = (StatusWrite(plan.status, self.job.version, seen),) if plan.status != seen.status else ()
+        self.pending = (*status, *plan.creates, *plan.deletes, *((DeleteJob(),) if plan.delete_job else ()))
+        self.needs_fresh_view = plan.needs_fresh_view
+        self.needs_pass = plan.needs_fresh_view
+        self.wake_at = None if plan.wake_after_seconds is None else world.now + plan.wake_after_seconds
+        return plan
+
+    def write(self, world: World) -> Outcome:
+        """Do the next write. A status that was decided from an old version takes the whole plan with it."""
+        write, *rest = self.pending
+        self.pending = tuple(rest)
+        match write:
+            case StatusWrite(status, version):
+                if not world.write_status(status, version):
+                    self.pending, self.needs_fresh_view, self.needs_pass = (), False, True
+                    return "conflict"
+                if self.reads_own_writes:
+                    self.job, self.needs_pass = world.job, True
+            case CreateChild():
+                world.create(write)
+            case DeleteChild(name, uid, force):
+                world.delete(name, uid, force)
+            case DeleteJob():
+                world.children.clear()
+                world.job = world.job._replace(deleted=True, version=world.job.version + 1)
+        return "done"
+
+
+def _position(report: Report) -> tuple[object, ...]:
+    return report.role, report.attempt, report.generation, report.phase, report.step
+
+
+def _child(seen: tuple[Child, float | None], now: float) -> Child:
+    child, since = seen
+    return child if since is None else replace(child, terminating_seconds=now - since)

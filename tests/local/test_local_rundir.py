@@ -1,0 +1,167 @@
+"""The run's directory: whose it is, what is in it, and what a second run in it means."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from wattrain_api.status import CheckpointStatus, Condition, TrainingJobStatus
+from wattrain_operator.core.observed import Event
+from wattrain_operator.local.refused import Refused
+from wattrain_operator.local.resume import start
+from wattrain_operator.local.rundir import RunDirectory
+
+
+def condition(type_, now, reason="Reason"):
+    return Condition(type=type_, status="True", reason=reason, last_transition_time=now)
+
+
+def opened(path):
+    return contextlib.closing(RunDirectory.open(path, wait_seconds=0))
+
+
+def test_a_missing_directory_is_made_with_its_parents(tmp_path):
+    with opened(tmp_path / "a" / "b"):
+        assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_directory_with_foreign_files_is_refused_and_stays_as_it_is(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(Refused, match=r"files that are not of a run \(thesis.txt\)") as refusal:
+        RunDirectory.open(tmp_path, wait_seconds=0)
+    assert refusal.value.exit_code == 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match="cannot be written"):
+        RunDirectory.open(tmp_path / "file" / "run", wait_seconds=0)
+
+
+def test_a_directory_in_use_is_refused_with_the_process_that_has_it(tmp_path):
+    with (
+        opened(tmp_path),
+        pytest.raises(Refused, match=f"in use by another wattrain run .process {os.getpid()}.*--dir"),
+    ):
+        RunDirectory.open(tmp_path, wait_seconds=0)
+    with opened(tmp_path):
+        pass
+
+
+def test_what_still_holds_the_inherited_lock_is_waited_for_and_then_named(tmp_path):
+    command = RunDirectory.open(tmp_path, wait_seconds=0)
+    code = "import sys; print('up', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], pass_fds=(command.lock_fd,), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as remains:
+        assert remains.stdout.readline() == b"up\n"
+        command.close()  # as its death would
+        with pytest.raises(Refused, match=r"workers of a killed run still hold .*lock after 0 s"):
+            RunDirectory.open(tmp_path, wait_seconds=0)
+    with opened(tmp_path):  # the remains have ended
+        pass
+
+
+def test_job_spec_and_status_come_back_as_they_were_written(directory, make_job, now):
+    job = start(directory, make_job(), now).job
+    status = TrainingJobStatus(attempt=3, conditions=(condition("Running", now.replace(microsecond=0)),))
+    directory.write_status(status)
+    assert directory.read_job() == job
+    assert directory.read_status() == status
+    assert json.loads(directory.spec_file.read_bytes()) == job.spec.to_json_object()
+
+
+def test_events_are_lines_of_json(directory, now):
+    directory.append_event(Event("Warning", "WorkersRestarted", 'rank 1 failed: "x"'), now)
+    directory.append_event(Event("Normal", "TrainingComplete", "done"), now)
+    lines = [json.loads(line) for line in (directory.path / "events.jsonl").read_text().splitlines()]
+    assert [(line["type"], line["reason"]) for line in lines] == [
+        ("Warning", "WorkersRestarted"),
+        ("Normal", "TrainingComplete"),
+    ]
+
+
+def test_the_preparation_is_shown_at_the_top(directory):
+    (directory.directory("data") / "prepare.json").write_text('{"version": 1}')
+    directory.publish_preparation()
+    assert (directory.path / "prepare.json").read_text() == '{"version": 1}'
+
+
+def test_the_first_run_gets_an_identity_and_an_empty_status(directory, make_job, now):
+    begun = start(directory, make_job(), now)
+    assert not begun.resumed
+    assert begun.status == TrainingJobStatus()
+    assert begun.job.metadata.uid
+    assert begun.job.metadata.namespace == "local"
+
+
+def test_a_second_run_goes_on_with_the_same_identity_and_status(directory, make_job, now):
+    first = start(directory, make_job(), now)
+    directory.write_status(TrainingJobStatus(attempt=2, checkpoint=CheckpointStatus(step=50)))
+    second = start(directory, make_job(), now)
+    assert second.resumed
+    assert second.job.metadata.uid == first.job.metadata.uid
+    assert (second.status.attempt, second.status.checkpoint.step) == (2, 50)
+
+
+def test_a_changed_deadline_goes_on_as_another_generation(directory, make_job, now):
+    start(directory, make_job(), now)
+    again = start(directory, make_job(policy={"activeDeadlineSeconds": 900}), now)
+    assert (again.resumed, again.job.metadata.generation) == (True, 2)
+
+
+def test_a_changed_field_that_may_not_change_is_named(directory, make_job, now):
+    start(directory, make_job(), now)
+    with pytest.raises(Refused, match=r"with another workers\.replicas") as refusal:
+        start(directory, make_job(replicas=3), now)
+    assert refusal.value.exit_code == 2
+
+
+def test_another_jobs_directory_is_refused(directory, make_job, now):
+    start(directory, make_job(), now)
+    other = make_job()
+    other = other.model_copy(update={"metadata": other.metadata.model_copy(update={"name": "other"})})
+    with pytest.raises(Refused, match="holds the run of demo, not of other"):
+        start(directory, other, now)
+
+
+def test_a_failed_run_says_why_and_what_to_do(directory, make_job, now):
+    start(directory, make_job(), now)
+    directory.write_status(
+        TrainingJobStatus(
+            reason="RestartBudgetExhausted", message="rank 0 failed", conditions=(condition("Failed", now),)
+        )
+    )
+    with pytest.raises(Refused, match=r"RestartBudgetExhausted.: rank 0 failed\nstart anew in another dir") as refusal:
+        start(directory, make_job(), now)
+    assert refusal.value.exit_code == 1
+
+
+def test_after_bad_data_the_mended_job_starts_anew_in_the_same_directory(directory, make_job, now):
+    start(directory, make_job(), now)
+    directory.write_status(TrainingJobStatus(reason="BadData", conditions=(condition("Failed", now),)))
+    begun = start(directory, make_job(replicas=3), now)
+    assert (begun.resumed, begun.job.spec.workers.replicas) == (False, 3)
+    assert directory.read_status() == TrainingJobStatus()
+
+
+def test_the_time_between_two_commands_counts_for_no_deadline(directory, make_job, now):
+    start(directory, make_job(), now)
+    began = now.replace(microsecond=0) - timedelta(hours=2)
+    directory.write_status(TrainingJobStatus(attempt=1, attempt_time=began, active_since=began))
+    later = now + timedelta(hours=3)
+    status = start(directory, make_job(), later).status
+    assert status.attempt_time - began == status.active_since - began
+    assert timedelta(hours=2, minutes=59) < status.attempt_time - began <= timedelta(hours=3)
+
+
+def test_a_torn_status_is_told_not_guessed(directory, make_job, now):
+    start(directory, make_job(), now)
+    (directory.path / "status.json").write_text('{"attempt": ')
+    with pytest.raises(Refused, match=r"status\.json: is no JSON"):
+        start(directory, make_job(), now)

@@ -1,0 +1,211 @@
+"""One supervisor from start to end: brings the parts together and waits for what happens."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from typing import Any, Final
+
+from wattrain_api import names
+from wattrain_worker.power import PowerSampler, Reading
+from wattrain_worker.supervisor import last_word
+from wattrain_worker.supervisor.config import Config, ConfigError
+from wattrain_worker.supervisor.exposition import Exposition
+from wattrain_worker.supervisor.group import Coordinator
+from wattrain_worker.supervisor.inbox import Inbox
+from wattrain_worker.supervisor.journal import Journal
+from wattrain_worker.supervisor.launch import Order, rank_starts
+from wattrain_worker.supervisor.link import DirectLink, HTTPLink, Link
+from wattrain_worker.supervisor.member import AFTER_GRACE_SECONDS, Ending, Member
+from wattrain_worker.supervisor.notices import say
+from wattrain_worker.supervisor.output import Log
+from wattrain_worker.supervisor.ranks import Ranks
+from wattrain_worker.supervisor.server import Server, listen
+from wattrain_worker.supervisor.state import State
+from wattrain_worker.supervisor.totals import energy_by_source
+from wattrain_worker.supervisor.waker import Waker, reap_orphans
+
+Json = dict[str, Any]
+_TICK_SECONDS: Final = 0.2
+_ENDING_TICK_SECONDS: Final = 0.02
+_LINGER_SECONDS: Final = 5.0
+_RENDEZVOUS_PORTS: Final = range(20_000, 32_000)
+"""Below what systems give to outgoing connections, so that none takes the port before rank 0 listens on it."""
+
+
+class Supervisor:
+    """A worker's first process."""
+
+    def __init__(self, config: Config) -> None:
+        """Open what can be opened; what cannot is said once. ConfigError where the group could not work at all."""
+        self._config = config
+        self._first_phase = "preparing" if config.preparing else "starting"
+        self._waker = Waker()
+        self._journal = Journal(config.metrics_file if config.worker == 0 else "")
+        first_rank = config.worker * config.processes_per_worker if config.launcher == "native" else None
+        self._state = State(self._first_phase, first_rank, self._journal.record)
+        self._inbox = Inbox(self._take_datagram)
+        self._log = Log(config.log_file)
+        self._power = PowerSampler.from_environment(pids=lambda: [os.getpid()])
+        self._ranks: Ranks | None = None
+        self._coordinator: Coordinator | None = None
+        if config.worker == 0:
+            self._coordinator = Coordinator(config.workers, config.restarts_left, free_port)
+        self._member = Member(
+            config, self._open_link(), self._start_ranks, self._report, lambda: int(self._state.progress()["step"])
+        )
+        self._server = self._open_server()
+
+    def run(self) -> int:
+        """Supervise until the end; answers the exit code. From the main thread."""
+        self._waker.catch_signals()
+        if self._config.parent_fd is not None:
+            self._waker.watch_parent(self._config.parent_fd)
+        self._power.start()
+        self._inbox.start()
+        if self._server is not None:
+            self._server.start()
+        ending = self._tick()
+        while ending is None:
+            self._waker.wait(_ENDING_TICK_SECONDS if self._member.ending_soon else _TICK_SECONDS)
+            ending = self._tick()
+        self._end(ending)
+        return ending.exit_code
+
+    def _tick(self) -> Ending | None:
+        if self._waker.stop_requested and not self._member.stopping:
+            self._state.set_phase("stopping")
+        if self._member.ending_soon:
+            self._inbox.drain()
+        ending = self._member.tick(stop_requested=self._waker.stop_requested)
+        reap_orphans(lambda pid: self._ranks is not None and self._ranks.owns(pid))
+        self._journal.set_common(**self._group_figures())
+        self._journal.flush()
+        return ending
+
+    def _end(self, ending: Ending) -> None:
+        self._inbox.drain()
+        self._journal.flush(now=True)
+        if ending.exit_code == 0:
+            self._state.set_phase("done")
+        last_word.leave(self._config.termination_file, self._last_word(ending))
+        if self._coordinator is not None:
+            linger = min(_LINGER_SECONDS, AFTER_GRACE_SECONDS - 1) if self._member.stopping else _LINGER_SECONDS
+            deadline = time.monotonic() + linger
+            while not self._coordinator.everyone_knows and time.monotonic() < deadline:
+                self._waker.wait(_ENDING_TICK_SECONDS)
+        self._inbox.stop()
+        self._power.stop()
+        self._log.close()
+        if self._server is not None:
+            self._server.stop()
+
+    def _start_ranks(self, order: Order) -> Ranks:
+        self._state.start_generation(self._first_phase)
+        starts = rank_starts(self._config, order, self._inbox.path, os.environ)
+        self._ranks = Ranks(starts, self._log, self._config.metric_patterns, self._state.ingest)
+        return self._ranks
+
+    def _take_datagram(self, datagram: bytes) -> None:
+        if self._state.ingest_datagram(datagram):
+            self._waker.wake()  # a commit: the group's joules are noted now, not at the next look
+
+    def _open_link(self) -> Link:
+        if self._coordinator is not None:
+            return DirectLink(self._coordinator.exchange)
+        return HTTPLink(self._config.coordinator_host_port, self._config.token, self._waker.wake)
+
+    def _open_server(self) -> Server | None:
+        config = self._config
+        try:
+            listening = listen(config.port, config.listen_fd)
+        except OSError as error:
+            where = (
+                f"{names.ENV_PORT} is {config.port}"
+                if config.listen_fd is None
+                else f"{names.ENV_LISTEN_FD} is {config.listen_fd}"
+            )
+            if config.worker == 0 and config.workers > 1:
+                raise ConfigError(
+                    f"{where}, and that cannot be served ({error.strerror}): the other workers could not "
+                    f"reach this one. Set {names.ENV_PORT} to a free port"
+                ) from None
+            say(f"{where}, and that cannot be served ({error.strerror}); the training goes on without metrics")
+            return None
+        exposition = Exposition(self._state, self._report, self._power.readings)
+        exchange = None if self._coordinator is None else self._coordinator.exchange
+        return Server(listening, exposition.text, self._progress, exchange, config.token)
+
+    def _report(self) -> Json:
+        """What this worker says of itself."""
+        config = self._config
+        return {
+            "version": 1,
+            "job": config.job,
+            "role": config.role,
+            "attempt": config.attempt,
+            "generation": self._member.generation,
+            "worker": config.worker,
+            "node": config.node,
+            "ranksRunning": self._member.ranks_running,
+            **self._state.progress(),
+            "power": [_to_json(reading) for reading in self._power.readings()],
+        }
+
+    def _progress(self) -> Json:
+        """What /v1/progress answers."""
+        report = self._report()
+        if self._coordinator is None or self._config.preparing:
+            return report
+        checkpoint = self._coordinator.checkpoint
+        committed = {} if checkpoint is None else {"checkpoint": checkpoint}
+        return {**report, **committed, "group": self._coordinator.to_json()}
+
+    def _group_figures(self) -> Json:
+        figures: Json = {"attempt": self._config.attempt, "generation": self._member.generation}
+        if self._coordinator is not None:
+            watts, joules, rate = self._coordinator.figures
+            figures.update(watts=watts, joules=joules)
+            if rate is not None:
+                figures["samplesPerSecond"] = rate
+        return figures
+
+    def _last_word(self, ending: Ending) -> Json:
+        report = self._report()
+        word: Json = {"version": 1, "exitCode": ending.exit_code}
+        if ending.cause is not None:
+            word["cause"] = ending.cause
+        kept = ("generation", "step", "loss", "phase", "prepare", "test", "model")
+        word.update({key: report[key] for key in kept if key in report})
+        if "checkpoint" in report:
+            word["checkpointStep"] = report["checkpoint"]["step"]
+        word["energy"] = energy_by_source(report["power"])
+        return word
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    for port in random.sample(_RENDEZVOUS_PORTS, 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def _to_json(reading: Reading) -> Json:
+    return {
+        "component": reading.component,
+        "device": reading.device,
+        "source": reading.source,
+        "watts": reading.watts,
+        "joules": reading.joules,
+        "lowJoules": reading.low_joules,
+        "highJoules": reading.high_joules,
+    }

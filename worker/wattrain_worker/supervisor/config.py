@@ -1,0 +1,215 @@
+"""What the operator tells a supervisor: the environment and the spec's file, read once into a frozen object."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wattrain_api import names
+
+DEFAULT_GRACE_SECONDS = 30.0
+DEFAULT_TERMINATION_FILE = "/dev/termination-log"
+LAUNCHERS = ("native", "torchrun")
+
+
+class ConfigError(Exception):
+    """Something that was configured cannot work; the message names it, its value and the remedy."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a supervisor is told. Durations are in seconds, sizes in CPUs and ranks."""
+
+    job: str
+    role: str
+    spec_file: str
+    attempt: int
+    worker: int
+    """Index of this worker; 0 decides for the group."""
+    workers: int
+    coordinator: str
+    """`host:port` of worker 0's supervisor."""
+    token: str
+    port: int
+    listen_fd: int | None
+    parent_fd: int | None
+    host_address: str
+    node: str
+    metrics_file: str
+    log_file: str
+    termination_file: str
+    grace_seconds: float
+    restarts_left: int
+    cpu_limit: float | None
+    command: tuple[str, ...]
+    """The user's own program and its arguments; empty: a recipe."""
+    metric_patterns: tuple[tuple[str, re.Pattern[str]], ...]
+    processes_per_worker: int
+    launcher: str
+
+    @property
+    def preparing(self) -> bool:
+        """Whether this is the preparation of the data, which has one process and no group."""
+        return self.role == names.ROLE_PREPARE
+
+    @property
+    def coordinator_host_port(self) -> tuple[str, int]:
+        """Address of worker 0's supervisor; checked when the configuration was read."""
+        host, _, port = self.coordinator.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+def read_config(environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in `environ` and in the file that WATTRAIN_SPEC names. ConfigError where it cannot work."""
+    role = environ.get(names.ENV_ROLE) or names.ROLE_WORKER
+    if role not in (names.ROLE_PREPARE, names.ROLE_WORKER):
+        raise ConfigError(f"{names.ENV_ROLE} is {role!r}: write {names.ROLE_PREPARE} or {names.ROLE_WORKER}")
+    preparing = role == names.ROLE_PREPARE
+    workers = 1 if preparing else _integer(environ, names.ENV_WORKERS, 1, low=1)
+    worker = 0 if preparing else _integer(environ, names.ENV_WORKER_INDEX, 0)
+    if worker >= workers:
+        raise ConfigError(
+            f"{names.ENV_WORKER_INDEX} is {worker}, but there are {workers} workers: write 0 to {workers - 1}"
+        )
+    _check_group(environ, workers, worker)
+    spec_file = _required(environ, names.ENV_SPEC, "write the path of a file with the job's spec as JSON")
+    spec = _read_spec(spec_file)
+    script, group = _object(spec, "script"), _object(spec, "workers")
+    return Config(
+        job=environ.get(names.ENV_JOB, ""),
+        role=role,
+        spec_file=spec_file,
+        attempt=_integer(environ, names.ENV_ATTEMPT, 1),
+        worker=worker,
+        workers=workers,
+        coordinator=environ.get(names.ENV_COORDINATOR, ""),
+        token=environ.get(names.ENV_GROUP_TOKEN, ""),
+        port=_integer(environ, names.ENV_PORT, names.DEFAULT_WORKER_PORT, high=65_535),
+        listen_fd=_optional_integer(environ, names.ENV_LISTEN_FD),
+        parent_fd=_optional_integer(environ, names.ENV_PARENT_FD),
+        host_address=environ.get(names.ENV_HOST_ADDRESS) or "127.0.0.1",
+        node=environ.get(names.ENV_NODE) or socket.gethostname(),
+        metrics_file=environ.get(names.ENV_METRICS_FILE, ""),
+        log_file=environ.get(names.ENV_LOG_FILE, ""),
+        termination_file=environ.get(names.ENV_TERMINATION_FILE) or DEFAULT_TERMINATION_FILE,
+        grace_seconds=_number(environ, names.ENV_GRACE_SECONDS, DEFAULT_GRACE_SECONDS),
+        restarts_left=_integer(environ, names.ENV_RESTARTS_LEFT, 0),
+        cpu_limit=_number(environ, names.ENV_CPU_LIMIT, 0.0) or None,
+        command=() if preparing else _command(spec, script),
+        metric_patterns=() if preparing else _patterns(script),
+        processes_per_worker=1 if preparing else _processes(group),
+        launcher="native" if preparing else _launcher(group),
+    )
+
+
+def _check_group(environ: Mapping[str, str], workers: int, worker: int) -> None:
+    if workers == 1:
+        return
+    _required(environ, names.ENV_GROUP_TOKEN, "write the secret that all workers of the attempt share")
+    if worker == 0:
+        return
+    address = _required(environ, names.ENV_COORDINATOR, "write host:port of worker 0")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"{names.ENV_COORDINATOR} is {address!r}: write host:port of worker 0")
+
+
+def _read_spec(path: str) -> dict[str, Any]:
+    try:
+        spec = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{names.ENV_SPEC} is {path!r}, which cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}, the file that {names.ENV_SPEC} names, is no JSON ({error})") from None
+    if not isinstance(spec, dict):
+        raise ConfigError(f"{path}, the file that {names.ENV_SPEC} names, must hold an object: the job's spec")
+    return spec
+
+
+def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name) or {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"spec.{name} is {value!r}: write an object")
+    return value
+
+
+def _command(spec: dict[str, Any], script: dict[str, Any]) -> tuple[str, ...]:
+    if "script" not in spec:
+        return ()
+    command, arguments = script.get("command"), script.get("args") or []
+    if not _is_texts(command) or not command:
+        raise ConfigError(f"spec.script.command is {command!r}: write a list with the program and its first arguments")
+    if not _is_texts(arguments):
+        raise ConfigError(f"spec.script.args is {arguments!r}: write a list of texts")
+    return (*command, *arguments)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _patterns(script: dict[str, Any]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    found = []
+    patterns = script.get("metricPatterns") or {}
+    if not isinstance(patterns, dict):
+        raise ConfigError(f"spec.script.metricPatterns is {patterns!r}: write a regular expression by metric")
+    for metric, text in patterns.items():
+        field = f"spec.script.metricPatterns.{metric}"
+        try:
+            pattern = re.compile(text)
+        except (re.error, TypeError) as error:
+            raise ConfigError(f"{field} is {text!r}, which is no regular expression ({error})") from None
+        if pattern.groups < 1:
+            raise ConfigError(f"{field} is {text!r}: put the number into a group, as in 'loss=([0-9.]+)'")
+        found.append((metric, pattern))
+    return tuple(found)
+
+
+def _processes(group: dict[str, Any]) -> int:
+    value = group.get("processesPerWorker", 1)
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(f"spec.workers.processesPerWorker is {value!r}: write an integer of at least 1")
+    return value
+
+
+def _launcher(group: dict[str, Any]) -> str:
+    value = group.get("launcher", "native")
+    if value not in LAUNCHERS:
+        raise ConfigError(f"spec.workers.launcher is {value!r}: write one of {', '.join(LAUNCHERS)}")
+    return str(value)
+
+
+def _required(environ: Mapping[str, str], name: str, remedy: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise ConfigError(f"{name} is not set: {remedy}")
+    return value
+
+
+def _optional_integer(environ: Mapping[str, str], name: str) -> int | None:
+    return _integer(environ, name, 0) if environ.get(name) else None
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int, low: int = 0, high: int = 2**31 - 1) -> int:
+    text = environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,10}", text.strip()) or not low <= int(text) <= high:
+        raise ConfigError(f"{name} is {text!r}: write an integer from {low} to {high}")
+    return int(text)
+
+
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise ConfigError(f"{name} is {text!r}: write a number of at least 0")
+    return value

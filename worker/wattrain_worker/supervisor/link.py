@@ -1,0 +1,129 @@
+"""How a member reaches the coordinator: a call at worker 0, HTTP from a thread of its own elsewhere."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from wattrain_api import names
+from wattrain_worker.supervisor.notices import say
+from wattrain_worker.supervisor.server import TOKEN_HEADER
+
+Json = dict[str, Any]
+_TIMEOUT_SECONDS: Final = 5.0
+_LONGEST_REPLY_BYTES: Final = 65_536
+
+
+class Link(Protocol):
+    """Sends messages and keeps the newest reply."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether a message can be sent now."""
+        ...
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the coordinator, once reached, has not answered. 0 before the first answer: it may start later."""
+        ...
+
+    def send(self, message: Json) -> None:
+        """Send, if idle. Never waits for the answer."""
+        ...
+
+    def take_reply(self) -> Json | None:
+        """The reply that came since the last call."""
+        ...
+
+
+class DirectLink:
+    """Worker 0's own."""
+
+    def __init__(self, exchange: Callable[[Json], Json]) -> None:
+        """`exchange`: the coordinator's."""
+        self._exchange = exchange
+        self._reply: Json | None = None
+        self.idle = True
+        self.silent_seconds = 0.0
+
+    def send(self, message: Json) -> None:
+        """Ask; the reply is there at once."""
+        self._reply = self._exchange(message)
+
+    def take_reply(self) -> Json | None:
+        """The reply that came since the last call."""
+        reply, self._reply = self._reply, None
+        return reply
+
+
+class HTTPLink:
+    """Every other worker's. What cannot be sent is said once and dropped: the next message says the same or more."""
+
+    def __init__(self, address: tuple[str, int], token: str, wake: Callable[[], None]) -> None:
+        """`address` of worker 0's supervisor; `wake` is called when a reply has come."""
+        self._address, self._token, self._wake = address, token, wake
+        self._message: Json | None = None
+        self._replies: deque[Json] = deque(maxlen=1)
+        self._answered_at: float | None = None
+        self._said: set[str] = set()
+        self._has_message = threading.Event()
+        threading.Thread(target=self._run, name="wattrain-link", daemon=True).start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no message is under way."""
+        return not self._has_message.is_set()
+
+    @property
+    def silent_seconds(self) -> float:
+        """Seconds since the last answer; 0 before the first."""
+        return 0.0 if self._answered_at is None else time.monotonic() - self._answered_at
+
+    def send(self, message: Json) -> None:
+        """Hand the message to the thread, if it is idle."""
+        if self.idle:
+            self._message = message
+            self._has_message.set()
+
+    def take_reply(self) -> Json | None:
+        """The reply that came since the last call."""
+        return self._replies.popleft() if self._replies else None
+
+    def _run(self) -> None:
+        while True:
+            self._has_message.wait()
+            try:
+                self._replies.append(self._post(json.dumps(self._message).encode()))
+                self._answered_at = time.monotonic()
+                self._said.clear()
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                self._say_once(f"worker 0 cannot be reached at {self._address[0]}:{self._address[1]} ({error})")
+            self._has_message.clear()
+            self._wake()
+
+    def _post(self, body: bytes) -> Json:
+        # No proxies here, unlike urllib: the group is inside the cluster.
+        connection = http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_SECONDS)
+        try:
+            headers = {TOKEN_HEADER: self._token, "Content-Type": "application/json"}
+            connection.request("POST", names.PATH_GROUP, body, headers)
+            response = connection.getresponse()
+            text = response.read(_LONGEST_REPLY_BYTES).decode(errors="replace")
+            if response.status != 200:
+                raise ValueError(f"it answers {response.status}: {text.strip()[:200]}")
+            reply = json.loads(text)
+            if not isinstance(reply, dict):
+                raise ValueError("its answer is no object")
+            return reply
+        finally:
+            connection.close()
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            say(f"{sentence}; trying again")

@@ -1,0 +1,128 @@
+"""What a supervisor answers over HTTP: /metrics, /healthz, /v1/progress and, at worker 0, /v1/group."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from wattrain_api import names
+from wattrain_worker.supervisor.group import MessageError
+
+Json = dict[str, Any]
+TOKEN_HEADER: Final = "X-Wattrain-Token"
+LONGEST_BODY_BYTES: Final = 65_536
+_CLIENT_SECONDS: Final = 10.0
+"""A client that sends nothing for so long is dropped."""
+
+
+class Server:
+    """Serves in threads of its own until `stop`, or the end of the process."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        metrics: Callable[[], bytes],
+        progress: Callable[[], Json],
+        exchange: Callable[[Json], Json] | None,
+        token: str,
+    ) -> None:
+        """`listening` is taken over. `exchange` answers members of the group; None: this is not worker 0."""
+        self._token, self._exchange = token.encode(), exchange
+        pages: dict[str, tuple[str, Callable[[], bytes]]] = {
+            names.PATH_HEALTH: ("text/plain; charset=utf-8", lambda: b"ok\n"),
+            names.PATH_METRICS: ("text/plain; version=0.0.4; charset=utf-8", metrics),
+            names.PATH_PROGRESS: ("application/json", lambda: json.dumps(progress()).encode()),
+        }
+        handler = type("Handler", (_Handler,), {"pages": pages, "group": staticmethod(self._answer_member)})
+        self._http = _HTTPServer(listening, handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.1,), name="wattrain-http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and close the socket."""
+        if self._thread.ident is not None:
+            self._http.shutdown()
+        self._http.server_close()
+
+    def _answer_member(self, token: str, body: bytes) -> tuple[int, bytes]:
+        if self._exchange is None:
+            return 404, b"only worker 0 decides for the group\n"
+        if not self._token or not hmac.compare_digest(token.encode(), self._token):
+            return 403, f"{TOKEN_HEADER} is not the secret of this attempt\n".encode()
+        try:
+            message = json.loads(body)
+            if not isinstance(message, dict):
+                raise MessageError("the body must be a JSON object")
+            return 200, json.dumps(self._exchange(message)).encode()
+        except (ValueError, RecursionError) as error:
+            return 400, f"{error}\n".encode()
+
+
+def listen(port: int, listen_fd: int | None) -> socket.socket:
+    """The inherited socket `listen_fd`, else a new one on `port` of all addresses. OSError where that fails."""
+    if listen_fd is not None:
+        inherited = socket.socket(fileno=listen_fd)
+        inherited.set_inheritable(False)
+        return inherited
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+    return socket.create_server(("", port), backlog=128)
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, listening: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("", 0), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.server_address = listening.getsockname()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in the middle is nobody's concern."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    pages: dict[str, tuple[str, Callable[[], bytes]]] = {}
+    group: Callable[[str, bytes], tuple[int, bytes]]
+    timeout = _CLIENT_SECONDS
+    server_version, sys_version = "wattrain", ""
+
+    def do_GET(self) -> None:
+        """Answer a page."""
+        page = self.pages.get(self.path.partition("?")[0])
+        if page is None:
+            self._answer(404, "text/plain; charset=utf-8", f"there is {', '.join(self.pages)}\n".encode())
+        else:
+            self._answer(200, page[0], page[1]())
+
+    def do_POST(self) -> None:
+        """Answer a member of the group."""
+        length = self.headers.get("Content-Length", "")
+        if self.path != names.PATH_GROUP:
+            status, body = 404, f"there is {names.PATH_GROUP}\n".encode()
+        elif not length.isdecimal():
+            status, body = 411, b"Content-Length is missing\n"
+        elif int(length) > LONGEST_BODY_BYTES:
+            status, body = 413, f"a message has at most {LONGEST_BODY_BYTES} bytes\n".encode()
+        else:
+            status, body = self.group(self.headers.get(TOKEN_HEADER, ""), self.rfile.read(int(length)))
+        self._answer(status, "application/json" if status == 200 else "text/plain; charset=utf-8", body)
+
+    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Scrapes and polls are not worth a line each."""

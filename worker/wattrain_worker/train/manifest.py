@@ -1,0 +1,115 @@
+"""The file that makes a directory a checkpoint: written last, it says what the others must be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from wattrain_api.names import FILE_MANIFEST
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.prepared import atomic_file
+from wattrain_worker.train.evaluation import Patience
+from wattrain_worker.train.sampler import Position
+
+_VERSION: Final = 1
+_DIRECTORY: Final = re.compile(r"step-(\d+)\.attempt-(\d+)\.generation-(\d+)")
+_OF_NO_EFFECT: Final = ("recordEverySteps",)
+"""Fields of `training` that change what is told, not what is computed."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands between two steps; with the tensors, all that is needed to go on."""
+
+    step: int = 0
+    position: Position = field(default_factory=Position)
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True, order=True)
+class CheckpointName:
+    """Names a checkpoint's directory. A later generation went on from the newest checkpoint that was good, so order is
+    by attempt and generation first: its checkpoints replace the earlier ones, also those of a higher step."""
+
+    attempt: int
+    generation: int
+    step: int
+
+    def __str__(self) -> str:
+        return f"step-{self.step:08d}.attempt-{self.attempt}.generation-{self.generation}"
+
+    @classmethod
+    def parse(cls, text: str) -> CheckpointName | None:
+        """The name that `text` is, or None."""
+        match = _DIRECTORY.fullmatch(text)
+        return cls(int(match[2]), int(match[3]), int(match[1])) if match else None
+
+
+def checkpoint_names(root: Path) -> list[CheckpointName]:
+    """All directories of `root` that are, or were to become, checkpoints: the newest first."""
+    if not root.is_dir():
+        return []
+    names = (CheckpointName.parse(path.name) for path in root.iterdir() if path.is_dir())
+    return sorted((name for name in names if name is not None), reverse=True)
+
+
+def spec_sha256(spec: TrainingJobSpec) -> str:
+    """A hash of what defines the training: recipe, data and training. Same hash, same losses."""
+    whole = spec.to_json_object()
+    defining: dict[str, Any] = {key: whole.get(key) for key in ("recipe", "data", "training")}
+    defining["training"] = {k: v for k, v in (defining["training"] or {}).items() if k not in _OF_NO_EFFECT}
+    return hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
+
+
+def write_manifest(directory: Path, name: CheckpointName, progress: Progress, world_size: int, spec_hash: str) -> int:
+    """Commit `directory`: list its files with their sizes and sums, on disk when this returns. Returns all bytes."""
+    files = {path.name: _file_entry(path) for path in sorted(directory.iterdir()) if path.name != FILE_MANIFEST}
+    document = {
+        "version": _VERSION,
+        "step": name.step,
+        "attempt": name.attempt,
+        "generation": name.generation,
+        "worldSize": world_size,
+        "specSha256": spec_hash,
+        "position": asdict(progress.position),
+        "patience": {"best": progress.patience.best, "evaluations": progress.patience.evaluations_since_best},
+        "files": files,
+    }
+    with atomic_file(directory / FILE_MANIFEST) as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+    return sum(entry["bytes"] for entry in files.values())
+
+
+class DamagedCheckpoint(Exception):  # noqa: N818
+    """A committed checkpoint is not what its manifest says; the text says what is wrong."""
+
+
+def read_manifest(directory: Path) -> tuple[Progress, str]:
+    """Progress and spec hash of the checkpoint in `directory`. DamagedCheckpoint where it is not whole; OSError where
+    it cannot be read."""
+    try:
+        document = json.loads((directory / FILE_MANIFEST).read_bytes())
+        files = dict(document["files"])
+        position = Position(int(document["position"]["epoch"]), int(document["position"]["offset"]))
+        patience = Patience(document["patience"]["best"], int(document["patience"]["evaluations"]))
+        progress = Progress(int(document["step"]), position, patience)
+        spec_hash = str(document["specSha256"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedCheckpoint(f"{FILE_MANIFEST} cannot be understood ({error!r})") from error
+    for name, expected in files.items():
+        try:
+            found = _file_entry(directory / name)
+        except FileNotFoundError as error:
+            raise DamagedCheckpoint(f"{name} is missing") from error
+        if found != expected:
+            raise DamagedCheckpoint(f"{name} is not what was written: {found}, and not {expected}")
+    return progress, spec_hash
+
+
+def _file_entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -1,0 +1,65 @@
+"""What this rank tells: to the supervisor through its socket, and a person through standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from wattrain_worker.report import report
+
+
+def say(message: str) -> None:
+    """One line for a person: into the job's messages, and onto standard error for who runs a rank by hand."""
+    report(message=message)
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+class Reporter:
+    """Gathers what happens between two reports of this rank."""
+
+    def __init__(self, total_steps: int, epochs: int) -> None:
+        self._total_steps, self._epochs = total_steps, epochs
+        self._phase = ""
+        self._steps = self._samples = 0
+        self._busy_seconds = self._data_seconds = 0.0
+        self._step_started = 0.0
+
+    def phase(self, name: str) -> None:
+        """Tell `name` where it is another phase than before."""
+        if name != self._phase:
+            self._phase = name
+            report(phase=name)
+
+    def step_begins(self) -> None:
+        """From here on, time is that of a step."""
+        self._step_started = time.perf_counter()
+
+    def step_ends(self, samples: int, data_seconds: float) -> None:
+        """A step of `samples` samples of this rank is done; it spent `data_seconds` on fetching them."""
+        self._steps += 1
+        self._samples += samples
+        self._data_seconds += data_seconds
+        self._busy_seconds += time.perf_counter() - self._step_started
+
+    def mean_step_seconds(self) -> float:
+        """Seconds a step took since the last record; 0 before the first one ends."""
+        return self._busy_seconds / self._steps if self._steps else 0.0
+
+    def record(self, step: int, epoch: int, learning_rate: float, loss: float | None, norm: float | None) -> None:
+        """Tell how far the training is. With a `loss` it is a recorded step."""
+        optional = {"loss": loss, "gradient_norm": norm}
+        report(
+            step=step,
+            total_steps=self._total_steps,
+            epoch=epoch,
+            epochs=self._epochs,
+            learning_rate=learning_rate,
+            samples=self._samples,
+            steps=self._steps,
+            step_seconds=self.mean_step_seconds(),
+            data_wait_seconds=self._data_seconds,
+            **{name: value for name, value in optional.items() if value is not None},
+        )
+        self._steps = self._samples = 0
+        self._busy_seconds = self._data_seconds = 0.0
