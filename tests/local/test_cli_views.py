@@ -184,6 +184,26 @@ def test_a_falling_curve_goes_from_the_upper_left_to_the_lower_right():
     assert max(dots[0]) < max(dots[1]) < max(dots[2])
 
 
+def test_a_loss_that_falls_by_orders_of_magnitude_is_drawn_on_a_logarithmic_axis(opening):
+    falling = [(step, 10.0**-step) for step in range(6)]
+    assert "step 0, log scale" in rendered(frame(Look(STATUS, PROGRESS, falling), opening, 100))
+    assert "log scale" not in rendered(frame(Look(STATUS, PROGRESS, [(0, 2.0), (9, 1.0)]), opening, 100))
+    assert "log scale" not in rendered(frame(Look(STATUS, PROGRESS, [(0, 2.0), (9, -1.0)]), opening, 100))
+
+
+def test_the_last_frame_keeps_what_was_said_last_when_no_worker_speaks_any_more(opening):
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    view = LiveView(console)
+    view.begin(opening)
+    view.show(Look(STATUS, PROGRESS))
+    view.show(Look(STATUS))
+    suspended = STATUS.model_copy(update={"state": "Suspended"})
+    before = len(console.file.getvalue())
+    view.end(Result(suspended, 130, ("stopped",)))
+    assert "Suspended" in console.file.getvalue()[before:]
+    assert "step 120 of 690" in console.file.getvalue()[before:]
+
+
 def test_flat_and_single_and_missing_points_are_drawn_too():
     assert braille([], 4, 2) == ["\u2800" * 4] * 2
     assert braille([(5, 1.0)], 4, 1) != ["\u2800" * 4]

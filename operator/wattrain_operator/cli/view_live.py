@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from wattrain_operator.local.look import Look, Opening, Result
 
 _FRAME_SECONDS = 0.25
 _PLOT_ROWS = 6
-_KEPT_EVENTS = 3
+_LOG_RATIO = 50
 _COLORS = {"Running": "green", "Complete": "green", "Failed": "red", "Restarting": "yellow", "Suspending": "yellow"}
 
 
@@ -45,6 +46,8 @@ class LiveView:
 
     def show(self, look: Look) -> None:
         """Redraw, if the last frame is old enough."""
+        if not look.progress and self._look is not None:  # no worker speaks now: what was said last still holds
+            look = replace(look, progress=self._look.progress)
         self._look = look
         if self._opening is not None and self._clock() - self._drawn_at >= _FRAME_SECONDS:
             self._drawn_at = self._clock()
@@ -109,16 +112,20 @@ def _bar(look: Look, width: int) -> RenderableType:
 
 
 def _plot(look: Look, width: int) -> RenderableType:
-    """The loss over the steps, with the smallest and the largest value at its axis."""
+    """The loss over the steps, with the smallest and the largest value at its axis. Logarithmic where the loss falls so
+    far that a linear axis would show nothing but its beginning."""
     values = [value for _, value in look.losses]
+    logarithmic = 0 < _LOG_RATIO * min(values) < max(values)
+    points = [(step, math.log(value)) for step, value in look.losses] if logarithmic else look.losses
     labels = [f"{max(values):.4g}", *[""] * (_PLOT_ROWS - 2), f"{min(values):.4g}"]
     margin = max(len(label) for label in labels)
     columns = max(10, min(width, 72) - margin - 2)
-    rows = braille(look.losses, columns, _PLOT_ROWS)
+    rows = braille(points, columns, _PLOT_ROWS)
     text = Text()
     for label, row in zip(labels, rows, strict=True):
         text.append(f"{label:>{margin}} ", style="dim").append(row, style="cyan").append("\n")
-    first, last = f"step {look.losses[0][0]}", str(look.losses[-1][0])
+    first = f"step {look.losses[0][0]}" + (", log scale" if logarithmic else "")
+    last = str(look.losses[-1][0])
     text.append(f"{'loss':>{margin}} {first}{last:>{max(1, columns - len(first))}}", style="dim")
     return text
 
