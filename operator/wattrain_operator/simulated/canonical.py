@@ -8,6 +8,7 @@ out: no decision depends on them. So there are finitely many keys although time 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import ceil
 
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
@@ -17,6 +18,8 @@ from wattrain_operator.simulated.shell import Shell
 from wattrain_operator.simulated.simulation import Simulation
 from wattrain_operator.simulated.world import EPOCH, Process, World
 
+ZONE_SECONDS = NODE_LOST_SECONDS + 1
+"""Deadlines that lie in the same stretch of time count as the same, as long as both are to come."""
 Key = tuple[Hashable, ...]
 
 
@@ -96,7 +99,7 @@ def _shell(shell: Shell, world: World, base: int) -> Key:
         tuple((_which(n, shell, world, base), _cached(n, shell, world, base)) for n in sorted(late)),
         None if shell.job.version == world.job.version else (shell.job.spec.suspend, _status(shell.job.status, world, base)),
         _report(shell.report, base),
-        None if shell.report is None else min(world.now - shell.report_since, _longest(world)),
+        None if shell.report is None else _left(shell.report_since, _longest(world), world),
         shell.needs_pass,
         _left(shell.wake_at, 0, world),
     )
@@ -127,6 +130,6 @@ def _longest(world: World) -> float:
     return float(max(policy.start_deadline_seconds, policy.progress_deadline_seconds))
 
 
-def _left(since: float | None, limit: float, world: World) -> float | None:
-    """Seconds until `limit` seconds after `since`; 0: it is over."""
-    return None if since is None else max(0.0, since + limit - world.now)
+def _left(since: float | None, limit: float, world: World) -> int | None:
+    """Zones until `limit` seconds after `since`; 0: it is over."""
+    return None if since is None else max(0, ceil((since + limit - world.now) / ZONE_SECONDS))

@@ -224,7 +224,7 @@ def small_job(*, max_restarts: int = 1) -> TrainingJobSpec:
             "training": {"maxSteps": 2, "batchSize": 2},
             "workers": {"replicas": 2},
             "policy": {
-                "maxRestarts": max_restarts, "startDeadlineSeconds": 200, "progressDeadlineSeconds": 100,
+                "maxRestarts": max_restarts, "startDeadlineSeconds": 182, "progressDeadlineSeconds": 91,
                 "keepPods": "Failed",
             },
         }

@@ -51,6 +51,8 @@ class Simulation:
     # --- What can happen next ----------------------------------------------------------------------------------
     def operator_moves(self) -> Iterator[Move]:
         """What the operator and its watches do by themselves."""
+        if self.world.job.deleted:
+            return
         if self.shell.pending:
             yield Move("write")
         if self.shell.job.version != self.world.job.version:
@@ -174,6 +176,8 @@ class Simulation:
                 world.write_suspend(True)
             case "resume":
                 world.write_suspend(False)
+            case "let others go first":
+                world.ahead, shell.needs_pass = move.code, True
             case "wait":
                 world.wait(move.code)
             case _:
@@ -232,9 +236,11 @@ class Simulation:
     def check_rest(self) -> None:
         """What must hold when no fair move is left."""
         world = self.world
+        if world.job.deleted:
+            return
         invariants.check_rest(world)
         status, wanted = world.job.status, world.job.spec
-        settled = is_finished(status) or world.ahead or (wanted.suspend and status.state == "Suspended") or world.job.deleted
+        settled = is_finished(status) or world.ahead or (wanted.suspend and status.state == "Suspended")
         invariants.hold(invariants.SETTLES, bool(settled), status.state, status.message)
         for fresh in (False, True):
             seen = self.shell.look(world, fresh=fresh)

@@ -138,7 +138,7 @@ class World:
 
     def create(self, wanted: CreateChild) -> bool:
         """Create a child unless its name is taken. Whether there is a new one."""
-        if wanted.name in self.children:
+        if wanted.name in self.children or self.job.deleted:
             return False
         self.uids += 1
         child = Child(wanted.name, f"uid-{self.uids}", wanted.role, wanted.attempt, wanted.rank, "Pending")

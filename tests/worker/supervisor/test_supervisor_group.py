@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from wattrain_worker.supervisor.group import Coordinator, MessageError, poll_interval_seconds
+from wattrain_worker.supervisor.group import Coordinator, poll_interval_seconds
+from wattrain_worker.supervisor.messages import MessageError
 
 Json = dict[str, Any]
 WALL = 1_795_480_000.0
