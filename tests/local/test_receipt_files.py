@@ -207,3 +207,19 @@ def test_writing_again_leaves_three_files_and_no_others(run_dir, job, domain):
     write_receipt(run_dir, job, domain)
     write_receipt(run_dir, job, domain)
     assert {p.name for p in run_dir.iterdir()} - before == {"receipt.json", "receipt.md", "receipt.html"}
+
+
+def test_the_receipt_tells_validation_speed_and_what_became_of_the_rows(run_dir, job, domain):
+    lines = [{"step": i, "loss": 1.0, "time": float(i), "watts": 2.0, "samplesPerSecond": 100.0 * i} for i in (1, 2, 3)]
+    lines[2]["validation"] = {"step": 2, "loss": 0.5}
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run_dir / "prepare.json").write_text(
+        json.dumps({"source": {"kind": "file", "path": "wine.csv"}, "counts": {"read": 178, "duplicates": 0}})
+    )
+    assert write_receipt(run_dir, job, domain).training.samples_per_second == 200.0
+    text = (run_dir / "receipt.md").read_text()
+    assert "| Samples per second | 200 |" in text
+    assert "| Source | wine.csv |" in text
+    assert "| Read | 178 |" in text
+    assert "Duplicates" not in text
+    assert "validation" in (run_dir / "receipt.html").read_text()

@@ -33,12 +33,14 @@ class State:
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`first_rank`: the rank whose steps count; None: the lowest that reports, where torchrun gives the numbers.
-        `on_record` gets step, epoch, loss and learningRate of each recorded step, in order."""
+        `on_record` gets step, epoch, loss and learningRate of each recorded step, in order, with the evaluation that
+        came since the one before."""
         self._lock = threading.Lock()
         self._on_record, self._wall = on_record, wall
         self._values: dict[str, Any] = {"phase": phase, "step": 0}
         self._first_rank, self._lead = first_rank, first_rank
         self._checkpoint: dict[str, Any] | None = None
+        self._evaluated: dict[str, Any] = {}
         self._messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
         self._samples = 0.0
         self._wait_seconds = 0.0
@@ -112,6 +114,8 @@ class State:
             value = report.get(name)
             if isinstance(value, dict):
                 self._values[name] = _without_nonsense(value)
+        if "validation" in report and "validation" in self._values:
+            self._evaluated = {"validation": self._values["validation"]}
         message = report.get("message")
         if isinstance(message, str) and message:
             self._messages.append(message[:_LONGEST_TEXT])
@@ -131,7 +135,8 @@ class State:
             self._step_seconds += _amount(report["stepSeconds"])
         if _is_number(report.get("loss")):
             names = ("step", "epoch", "loss", "learningRate")
-            self._on_record({name: self._values[name] for name in names if name in self._values})
+            self._on_record({**{n: self._values[n] for n in names if n in self._values}, **self._evaluated})
+            self._evaluated = {}
 
     def _take_checkpoint(self, checkpoint: Any) -> bool:
         if not isinstance(checkpoint, dict) or not _is_count(checkpoint.get("step")):

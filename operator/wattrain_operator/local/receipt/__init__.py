@@ -29,10 +29,12 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     """
     found = _read_object(run_dir / "status.json")
     status = job.status if found is None else TrainingJobStatus.model_validate(found, extra="ignore")
-    receipt = build(job, status, domain.spec, _read_object(run_dir / names.FILE_PREPARE), _versions())
+    curves = read_curves(run_dir / "metrics.jsonl")
+    prepared = _read_object(run_dir / names.FILE_PREPARE)
+    receipt = build(job, status, domain.spec, prepared, _versions(), curves.samples_per_second)
     _replace(run_dir / "receipt.json", json.dumps(receipt.to_json_object(), indent=1) + "\n")
     _replace(run_dir / "receipt.md", to_markdown(receipt))
-    _replace(run_dir / "receipt.html", to_html(receipt, read_curves(run_dir / "metrics.jsonl")))
+    _replace(run_dir / "receipt.html", to_html(receipt, curves))
     return receipt
 
 

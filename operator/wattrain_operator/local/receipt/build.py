@@ -8,7 +8,15 @@ from typing import Any
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
-from wattrain_operator.local.receipt.contents import CarbonFacts, CostFacts, Duration, EnergyFacts, JobFacts, Receipt
+from wattrain_operator.local.receipt.contents import (
+    CarbonFacts,
+    CostFacts,
+    Duration,
+    EnergyFacts,
+    JobFacts,
+    Receipt,
+    TrainingFacts,
+)
 
 
 def build(
@@ -17,6 +25,7 @@ def build(
     domain: PowerDomainSpec,
     prepared: dict[str, Any] | None,
     versions: Mapping[str, str],
+    samples_per_second: float | None,
 ) -> Receipt:
     """The receipt of `job` as `status` says it went; `prepared` is prepare.json where there was a preparation."""
     spec, energy = job.spec, status.energy
@@ -24,6 +33,7 @@ def build(
     return Receipt(
         job=_job(job, status),
         duration=_duration(status),
+        training=_training(status, samples_per_second),
         test=status.model.metrics if status.model else None,
         energy=facts,
         carbon=_carbon(energy, facts, domain),
@@ -50,6 +60,19 @@ def _job(job: TrainingJob, status: TrainingJobStatus) -> JobFacts:
         state=status.state,
         reason=status.reason,
         message=status.message,
+    )
+
+
+def _training(status: TrainingJobStatus, samples_per_second: float | None) -> TrainingFacts | None:
+    progress = status.progress
+    if progress is None:
+        return None
+    return TrainingFacts(
+        step=progress.step,
+        total_steps=progress.total_steps,
+        loss=progress.loss,
+        validation=progress.validation,
+        samples_per_second=samples_per_second,
     )
 
 

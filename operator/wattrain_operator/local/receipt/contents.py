@@ -24,6 +24,19 @@ class JobFacts(Model):
     message: str
 
 
+class TrainingFacts(Model):
+    """How far it came and how fast."""
+
+    step: int
+    total_steps: int
+    loss: float | None = None
+    """Of the last recorded step."""
+    validation: Metrics | None = None
+    """Of the last evaluation on the validation split."""
+    samples_per_second: float | None = None
+    """All workers together: the median over the recorded steps."""
+
+
 class EnergyFacts(Model):
     """The job's ledger. Facility energy is IT energy x PUE."""
 
@@ -82,6 +95,8 @@ class Receipt(Model):
     version: Literal[1] = 1
     job: JobFacts
     duration: Duration
+    training: TrainingFacts | None
+    """None: it never came to train."""
     test: Metrics | None
     energy: EnergyFacts
     carbon: CarbonFacts | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ class Curves:
     """(step, loss) on the validation split."""
     power: tuple[Point, ...] = ()
     """(seconds since the first line, watts), repeated steps included."""
+    samples_per_second: float | None = None
+    """Median over the recorded steps."""
 
 
 def read_curves(file: Path) -> Curves:
@@ -39,6 +42,7 @@ def curves(lines: Iterable[str]) -> Curves:
     loss: list[Point] = []
     validation: list[Point] = []
     power: list[Point] = []
+    rates: list[float] = []
     for line in lines:
         try:
             record = json.loads(line)
@@ -51,8 +55,11 @@ def curves(lines: Iterable[str]) -> Curves:
         if isinstance(tested, dict):
             _append(validation, tested.get("step"), tested.get("loss"))
         _append(power, record.get("time"), record.get("watts"))
+        if _is_number(record.get("samplesPerSecond")):
+            rates.append(float(record["samplesPerSecond"]))
     start = power[0][0] if power else 0.0
-    return Curves(thin(loss), thin(validation), thin([(time - start, watts) for time, watts in power]))
+    shown = thin([(time - start, watts) for time, watts in power])
+    return Curves(thin(loss), thin(validation), shown, statistics.median(rates) if rates else None)
 
 
 def thin(points: list[Point]) -> tuple[Point, ...]:
@@ -67,8 +74,12 @@ def thin(points: list[Point]) -> tuple[Point, ...]:
 
 def _append(points: list[Point], x: Any, y: Any) -> None:
     """Add (x, y) if both are finite numbers, instead of all that has the same x or a later one."""
-    if not all(isinstance(v, int | float) and math.isfinite(v) for v in (x, y)):
+    if not (_is_number(x) and _is_number(y)):
         return
     while points and points[-1][0] >= x:
         points.pop()
     points.append((float(x), float(y)))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

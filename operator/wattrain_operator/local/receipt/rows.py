@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from wattrain_api.status import Restart
 from wattrain_operator.local.receipt import units
-from wattrain_operator.local.receipt.contents import EnergyFacts, Receipt
+from wattrain_operator.local.receipt.contents import EnergyFacts, Receipt, TrainingFacts
 
 Row = tuple[str, ...]
+_COUNTS = {
+    "read": "Read",
+    "duplicates": "Duplicates removed",
+    "missingDropped": "Removed for missing values",
+    "outliersDropped": "Removed as outliers",
+    "outliersClipped": "Clipped as outliers",
+    "training": "For training",
+    "validation": "For validation",
+    "test": "For the test",
+}
 _SOURCES = {"model": "modelled", "nvml": "measured (nvml)", "rapl": "measured (rapl), divided by CPU time"}
 
 
@@ -35,19 +44,32 @@ def summary(receipt: Receipt) -> str:
 
 
 def _result(receipt: Receipt) -> Table:
-    test, progress = receipt.test, receipt.status.get("progress", {})
+    test, training = receipt.test, receipt.training
     rows: list[Row] = []
     if test is not None and test.accuracy is not None:
         rows.append(("Test accuracy", f"{100 * test.accuracy:.1f} %"))
     if test is not None and test.loss is not None:
         rows.append(("Test loss", units.number(test.loss)))
-    if progress.get("loss") is not None:
-        rows.append(("Last training loss", units.number(progress["loss"])))
-    if progress.get("step"):
-        rows.append(("Steps", f"{progress['step']:,} of {progress.get('totalSteps', 0):,}"))
+    if training is not None:
+        rows += _training(training)
     if receipt.job.reason and receipt.job.state != "Complete":
         rows.append(("Why", f"{receipt.job.reason}: {receipt.job.message}"))
     return Table("Result", ("", ""), tuple(rows))
+
+
+def _training(training: TrainingFacts) -> list[Row]:
+    rows: list[Row] = []
+    validation = training.validation
+    if validation is not None and validation.accuracy is not None:
+        rows.append(("Validation accuracy", f"{100 * validation.accuracy:.1f} %"))
+    if validation is not None and validation.loss is not None:
+        rows.append(("Validation loss", units.number(validation.loss)))
+    if training.loss is not None:
+        rows.append(("Last training loss", units.number(training.loss)))
+    rows.append(("Steps", f"{training.step:,} of {training.total_steps:,}"))
+    if training.samples_per_second is not None:
+        rows.append(("Samples per second", f"{training.samples_per_second:,.0f}"))
+    return rows
 
 
 def _cost(receipt: Receipt) -> Table:
@@ -107,14 +129,22 @@ def _restart(restart: Restart, energy: EnergyFacts) -> Row:
 
 
 def _data(receipt: Receipt) -> Table:
-    """The counts of prepare.json; what is nested is shown as it is."""
-    shown = {k: v for k, v in (receipt.data or {}).items() if isinstance(v, int | str) or _is_counts(v)}
-    rows = ((key, json.dumps(v)[1:-1].replace('"', "") if isinstance(v, dict) else str(v)) for key, v in shown.items())
+    """Where the rows came from and what became of them; counts of 0 say nothing and are left out."""
+    data = receipt.data or {}
+    source, counts = data.get("source"), data.get("counts")
+    rows: list[Row] = []
+    if isinstance(source, dict):
+        rows.append(
+            ("Source", str(source.get("name") or source.get("uri") or source.get("path") or source.get("kind")))
+        )
+    if isinstance(counts, dict):
+        rows += [(_COUNTS.get(name, name), f"{n:,}") for name, n in _in_order(counts) if isinstance(n, int) and n]
     return Table("Data", ("", ""), tuple(rows))
 
 
-def _is_counts(value: object) -> bool:
-    return isinstance(value, dict) and 0 < len(value) <= 8 and all(isinstance(v, int) for v in value.values())
+def _in_order(counts: dict[str, object]) -> list[tuple[str, object]]:
+    order = list(_COUNTS)
+    return sorted(counts.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
 
 
 def _repeat(receipt: Receipt) -> Table:
