@@ -68,7 +68,10 @@ def domain():
 def run_dir(tmp_path):
     (tmp_path / "status.json").write_text(json.dumps(STATUS))
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in METRICS) + '{"torn')
-    (tmp_path / "prepare.json").write_text(json.dumps({"rows": {"train": 1437, "test": 180}}))
+    counts = {"read": 1797, "training": 1437, "test": 180}
+    (tmp_path / "prepare.json").write_text(
+        json.dumps({"source": {"kind": "builtin", "name": "digits"}, "counts": counts})
+    )
     return tmp_path
 
 
@@ -111,7 +114,7 @@ def test_the_json_holds_the_figures_of_the_run(run_dir, job, domain):
     assert found["cost"]["high"] == pytest.approx(0.00022)
     assert found["restarts"][0]["joulesLost"] == 6.5
     assert (found["seed"], found["duration"]["seconds"]) == (7, 187)
-    assert found["data"] == {"rows": {"train": 1437, "test": 180}}
+    assert found["data"] == json.loads((run_dir / "prepare.json").read_text())
     assert found["versions"]["wattrain"] == metadata.version("wattrain")
     assert set(found["versions"]) == {"python", "torch", "wattrain"}
 
