@@ -115,6 +115,12 @@ class Training(Model):
             "gradientAccumulation must not exceed batchSize: each micro-batch needs a sample",
             lambda t: t.gradient_accumulation <= t.batch_size,
         ),
+        Rule(
+            "!(self.deterministic && self.compile)",
+            "deterministic and compile exclude each other: compiled code depends on the shapes seen before, and so on "
+            "restarts",
+            lambda t: not (t.deterministic and t.compile),
+        ),
     )
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None

@@ -13,9 +13,9 @@ from math import ceil
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
-from wattrain_operator.core.observed import Child, Failure, LastWord, Report
+from wattrain_operator.core.observed import Child, Failure, LastWord
 from wattrain_operator.simulated.shell import Shell
-from wattrain_operator.simulated.simulation import Simulation
+from wattrain_operator.simulated.simulation import PROGRAM, Simulation
 from wattrain_operator.simulated.world import EPOCH, Process, World
 
 ZONE_SECONDS = NODE_LOST_SECONDS + 1
@@ -64,20 +64,22 @@ def _word(word: LastWord) -> Key:
 
 
 def _failure(f: Failure) -> Key:
-    return f.reason, f.exit_code, f.rank, f.step
+    return f.reason, f.exit_code, f.exit_code == PROGRAM and f.step
 
 
 def _status(s: TrainingJobStatus, world: World, base: int) -> Key:
     running = next((c for c in s.conditions if c.type == reasons.RUNNING), None)
     stopped = None if running is None or running.status == "True" else running.last_transition_time
     limit = world.job.spec.policy.start_deadline_seconds
-    times = [t for t in (s.attempt_time, s.not_before) if t is not None]
+    begun = max((t for t in (s.attempt_time, s.not_before) if t is not None), default=None)
+    if stopped is not None and begun is not None and stopped <= begun:
+        stopped = None  # the later of the two counts
     last = s.restarts[-1] if s.restarts else None
     ended = None if s.completion_time is None else (s.completion_time - EPOCH).total_seconds()
     return (
         tuple((c.type, c.status, c.reason) for c in s.conditions),
         _left(None if stopped is None else (stopped - EPOCH).total_seconds(), limit, world),
-        _left((max(times) - EPOCH).total_seconds() if times else None, limit, world),
+        _left(None if begun is None else (begun - EPOCH).total_seconds(), limit, world),
         _left(None if s.not_before is None else (s.not_before - EPOCH).total_seconds(), 0, world),
         _left(ended, world.job.spec.policy.ttl_seconds_after_finished or 0, world),
         s.attempt - base,
@@ -87,8 +89,8 @@ def _status(s: TrainingJobStatus, world: World, base: int) -> Key:
         s.observed_generation == world.job.job.metadata.generation,
         s.failures_since_checkpoint,
         s.in_place_seen,
-        None if last is None else (last.exit_code, last.last_line, last.step),
-        s.progress and (s.progress.phase, s.progress.step),
+        last is not None and last.exit_code == PROGRAM and last.step,
+        s.progress and s.progress.phase,
         s.checkpoint and s.checkpoint.step,
     )
 
@@ -98,8 +100,7 @@ def _shell(shell: Shell, world: World, base: int) -> Key:
     return (
         tuple((_which(n, shell, world, base), _cached(n, shell, world, base)) for n in sorted(late)),
         None if shell.job.version == world.job.version else (shell.job.spec.suspend, _status(shell.job.status, world, base)),
-        _report(shell.report, base),
-        None if shell.report is None else _left(shell.report_since, _longest(world), world),
+        *_report(shell, world, base),
         shell.needs_pass,
         _left(shell.wake_at, 0, world),
     )
@@ -119,10 +120,12 @@ def _cached(name: str, shell: Shell, world: World, base: int) -> Key | None:
     return current, _child(child, base), _left(since, NODE_LOST_SECONDS + 1, world)
 
 
-def _report(r: Report | None, base: int) -> Key | None:
-    if r is None:
-        return None
-    return r.role, r.attempt - base, r.generation, r.phase, r.step, r.checkpoint_step, len(r.restarts)
+def _report(shell: Shell, world: World, base: int) -> Key:
+    r = shell.report
+    if r is None or r.attempt != base:
+        return (None,)  # what an earlier attempt said counts for the ledger alone
+    age = _left(shell.report_since, _longest(world), world)
+    return r.role, r.generation, r.phase, r.step, r.checkpoint_step, len(r.restarts), age
 
 
 def _longest(world: World) -> float:

@@ -26,7 +26,7 @@ from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.canonical import key
-from wattrain_operator.simulated.simulation import Move, Simulation
+from wattrain_operator.simulated.simulation import KILLED, Move, Simulation
 
 
 class Bounds(NamedTuple):
@@ -38,13 +38,17 @@ class Bounds(NamedTuple):
     """Suspensions, each of which may be taken back."""
     deaths: int = 1
     """Deaths of the operator, each after any single write."""
+    stalls: int = 0
+    """Groups that hang, and children that never start."""
     silences: int = 0
     """Times that a supervisor stops answering."""
+    exit_code: int = KILLED
+    """How ranks crash, as often as they like: the core bounds it."""
 
 
 _BOUND_BY = {
     "evict": "disruptions", "remove": "disruptions", "lose the node of": "disruptions", "silence": "silences",
-    "suspend": "suspensions", "die": "deaths", "die with an old view": "deaths",
+    "hang": "stalls", "never start": "stalls", "suspend": "suspensions", "die": "deaths", "die with an old view": "deaths",
 }  # fmt: skip
 
 
@@ -107,6 +111,8 @@ class _Walk:
         """Go on in every way. Returns the state that follows where nothing goes wrong any more; None: this is rest."""
         shell, events = state.simulation.shell, _events(state.simulation)
         fair = None
+        if events and state.bounds.deaths:  # else it is what all events together bring
+            self._pass(state, (Move("relist"),))
         for arrived in _subsets(events):
             if arrived or shell.needs_pass or state.simulation.is_awake():
                 fair = self._pass(state, arrived)  # the last one is that of all events
@@ -123,11 +129,11 @@ class _Walk:
         moves = (*arrived, Move("decide"))
         simulation = self._after(state, moves)
         shell = simulation.shell
-        while shell.pending or shell.needs_fresh_view:
+        while shell.pending or (shell.needs_pass and shell.job.version == simulation.world.job.version):
             move = Move("write") if shell.pending else Move("decide")
             self._do(state, moves, simulation, move)
             moves = (*moves, move)
-            if state.bounds.deaths and move.name == "write" and (shell.pending or shell.needs_fresh_view):
+            if state.bounds.deaths and move.name == "write" and (shell.pending or shell.needs_pass):
                 for death in (Move("die"), Move("die with an old view")):
                     dead = simulation.copy()
                     self._do(state, moves, dead, death)
@@ -206,7 +212,10 @@ def _moves(simulation: Simulation, bounds: Bounds) -> Iterator[tuple[Move, Bound
     user = () if is_finished(job.status) else (Move("resume" if job.spec.suspend else "suspend"),)
     fair = chain(simulation.environment_moves(), simulation.time_moves())
     for move in chain(fair, simulation.fault_moves(), user):
-        if move.name not in _BOUND_BY or getattr(bounds, _BOUND_BY[move.name]):
+        if move.name == "relist":
+            continue  # a pass of its own
+        crash = move.name == "crash" and move.code != bounds.exit_code
+        if not crash and (move.name not in _BOUND_BY or getattr(bounds, _BOUND_BY[move.name])):
             yield move, _spend(bounds, move)
 
 
@@ -216,12 +225,12 @@ def _spend(bounds: Bounds, move: Move) -> Bounds:
 
 
 def small_job(*, max_restarts: int = 1) -> TrainingJobSpec:
-    """A job of two workers and two steps with deadlines that lie apart."""
+    """A job of two workers and one step with deadlines that lie apart."""
     return TrainingJobSpec.model_validate(
         {
             "recipe": {"name": "mlp"},
             "data": {"source": {"builtin": "digits"}},
-            "training": {"maxSteps": 2, "batchSize": 2},
+            "training": {"maxSteps": 1, "batchSize": 2},
             "workers": {"replicas": 2},
             "policy": {
                 "maxRestarts": max_restarts, "startDeadlineSeconds": 182, "progressDeadlineSeconds": 91,

@@ -14,7 +14,7 @@ from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
 from wattrain_operator.core.observed import CreateChild
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.shell import Cache, Shell, StatusWrite
-from wattrain_operator.simulated.world import TOTAL_STEPS, JobObject, Process, World
+from wattrain_operator.simulated.world import JobObject, Process, World
 
 KILLED, PROGRAM, PERMANENT = -9, 1, reasons.EXIT_BAD_DATA
 CRASHES: Final = (KILLED, PROGRAM, PERMANENT)
@@ -69,9 +69,9 @@ class Simulation:
         world = self.world
         group = world.group
         if group is not None and world.can_train():
-            if not group.training or group.step < TOTAL_STEPS:
+            if not group.training or group.step < world.total_steps:
                 yield Move("advance")
-            if group.training and world.newest_checkpoint < group.step < TOTAL_STEPS:
+            if group.training and world.newest_checkpoint < group.step:
                 yield Move("checkpoint")
         for process in world.children.values():
             yield from self._child_moves(process)
@@ -217,7 +217,7 @@ class Simulation:
             yield Move("fail with its peer", child.name)
         elif child.role == "prepare" or (
             group is not None and group.attempt == child.attempt and group.training
-            and group.step == TOTAL_STEPS and not group.hung
+            and group.step == self.world.total_steps and not group.hung
         ):  # fmt: skip
             yield Move("finish", child.name)
         if not child.ready:

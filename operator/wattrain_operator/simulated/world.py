@@ -16,7 +16,6 @@ from wattrain_operator.core.observed import Child, CreateChild, Failure, InPlace
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 JOB: Final = "job"
-TOTAL_STEPS: Final = 2
 STEP_JOULES: Final = 2.0
 """What each worker uses for a step; a start costs the same."""
 
@@ -185,9 +184,9 @@ class World:
     def finish(self, name: str) -> None:
         """A worker whose group is through, or the preparation, ends well."""
         process = self.children[name]
-        test = Metrics(step=TOTAL_STEPS, loss=0.25, accuracy=0.9) if process.child.rank == 0 else None
+        test = Metrics(step=self.total_steps, loss=0.25, accuracy=0.9) if process.child.rank == 0 else None
         uri = "file:model" if process.child.role == "worker" else ""
-        word = LastWord(reasons.EXIT_OK, step=TOTAL_STEPS, energy=meters(process.joules), test=test, model_uri=uri)
+        word = LastWord(reasons.EXIT_OK, step=self.total_steps, energy=meters(process.joules), test=test, model_uri=uri)
         self._put(process._replace(child=replace(process.child, phase="Succeeded", ready=False, last_word=word)))
 
     def crash(self, name: str, exit_code: int) -> None:
@@ -263,6 +262,12 @@ class World:
 
     # --- What is to be known -----------------------------------------------------------------------------------
     @property
+    def total_steps(self) -> int:
+        """Steps that the job asks for."""
+        training = self.job.spec.training
+        return training.max_steps or 0 if training is not None else 0
+
+    @property
     def newest_checkpoint(self) -> int:
         """Step that a new start goes on from."""
         return max(self.checkpoints, default=0)
@@ -301,7 +306,7 @@ class World:
             return Report(role, attempt, 0.0, phase="starting", energy=energy, watts=1.0)
         return Report(
             role, attempt, 0.0, group.generation, "training" if group.training else "starting", group.step,
-            total_steps=TOTAL_STEPS, samples=group.step, energy=energy, watts=1.0,
+            total_steps=self.total_steps, samples=group.step, energy=energy, watts=1.0,
             checkpoint_step=group.checkpoint_step, checkpoint_joules=group.checkpoint_joules, restarts=group.restarts,
         )  # fmt: skip
 
