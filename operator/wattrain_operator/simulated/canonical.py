@@ -35,6 +35,7 @@ def key(simulation: Simulation) -> Key:
         _group(world, base),
         tuple(_process(p, world, base) for p in sorted(world.children.values(), key=_place)),
         _status(world.job.status, world, base),
+        simulation.has_news(),
         _shell(shell, world, base),
     )
 

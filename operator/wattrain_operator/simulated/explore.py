@@ -111,7 +111,7 @@ class _Walk:
         """Go on in every way. Returns the state that follows where nothing goes wrong any more; None: this is rest."""
         shell, events = state.simulation.shell, _events(state.simulation)
         fair = None
-        if events and state.bounds.deaths:  # else it is what all events together bring
+        if events:
             self._pass(state, (Move("relist"),))
         for arrived in _subsets(events):
             if arrived or shell.needs_pass or state.simulation.is_awake():

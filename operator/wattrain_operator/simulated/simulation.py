@@ -59,7 +59,7 @@ class Simulation:
             yield Move("deliver the job")
         for name in self.shell.late(self.world):
             yield Move("deliver", name)
-        if self._has_news():
+        if self.has_news():
             yield Move("poll")
         if not self.shell.pending and (self.shell.needs_pass or self.is_awake()):
             yield Move("decide")
@@ -193,7 +193,8 @@ class Simulation:
             invariants.check_create(world, write)
         self.shell.write(world)
 
-    def _has_news(self) -> bool:
+    def has_news(self) -> bool:
+        """Whether the group would say something else than it did."""
         report, known = self.world.report(), self.shell.report
         return report is not None and report != known
 
