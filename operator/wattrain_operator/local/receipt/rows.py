@@ -66,7 +66,8 @@ def _training(training: TrainingFacts) -> list[Row]:
         rows.append(("Validation loss", units.number(validation.loss)))
     if training.loss is not None:
         rows.append(("Last training loss", units.number(training.loss)))
-    rows.append(("Steps", f"{training.step:,} of {training.total_steps:,}"))
+    of_all = f" of {training.total_steps:,}" if training.total_steps else ""  # a script need not say how many
+    rows.append(("Steps", f"{training.step:,}{of_all}"))
     if training.samples_per_second is not None:
         rows.append(("Samples per second", f"{training.samples_per_second:,.0f}"))
     return rows
