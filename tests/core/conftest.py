@@ -14,11 +14,18 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_api.names import child_name
+from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.reasons import meaning_of_exit
+from wattrain_api.status import TrainingJobStatus
+from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
+from wattrain_operator.core.observed import Child, Event, Failure, LastWord, Observed, Plan, Report
+from wattrain_operator.core.plan import plan
 from wattrain_operator.simulated import invariants
-from wattrain_operator.simulated.shell import Cache, Shell
-from wattrain_operator.simulated.simulation import Move, Simulation
-from wattrain_operator.simulated.world import JobObject
+from wattrain_operator.simulated.faults import Move, fault_moves
+from wattrain_operator.simulated.objects import JobObject, moment
+from wattrain_operator.simulated.shell import Cache, Setting, Shell
+from wattrain_operator.simulated.simulation import Simulation
 
 COUNTED = ("steps of the state machine", "states of the exhaustive walk", "transitions of the exhaustive walk")
 SETTLED_AFTER_MOVES = 1500
@@ -63,10 +70,7 @@ class CoreMachine(RuleBasedStateMachine):
     def a_job_is_written(
         self, policy: dict[str, Any], workers: int, shared: bool, interval: float, reads_own_writes: bool
     ) -> None:
-        self.simulation = Simulation(
-            spec(policy, workers), shared_storage=shared, status_interval_seconds=interval,
-            reads_own_writes=reads_own_writes,
-        )  # fmt: skip
+        self.simulation = Simulation(spec(policy, workers), Setting(shared, interval, reads_own_writes))
 
     def _make(self, moves: list[Move], which: int) -> None:
         if moves:
@@ -97,7 +101,7 @@ class CoreMachine(RuleBasedStateMachine):
 
     @rule(which=which)
     def something_fails(self, which: int) -> None:
-        moves = [m for m in self.simulation.fault_moves() if not m.name.startswith("die")]
+        moves = [m for m in fault_moves(self.simulation.world, self.simulation.shell) if not m.name.startswith("die")]
         self._make(moves, which)
 
     @rule()
@@ -140,13 +144,14 @@ class CoreMachine(RuleBasedStateMachine):
                 self.simulation.check_rest()
                 return
             self._do(move)
-        raise invariants.Violation(invariants.SETTLES, f"not after {SETTLED_AFTER_MOVES} fair moves")
+        raise invariants.InvariantError(invariants.SETTLES, f"not after {SETTLED_AFTER_MOVES} fair moves")
 
 
-def _walk(number: int, examples: int, steps_each: int) -> int:
+def _walk(number: int, examples: int, steps_each: int, *, shrink: bool = True) -> int:
     chosen = settings(
         max_examples=examples, stateful_step_count=steps_each, deadline=None, database=None, print_blob=False,
-        phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, *([Phase.shrink] if shrink else [])], report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     machine = seed(number)(type(f"CoreMachine{number}", (CoreMachine,), {"steps": 0}))
     try:
@@ -158,9 +163,99 @@ def _walk(number: int, examples: int, steps_each: int) -> int:
 
 
 @pytest.fixture
-def walk() -> Callable[[int, int, int], int]:
+def walk() -> Callable[..., int]:
     """Walk with a seed, so many examples and steps an example. Returns the number of moves that were really made."""
     return _walk
+
+
+class Scene:
+    """One job as a table of sentences sees it: set what is the case, plan, look at what was decided."""
+
+    def __init__(self, policy: dict[str, Any], spec: dict[str, Any], workers: int = 2, prepare: bool = False) -> None:
+        self.spec = TrainingJobSpec.model_validate(
+            {
+                "recipe": {"name": "mlp"},
+                "data": {"source": {"builtin": "digits"}},
+                "training": {"epochs": 1},
+                "workers": {"replicas": workers},
+                "policy": policy,
+            }
+            | spec
+        )
+        self.prepare = prepare
+        self.seconds = 0.0
+        self.status = TrainingJobStatus()
+        self.children: dict[str, Child] = {}
+        self.report: Report | None = None
+        self.ahead = 0
+        self.domain = PowerDomainSpec()
+        self.interval_seconds = 0.0
+        self.events: list[Event] = []
+
+    def plan(self, *, fresh: bool = True) -> Plan:
+        """Decide once, and remember the status and the events."""
+        metadata = ObjectMeta(name="job", uid="uid", generation=1)
+        seen = Observed(
+            moment(self.seconds), TrainingJob(metadata=metadata, spec=self.spec), self.status,
+            tuple(self.children.values()), self.report, self.domain, self.ahead, "job/first" if self.ahead else "",
+            fresh, self.prepare, self.interval_seconds,
+        )  # fmt: skip
+        decided = plan(seen)
+        self.status = decided.status
+        self.events += decided.events
+        return decided
+
+    def settle(self) -> Plan:
+        """Plan and do as planned until nothing changes: what is created is pending, what is deleted is gone."""
+        for _ in range(20):
+            before = self.status
+            decided = self.plan()
+            for wanted in decided.creates:
+                self.add(wanted.rank, role=wanted.role, phase="Pending", ready=False)
+            for gone in decided.deletes:
+                del self.children[gone.name]
+            if decided.status == before and not (decided.creates or decided.deletes):
+                return decided
+        raise AssertionError(f"still deciding: {decided}")
+
+    def add(self, rank: int, **fields: Any) -> Child:
+        """A child of the current attempt, running and answering unless `fields` say otherwise; it replaces its like."""
+        fields = {"role": "worker", "attempt": self.status.attempt, "phase": "Running", "ready": True} | fields
+        name = child_name("job", fields["role"], fields["attempt"], rank)
+        self.children[name] = Child(name, f"uid of {name}", rank=rank, **fields)
+        return self.children[name]
+
+    def run(self) -> Scene:
+        """Bring the group up until it trains."""
+        self.settle()
+        if self.prepare and not self.status.data_prepared:
+            self.add(0, role="prepare", phase="Succeeded", ready=False, last_word=LastWord(0))
+            self.settle()
+        for rank in range(self.spec.workers.replicas):
+            self.add(rank)
+        self.report = Report("worker", self.status.attempt, 0.0, phase="training", step=1, total_steps=10)
+        self.settle()
+        return self
+
+    def fail(self, rank: int, exit_code: int, **failure: Any) -> None:
+        """A worker fails with that exit code."""
+        told = Failure(meaning_of_exit(exit_code).reason, exit_code, rank, **failure)
+        self.add(rank, phase="Failed", ready=False, last_word=LastWord(exit_code, told))
+
+    def answer(self, type_: str) -> tuple[str, str]:
+        """Answer and reason of a condition."""
+        found = next(c for c in self.status.conditions if c.type == type_)
+        return found.status, found.reason
+
+
+@pytest.fixture
+def scene() -> Callable[..., Scene]:
+    """Makes a scene: fields of spec.policy in camelCase, and `spec`, `workers`, `prepare`."""
+
+    def make(spec: dict[str, Any] | None = None, workers: int = 2, prepare: bool = False, **policy: Any) -> Scene:
+        return Scene(policy, spec or {}, workers, prepare)
+
+    return make
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

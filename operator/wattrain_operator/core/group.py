@@ -54,11 +54,11 @@ def run_workers(draft: Draft) -> None:
     missing = sorted(set(range(desired)) - {c.rank for c in workers})
     leaving = [c for c in workers if c.terminating_seconds is not None and not c.ended]
     if failed:
-        replaced = [c.rank for c in workers if c.phase == "Pending"]
-        _answer_failed(draft, failed, sorted({c.rank for c in leaving} | {*missing, *replaced}))
+        replaced = [c.rank for c in workers if c.phase == "Pending"]  # the survivor cannot mean one that never ran
+        _answer_failed(draft, failed, sorted([*(c.rank for c in leaving), *replaced, *missing]))
     elif leaving:
         _answer_loss(draft, [f"worker {c.name}" for c in leaving], leaving[0].rank)
-    elif missing and draft.status.group_complete:
+    elif missing and (draft.status.group_complete or _has_trained(draft)):
         _answer_missing(draft, missing)
     elif missing:
         _create_missing(draft, missing)
@@ -102,14 +102,15 @@ def _create(draft: Draft, role: Role, rank: int, *, workers: int) -> None:
 
 def _answer_failed(draft: Draft, failed: list[Child], gone: list[int]) -> None:
     """Workers have failed. Where all that they know is that a peer is lost, its being taken away is the cause; and it
-    is looked up at the source, for the failure of a survivor may be seen before the end of the one it names."""
+    is looked up at the source, for the failure of a survivor may be seen before the end of the one it names. In a
+    group that was never seen complete, the lost peer may have been replaced already."""
     failure, meaning = restarts.first_cause(failed)
     if meaning.reason != reasons.PEER_LOST:
         restarts.answer_failure(draft, failure, meaning)
     elif not draft.seen.fresh:
         draft.needs_fresh_view = True
-    elif gone:
-        _answer_loss(draft, [f"worker {rank}" for rank in gone], gone[0])
+    elif gone or not draft.status.group_complete:
+        _answer_loss(draft, [f"worker {rank}" for rank in gone] or ["a worker"], gone[0] if gone else None)
     else:
         restarts.answer_failure(draft, failure, meaning)
 
@@ -122,7 +123,7 @@ def _answer_missing(draft: Draft, missing: list[int]) -> None:
     _answer_loss(draft, [f"worker {rank}" for rank in missing], missing[0])
 
 
-def _answer_loss(draft: Draft, who: list[str], rank: int) -> None:
+def _answer_loss(draft: Draft, who: list[str], rank: int | None) -> None:
     step = draft.status.progress.step if draft.status.progress is not None else 0
     line = f"{', '.join(who[:5])}{' and others' if len(who) > 5 else ''} is gone"
     failure = Failure(reasons.WORKER_LOST, rank=rank, last_line=line, step=step)

@@ -20,13 +20,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, combinations
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.canonical import key
-from wattrain_operator.simulated.simulation import KILLED, Move, Simulation
+from wattrain_operator.simulated.faults import KILLED, Move, fault_moves
+from wattrain_operator.simulated.shell import Setting
+from wattrain_operator.simulated.simulation import Simulation
 
 
 class Bounds(NamedTuple):
@@ -42,13 +44,16 @@ class Bounds(NamedTuple):
     """Groups that hang, and children that never start."""
     silences: int = 0
     """Times that a supervisor stops answering."""
+    crashes: int = 4
+    """Crashes of a rank. The core allows two, and two more after each checkpoint."""
     exit_code: int = KILLED
-    """How ranks crash, as often as they like: the core bounds it."""
+    """How ranks crash."""
 
 
 _BOUND_BY = {
-    "evict": "disruptions", "remove": "disruptions", "lose the node of": "disruptions", "silence": "silences",
-    "hang": "stalls", "never start": "stalls", "suspend": "suspensions", "die": "deaths", "die with an old view": "deaths",
+    "crash": "crashes", "evict": "disruptions", "remove": "disruptions", "lose the node of": "disruptions",
+    "silence": "silences", "hang": "stalls", "never start": "stalls", "suspend": "suspensions", "die": "deaths",
+    "die with an old view": "deaths",
 }  # fmt: skip
 
 
@@ -64,18 +69,18 @@ class Result:
     """Moves to the last state found."""
 
 
-Moves = tuple[Move, ...]
+Moves: TypeAlias = tuple[Move, ...]
 
 
 def explore(simulation: Simulation, bounds: Bounds, *, states_at_most: int = 10_000_000) -> Result:
-    """Walk through all states that can be reached from `simulation`. Violation: with the moves that lead to it.
+    """Walk through all states that can be reached from `simulation`. InvariantError: with the moves that lead to it.
 
     RuntimeError where there are more than `states_at_most`.
     """
     return _Walk(simulation, bounds, states_at_most).to_the_end()
 
 
-Moves = tuple[Move, ...]
+Moves: TypeAlias = tuple[Move, ...]
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ class _Walk:
     def _do(self, state: _State, before: Moves, simulation: Simulation, move: Move) -> None:
         try:
             simulation.do(move)
-        except invariants.Violation as violation:
+        except invariants.InvariantError as violation:
             raise _explained(violation, [*self._path(state.id), *before, move]) from None
 
     def _arrive(self, state: _State | None, moves: Moves, simulation: Simulation, bounds: Bounds) -> int:
@@ -171,7 +176,7 @@ class _Walk:
             here: int | None = start
             while here is not None and here not in settled:
                 if here in path:
-                    circle = invariants.Violation(invariants.SETTLES, "fair moves that lead round in a circle")
+                    circle = invariants.InvariantError(invariants.SETTLES, "fair moves that lead round in a circle")
                     raise _explained(circle, self._path(here))
                 path[here] = None
                 here = self.fair_next[here]
@@ -180,7 +185,7 @@ class _Walk:
     def _check(self, path: list[Move], check: Callable[[], None]) -> None:
         try:
             check()
-        except invariants.Violation as violation:
+        except invariants.InvariantError as violation:
             raise _explained(violation, path) from None
 
     def _path(self, here: int) -> list[Move]:
@@ -192,7 +197,7 @@ class _Walk:
         return [move for part in reversed(parts) for move in part]
 
 
-def _explained(violation: invariants.Violation, moves: list[Move]) -> invariants.Violation:
+def _explained(violation: invariants.InvariantError, moves: list[Move]) -> invariants.InvariantError:
     violation.add_note("after: " + "; ".join(" ".join(str(part) for part in move if part) for move in moves))
     return violation
 
@@ -211,11 +216,11 @@ def _moves(simulation: Simulation, bounds: Bounds) -> Iterator[tuple[Move, Bound
     job = simulation.world.job
     user = () if is_finished(job.status) else (Move("resume" if job.spec.suspend else "suspend"),)
     fair = chain(simulation.environment_moves(), simulation.time_moves())
-    for move in chain(fair, simulation.fault_moves(), user):
+    for move in chain(fair, fault_moves(simulation.world, simulation.shell), user):
         if move.name == "relist":
             continue  # a pass of its own
-        crash = move.name == "crash" and move.code != bounds.exit_code
-        if not crash and (move.name not in _BOUND_BY or getattr(bounds, _BOUND_BY[move.name])):
+        other_crash = move.name == "crash" and move.code != bounds.exit_code
+        if not other_crash and (move.name not in _BOUND_BY or getattr(bounds, _BOUND_BY[move.name])):
             yield move, _spend(bounds, move)
 
 
@@ -224,9 +229,9 @@ def _spend(bounds: Bounds, move: Move) -> Bounds:
     return bounds if limit is None else bounds._replace(**{limit: getattr(bounds, limit) - 1})
 
 
-def small_job(*, max_restarts: int = 1) -> TrainingJobSpec:
-    """A job of two workers and one step with deadlines that lie apart."""
-    return TrainingJobSpec.model_validate(
+def small_simulation(*, max_restarts: int = 1, prepare: bool = False) -> Simulation:
+    """A job of two workers and one step, with deadlines that lie apart, and an operator that knows what it wrote."""
+    spec = TrainingJobSpec.model_validate(
         {
             "recipe": {"name": "mlp"},
             "data": {"source": {"builtin": "digits"}},
@@ -238,6 +243,7 @@ def small_job(*, max_restarts: int = 1) -> TrainingJobSpec:
             },
         }
     )  # fmt: skip
+    return Simulation(spec, Setting(shared_storage=prepare, reads_own_writes=True))
 
 
 def main() -> int:
@@ -249,10 +255,10 @@ def main() -> int:
     parser.add_argument("--prepare", action="store_true", help="with the preparation of the data")
     args = parser.parse_args()
     bounds = Bounds(**{name: getattr(args, name) for name in Bounds._fields})
-    simulation = Simulation(small_job(max_restarts=args.max_restarts), shared_storage=args.prepare, reads_own_writes=True)
+    simulation = small_simulation(max_restarts=args.max_restarts, prepare=args.prepare)
     try:
         result = explore(simulation, bounds)
-    except invariants.Violation as violation:
+    except invariants.InvariantError as violation:
         notes = getattr(violation, "__notes__", [])
         sys.stdout.write("\n".join([str(violation), *notes, ""]))
         return 1
