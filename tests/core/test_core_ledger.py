@@ -10,7 +10,7 @@ import pytest
 
 from wattrain_api.powerdomain import CarbonIntensity, PowerDomainSpec, Tariff, TariffWindow
 from wattrain_api.status import Meter
-from wattrain_operator.core.observed import LastWord, Report
+from wattrain_operator.core.observed import Failure, InPlaceRestart, LastWord, Report
 from wattrain_operator.simulated.objects import EPOCH
 
 Scene = Callable[..., Any]
@@ -93,8 +93,6 @@ def test_what_was_spent_since_the_checkpoint_is_lost_by_a_failure(scene: Scene) 
 
 
 def test_a_supervisor_cannot_make_the_ledger_lose_more_or_less_than_was_spent(scene: Scene) -> None:
-    from wattrain_operator.core.observed import Failure, InPlaceRestart
-
     for told, wasted in ((1e9, 50.0), (-5.0, 0.0), (20.0, 20.0)):
         job = scene().run()
         restart = InPlaceRestart(EPOCH, 0, Failure("Killed", -9), 0, told)
@@ -143,3 +141,38 @@ def test_joules_per_sample_are_those_of_the_attempt(scene: Scene) -> None:
     job = scene().run()
     _tell(job, _cpu(50), samples=200, step=4)
     assert job.status.energy.joules_per_sample == 0.25
+
+
+def test_what_a_restart_with_new_workers_costs_is_lost_too(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)
+    job.fail(0, -9)
+    job.settle()
+    assert job.status.restarts[-1].joules_lost == 20
+    job.seconds += 9
+    job.settle()
+    for rank in (0, 1):
+        job.add(rank)
+    start = Report("worker", job.status.attempt, 0.0, phase="starting", energy=(_cpu(30),))
+    job.report = start
+    job.settle()
+    assert job.status.restarts[-1].recovery_seconds is None
+    job.report = replace(start, phase="training", step=2, total_steps=9, energy=(_cpu(35),))
+    job.settle()
+    last = job.status.restarts[-1]
+    assert (last.joules_lost, last.recovery_seconds, job.status.energy.wasted_joules) == (55, 9, 55)
+    _tell(job, _cpu(60))
+    assert job.status.energy.wasted_joules == 55
+
+
+def test_what_a_restart_in_place_costs_is_lost_when_the_group_trains_again(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)
+    restart = InPlaceRestart(EPOCH, 0, Failure("Killed", -9, 1), 1, 20.0)
+    _tell(job, _cpu(110), restarts=(restart,))
+    assert job.status.restarts[-1].joules_lost == 20
+    done = replace(restart, joules_lost=28.0, recovery_seconds=3.4)
+    for _ in range(2):
+        _tell(job, _cpu(115), restarts=(done,))
+        last = job.status.restarts[-1]
+        assert (last.joules_lost, last.recovery_seconds, job.status.energy.wasted_joules) == (28, 3, 28)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from wattrain_api import reasons
+from wattrain_api.trainingjob import ObjectMeta, TrainingJob
 from wattrain_operator.core.observed import LastWord, Observed
 from wattrain_operator.core.plan import plan
 from wattrain_operator.simulated.objects import moment
@@ -198,17 +199,10 @@ def test_a_finished_job_is_deleted_when_its_time_to_live_is_over(scene: Scene) -
 
 def test_a_job_that_is_being_deleted_is_left_alone(scene: Scene) -> None:
     job = scene().run()
-    metadata = {"name": "job", "uid": "uid", "deletion_timestamp": moment(5)}
-    whole = {"metadata": metadata, "spec": job.spec}
-    seen = Observed(moment(6), _job(whole), job.status)
+    metadata = ObjectMeta(name="job", uid="uid", deletion_timestamp=moment(5))
+    seen = Observed(moment(6), TrainingJob(metadata=metadata, spec=job.spec), job.status)
     decided = plan(seen)
     assert (decided.status, decided.creates, decided.deletes, decided.events) == (job.status, (), (), ())
-
-
-def _job(whole: dict[str, Any]) -> Any:
-    from wattrain_api.trainingjob import TrainingJob
-
-    return TrainingJob.model_validate(whole)
 
 
 def _state_of(job: Any) -> str:

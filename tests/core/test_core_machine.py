@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-SHARDS, EXAMPLES, RULES_EACH = 10, 100, 80
+SHARDS, EXAMPLES, RULES_EACH = 12, 100, 100
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

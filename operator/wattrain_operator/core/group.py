@@ -9,13 +9,12 @@ from wattrain_api.status import ModelStatus, WorkerCounts
 from wattrain_operator.core import restarts
 from wattrain_operator.core.conditions import is_true, set_condition
 from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Child, CreateChild, Failure, Report, Role
+from wattrain_operator.core.observed import STARTING_PHASES, Child, CreateChild, Failure, Report, Role
 
 HANG_STEPS = 10
 """A step that takes longer than so many mean steps is no slow step any more."""
 PATIENCE_FACTOR = 5
 """Evaluation, checkpoints and export may take so much longer than a step."""
-_STARTING = ("", "starting", "preparing", "compiling")
 _PATIENT = ("evaluating", "checkpointing", "exporting")
 
 
@@ -97,7 +96,8 @@ def _create_missing(draft: Draft, missing: list[int]) -> None:
 def _create(draft: Draft, role: Role, rank: int, *, workers: int) -> None:
     attempt = draft.status.attempt
     name = names.child_name(draft.seen.job.metadata.name, role, attempt, rank)
-    draft.create(CreateChild(name, role, attempt, rank, workers, restarts.in_place_budget(draft)))
+    budget, joules = restarts.in_place_budget(draft), draft.status.energy.joules
+    draft.create(CreateChild(name, role, attempt, rank, workers, budget, joules))
 
 
 def _answer_failed(draft: Draft, failed: list[Child], gone: list[int]) -> None:
@@ -134,7 +134,7 @@ def _complete(draft: Draft, workers: list[Child]) -> None:
     word = next((c.last_word for c in workers if c.rank == 0), None)
     metrics, uri = (None, "") if word is None else (word.test, word.model_uri)
     draft.update(completion_time=draft.now, model=ModelStatus(uri=uri, metrics=metrics))
-    message = f"all {len(workers)} workers are done"
+    message = "the worker is done" if len(workers) == 1 else f"all {len(workers)} workers are done"
     set_condition(draft, reasons.COMPLETE, "True", reasons.JOB_COMPLETE, message)
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_COMPLETE, message)
     draft.tell(reasons.JOB_COMPLETE, message)
@@ -168,7 +168,7 @@ def _has_trained(draft: Draft) -> bool:
     """Whether this attempt's group has left its start behind. The status remembers it, for an operator that has just
     started knows no report, and must not take a group that has trained for hours for one that does not start."""
     progress = draft.status.progress
-    return draft.status.in_place_seen > 0 or (progress is not None and progress.phase not in _STARTING)
+    return draft.status.in_place_seen > 0 or (progress is not None and progress.phase not in STARTING_PHASES)
 
 
 def _hold_to_start(draft: Draft, workers: list[Child]) -> None:
@@ -218,7 +218,7 @@ def _hold_to_progress(draft: Draft, report: Report) -> None:
     limit = max(float(draft.spec.policy.progress_deadline_seconds), HANG_STEPS * report.step_seconds)
     if report.phase in _PATIENT:
         limit *= PATIENCE_FACTOR
-    if report.phase in _STARTING:  # a restart in place starts anew
+    if report.phase in STARTING_PHASES:  # a restart in place starts anew
         limit = max(limit, float(draft.spec.policy.start_deadline_seconds))
     if report.unchanged_seconds < limit:
         draft.wake_after(limit - report.unchanged_seconds)

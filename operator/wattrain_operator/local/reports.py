@@ -114,4 +114,5 @@ def _in_place(restart: Json) -> InPlaceRestart:
         failure=_failure(restart),
         resumed_from_step=restart.get("resumedFromStep") or 0,
         joules_lost=restart.get("joulesLost") or 0.0,
+        recovery_seconds=restart.get("recoverySeconds"),
     )

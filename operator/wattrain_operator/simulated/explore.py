@@ -80,9 +80,6 @@ def explore(simulation: Simulation, bounds: Bounds, *, states_at_most: int = 10_
     return _Walk(simulation, bounds, states_at_most).to_the_end()
 
 
-Moves: TypeAlias = tuple[Move, ...]
-
-
 @dataclass(frozen=True)
 class _State:
     """A state to go on from."""

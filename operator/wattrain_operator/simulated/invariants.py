@@ -181,7 +181,7 @@ def _check_budget(world: World, before: TrainingJobStatus, after: TrainingJobSta
     last = after.restarts[-1]
     if not causes & {"program", "slow", "replaced"}:
         hold(NOT_CHARGED, not last.counted, last, causes)
-    if causes == {"program"}:
+    if "program" in causes and causes <= {"program", "slow"}:
         hold(CHARGED, last.counted and counted > 0, last, causes)
 
 

@@ -1,4 +1,4 @@
-"""The truth: one job, its children and what they do, in virtual seconds. No clock, no I/O, no chance: moves do it all."""
+"""The truth: one job, its children and what they do, in virtual seconds. No clock, no I/O, no chance."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class Supervisor:
         figures: Json = {"attempt": self._config.attempt, "generation": self._member.generation}
         if self._coordinator is not None:
             watts, joules, rate = self._coordinator.figures
-            figures.update(watts=watts, joules=joules)
+            figures.update(watts=watts, joules=self._config.joules_before + joules)
             if rate is not None:
                 figures["samplesPerSecond"] = rate
         return figures

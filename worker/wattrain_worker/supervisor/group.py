@@ -74,6 +74,7 @@ class Coordinator:
             self._totals.update(worker, message["report"])
             self._take_checkpoint(worker, message["report"].get("checkpoint"))
             self._take_resumed(message)
+            self._take_recovery(message)
             self._decide()
             return self._reply(worker, message)
 
@@ -132,6 +133,20 @@ class Coordinator:
         self._resumed_step = resumed.get("step", 0)
         if self._restarts and self._restarts[-1]["generation"] == self._generation - 1:
             self._restarts[-1]["resumedFromStep"] = self._resumed_step
+
+    def _take_recovery(self, message: Json) -> None:
+        """The first rank that trains again ends a restart: what starting anew has cost is lost as well."""
+        restart, report = self._restarts[-1] if self._restarts else {}, message["report"]
+        if restart.get("generation") != self._generation - 1 or "recoverySeconds" in restart:
+            return
+        if message["state"] != RUNNING or message.get("generation") != self._generation:
+            return
+        trains = report.get("phase") == "training" or report.get("step", 0) != restart["step"]
+        if report.get("resumed") or trains:  # a script tells neither phase nor where it resumed
+            joules = self._totals.joules
+            restart["joulesLost"] += max(0.0, joules - self._safe_joules)
+            restart["recoverySeconds"] = self._wall() - restart["time"]
+            self._safe_joules = joules
 
     def _decide(self) -> None:
         if self._stage == _OVER:
