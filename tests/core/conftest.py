@@ -29,6 +29,9 @@ from wattrain_operator.simulated.simulation import Simulation
 
 COUNTED = ("steps of the state machine", "states of the exhaustive walk", "transitions of the exhaustive walk")
 SETTLED_AFTER_MOVES = 1500
+FAULTS = (
+    "crash", "crash", "crash", "evict", "remove", "lose the node of", "hang", "silence", "never start", "relist",
+)  # fmt: skip
 POLICIES = (
     {"maxRestarts": 1, "keepPods": "None"},
     {"maxRestarts": 0, "keepPods": "Failed"},
@@ -40,13 +43,13 @@ POLICIES = (
 
 
 def spec(policy: dict[str, Any], workers: int) -> TrainingJobSpec:
-    """A job of two steps with deadlines that are soon over."""
+    """A job of six steps with deadlines that are soon over."""
     deadlines = {"startDeadlineSeconds": 200, "progressDeadlineSeconds": 100}
     return TrainingJobSpec.model_validate(
         {
             "recipe": {"name": "mlp"},
             "data": {"source": {"builtin": "digits"}},
-            "training": {"maxSteps": 2},
+            "training": {"maxSteps": 6},
             "workers": {"replicas": workers},
             "policy": deadlines | policy,
         }
@@ -80,58 +83,52 @@ class CoreMachine(RuleBasedStateMachine):
         type(self).steps += 1
         self.simulation.do(move, old)
 
-    @rule(which=which)
-    def the_operator_goes_on(self, which: int) -> None:
+    @rule(which=which, then=st.integers(0, 6))
+    def the_operator_goes_on(self, which: int, then: int) -> None:
         self._make(list(self.simulation.operator_moves()), which)
-
-    @rule(times=st.integers(2, 6))
-    def the_operator_is_quick(self, times: int) -> None:
-        for _ in range(times):
+        for _ in range(then):  # it is mostly quicker than what it looks at
             self._make(list(self.simulation.operator_moves()), 0)
 
     @rule(which=which)
     def the_children_go_on(self, which: int) -> None:
         self._make(list(self.simulation.environment_moves()), which)
 
-    @rule(times=st.integers(2, 6))
+    @rule(times=st.integers(2, 25))
     def all_goes_well_for_a_while(self, times: int) -> None:
         for _ in range(times):
             if (move := self.simulation.fair_move()) is not None:
                 self._do(move)
 
-    @rule(which=which)
-    def something_fails(self, which: int) -> None:
-        moves = [m for m in fault_moves(self.simulation.world, self.simulation.shell) if not m.name.startswith("die")]
-        self._make(moves, which)
-
-    @rule()
-    def the_operator_dies(self) -> None:
-        self._do(Move("die"))
-
-    @rule(job=which, children=which)
-    def the_operator_dies_and_reads_old_lists(self, job: int, children: int) -> None:
-        past = [*self.past, (self.simulation.shell.job, self.simulation.shell.cache)]
-        self._do(Move("die with an old view"), (past[-1 - job % len(past)][0], past[-1 - children % len(past)][1]))
-
-    @rule()
-    def the_past_is_kept_by_a_slow_server(self) -> None:
-        self.past = [*self.past[-8:], (self.simulation.world.job, Shell.read(self.simulation.world))]
+    @rule(kind=st.sampled_from(FAULTS), which=which)
+    def something_fails(self, kind: str, which: int) -> None:
+        faults = fault_moves(self.simulation.world, self.simulation.shell)
+        self._make([move for move in faults if move.name == kind], which)
 
     @rule(which=which)
     def time_passes(self, which: int) -> None:
         self._make(list(self.simulation.time_moves()), which)
 
-    @rule(seconds=st.integers(1, 120))
-    def any_time_passes(self, seconds: int) -> None:
-        self._do(Move("wait", code=seconds))
-
-    @rule()
-    def the_user_suspends_or_resumes(self) -> None:
-        self._do(Move("resume" if self.simulation.world.job.spec.suspend else "suspend"))
-
-    @rule(ahead=st.integers(0, 1))
-    def another_job_comes_or_goes(self, ahead: int) -> None:
-        self._do(Move("let others go first", code=ahead))
+    @rule(
+        what=st.sampled_from(["die", "die", "read old lists", "a list is kept", "wait", "suspend", "queue"]),
+        which=which,
+    )
+    def something_rare_happens(self, what: str, which: int) -> None:
+        world, shell = self.simulation.world, self.simulation.shell
+        if what == "die":
+            self._do(Move("die"))
+        elif what == "read old lists":
+            past = [*self.past, (shell.job, shell.cache)]
+            self._do(
+                Move("die with an old view"), (past[-1 - which % len(past)][0], past[-1 - which // 3 % len(past)][1])
+            )
+        elif what == "a list is kept":
+            self.past = [*self.past[-8:], (world.job, Shell.read(world))]
+        elif what == "wait":
+            self._do(Move("wait", code=1 + 11 * which))
+        elif what == "queue":
+            self._do(Move("let others go first", code=which % 2))
+        elif what == "suspend" and (which > 6 or world.job.spec.suspend):
+            self._do(Move("resume" if world.job.spec.suspend else "suspend"))
 
     def teardown(self) -> None:
         """Faults stop: the job must settle."""

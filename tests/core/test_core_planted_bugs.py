@@ -45,8 +45,9 @@ def _forget_to_be_woken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Draft, "wake_at", lambda self, moment: None)
 
 
+_FINISHED = {invariants.FINISHED_STAYS, invariants.NO_ORPHAN, invariants.NOTHING_AT_REST}
 PLANTED = [
-    (_forget_that_it_is_finished, {invariants.FINISHED_STAYS, invariants.NO_ORPHAN}, Bounds(0, 0, 0, exit_code=65)),
+    (_forget_that_it_is_finished, _FINISHED, Bounds(0, 0, 0, exit_code=65)),
     (_do_not_wait_for_the_old_workers, {invariants.FENCED}, Bounds(0, 0, 0)),
     (_never_charge_a_failure, {invariants.CHARGED}, Bounds(0, 0, 0)),
     (_charge_disruptions, {invariants.NOT_CHARGED}, Bounds(disruptions=1, deaths=0, crashes=0)),

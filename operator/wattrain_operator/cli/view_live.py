@@ -13,10 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from wattrain_api import names, reasons
 from wattrain_operator.cli import figures
 from wattrain_operator.cli.plot import braille
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.look import Look, Opening, Result
+from wattrain_operator.local.prepared import read_counts
 
 _FRAME_SECONDS = 0.25
 _PLOT_ROWS = 6
@@ -34,10 +36,11 @@ class LiveView:
         self._drawn_at = clock() - _FRAME_SECONDS
         self._opening: Opening | None = None
         self._look: Look | None = None
+        self._tells_phase = True
 
     def begin(self, opening: Opening) -> None:
         """Where everything is; then the live block begins."""
-        self._opening = opening
+        self._opening, self._tells_phase = opening, opening.job.spec.script is None
         verb = "goes on" if opening.resumed else "starts"
         self._console.print(Text(f"{opening.job.metadata.name} {verb} in {opening.directory}"))
         for note in opening.notes:
@@ -57,12 +60,16 @@ class LiveView:
         """A line that stays."""
         style = "yellow" if event.type == "Warning" else "dim"
         self._console.print(Text(f"{event.reason}: {event.message}", style=style))
+        if event.reason == reasons.DATA_PREPARED and self._opening is not None:
+            counts = figures.prepared(read_counts(self._opening.directory))
+            if counts:
+                self._console.print(Text(f"data: {counts}", style="dim"))
 
     def end(self, result: Result) -> None:
         """How it ended, and what it took. Of the live block the curve stays; the summary says the rest better."""
         if self._look is not None:
             last = replace(self._look, status=result.status)
-            self._live.update(Group(*_head(last, self._console.width)), refresh=True)
+            self._live.update(Group(*_head(last, self._console.width, self._tells_phase)), refresh=True)
         self.close()
         style = "bold green" if result.exit_code == 0 else "bold yellow" if result.exit_code == 130 else "bold red"
         for sentence in result.sentences:
@@ -76,11 +83,16 @@ class LiveView:
 
 def frame(look: Look, opening: Opening, width: int) -> RenderableType:
     """The block for a terminal `width` columns wide."""
-    return Group(*_head(look, width), _pairs(_details(look, opening)))
+    return Group(*_head(look, width, opening.job.spec.script is None), _pairs(_details(look, opening)))
 
 
-def _head(look: Look, width: int) -> list[RenderableType]:
-    lines: list[RenderableType] = [_headline(look)]
+def _head(look: Look, width: int, tells_phase: bool) -> list[RenderableType]:
+    """`tells_phase`: whether the ranks say when they train; a script does not."""
+    state = look.status.state
+    starting = figures.starting(state, _phase(look)) if tells_phase else ""
+    if starting or state in figures.STATES_BEFORE_TRAINING:  # what is there is of a generation that is dead
+        look = replace(look, progress={}, status=look.status.model_copy(update={"progress": None}))
+    lines: list[RenderableType] = [_headline(look, starting)]
     if look.progress.get("totalSteps"):
         lines.append(_bar(look, width))
     if len(look.losses) > 1:
@@ -88,9 +100,18 @@ def _head(look: Look, width: int) -> list[RenderableType]:
     return lines
 
 
-def _headline(look: Look) -> Text:
+def _phase(look: Look) -> str:
+    """What the workers of the current attempt do; empty where they have not spoken yet, whatever others said last."""
+    progress = look.progress
+    if progress.get("role") == names.ROLE_PREPARE or progress.get("attempt") not in (None, look.status.attempt):
+        return ""
+    return str(progress.get("phase", ""))
+
+
+def _headline(look: Look, starting: str) -> Text:
     status, progress = look.status, look.progress
-    text = Text(status.state, style=f"bold {_COLORS.get(status.state, 'cyan')}")
+    shown = f"{status.state} ({starting})" if starting else status.state
+    text = Text(shown, style=f"bold {_COLORS.get(status.state, 'cyan')}")
     if progress.get("step") or progress.get("totalSteps"):
         total = f" of {progress['totalSteps']}" if progress.get("totalSteps") else ""
         text.append(f"  step {progress.get('step', 0)}{total}", style="not bold")

@@ -13,6 +13,8 @@ from wattrain_operator.core.observed import STARTING_PHASES, Child, CreateChild,
 
 HANG_STEPS = 10
 """A step that takes longer than so many mean steps is no slow step any more."""
+LOOK_AGAIN_SECONDS = 60.0
+"""When a child that was created is looked for: it may have been removed before anybody was told that it was there."""
 PATIENCE_FACTOR = 5
 """Evaluation, checkpoints and export may take so much longer than a step."""
 _PATIENT = ("evaluating", "checkpointing", "exporting")
@@ -98,6 +100,7 @@ def _create(draft: Draft, role: Role, rank: int, *, workers: int) -> None:
     name = names.child_name(draft.seen.job.metadata.name, role, attempt, rank)
     budget, joules = restarts.in_place_budget(draft), draft.status.energy.joules
     draft.create(CreateChild(name, role, attempt, rank, workers, budget, joules))
+    draft.wake_after(LOOK_AGAIN_SECONDS)
 
 
 def _answer_failed(draft: Draft, failed: list[Child], gone: list[int]) -> None:

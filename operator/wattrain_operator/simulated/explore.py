@@ -70,6 +70,7 @@ class Result:
 
 
 Moves: TypeAlias = tuple[Move, ...]
+MOVES_IN_A_PASS_AT_MOST = 100
 
 
 def explore(simulation: Simulation, bounds: Bounds, *, states_at_most: int = 10_000_000) -> Result:
@@ -135,6 +136,9 @@ class _Walk:
             move = Move("write") if shell.pending else Move("decide")
             self._do(state, moves, simulation, move)
             moves = (*moves, move)
+            if len(moves) > MOVES_IN_A_PASS_AT_MOST:
+                endless = invariants.InvariantError(invariants.NOTHING_AT_REST, "the operator writes and writes")
+                raise _explained(endless, [*self._path(state.id), *moves])
             if state.bounds.deaths and move.name == "write" and (shell.pending or shell.needs_pass):
                 for death in (Move("die"), Move("die with an old view")):
                     dead = simulation.copy()

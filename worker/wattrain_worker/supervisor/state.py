@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 _COUNTS: Final = ("step", "totalSteps", "epoch", "epochs")
-_NUMBERS: Final = ("loss", "learningRate", "gradientNorm", "stepSeconds")
+_NUMBERS: Final = ("loss", "learningRate", "gradientNorm")
 _OBJECTS: Final = ("validation", "test", "resumed", "model", "prepare")
 _KEPT_MESSAGES: Final = 20
 _LONGEST_TEXT: Final = 1024
+_NEWEST_SHARE: Final = 0.1
+"""Weight of the newest step in the running mean of step times."""
 STEP_SECONDS_BOUNDS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 )  # fmt: skip
@@ -54,6 +56,7 @@ class State:
             self._lead = self._first_rank
             self._values["phase"] = phase
             self._values.pop("resumed", None)
+            self._values.pop("stepSeconds", None)
 
     def set_phase(self, phase: str) -> None:
         """Say what happens where the ranks themselves do not know it."""
@@ -131,6 +134,8 @@ class State:
         if isinstance(phase, str) and phase:
             self._values["phase"] = phase[:32]
         if _is_number(report.get("stepSeconds")):
+            mean = self._values.get("stepSeconds", report["stepSeconds"])
+            self._values["stepSeconds"] = mean + _NEWEST_SHARE * (report["stepSeconds"] - mean)
             self._step_counts[bisect_left(STEP_SECONDS_BOUNDS, report["stepSeconds"])] += 1
             self._step_seconds += _amount(report["stepSeconds"])
         if _is_number(report.get("loss")):

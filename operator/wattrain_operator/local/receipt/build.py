@@ -25,6 +25,7 @@ def build(
     domain: PowerDomainSpec,
     prepared: dict[str, Any] | None,
     versions: Mapping[str, str],
+    cpu_model: str,
     samples_per_second: float | None,
 ) -> Receipt:
     """The receipt of `job` as `status` says it went; `prepared` is prepare.json where there was a preparation."""
@@ -32,7 +33,7 @@ def build(
     facts = _energy(energy, domain.pue)
     return Receipt(
         job=_job(job, status),
-        duration=_duration(status),
+        duration=duration(status),
         training=_training(status, samples_per_second),
         test=status.model.metrics if status.model else None,
         energy=facts,
@@ -42,6 +43,7 @@ def build(
         restarts=status.restarts,
         seed=spec.training.seed if spec.training else None,
         versions=dict(versions),
+        cpu_model=cpu_model,
         data=prepared,
         spec=_without_secrets(spec),
         status=status.to_json_object(),
@@ -76,10 +78,16 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
     )
 
 
-def _duration(status: TrainingJobStatus) -> Duration:
-    start, end = status.start_time, status.completion_time
-    seconds = (end - start).total_seconds() if start and end else None
-    return Duration(start_time=start, completion_time=end, seconds=seconds)
+def duration(status: TrainingJobStatus) -> Duration:
+    """How long the job of `status` took. It is open (None) as long as the job is not finished."""
+    start, since, end = status.start_time, status.active_since, status.completion_time
+    if start is None or end is None:
+        return Duration(start_time=start, completion_time=end, seconds=None, active_seconds=None)
+    last = (end - since).total_seconds() if since else 0.0
+    seconds = (end - start).total_seconds()
+    return Duration(
+        start_time=start, completion_time=end, seconds=seconds, active_seconds=status.active_seconds + max(0.0, last)
+    )
 
 
 def _energy(energy: EnergyStatus, pue: float) -> EnergyFacts:

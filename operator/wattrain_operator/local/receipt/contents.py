@@ -82,11 +82,22 @@ class CostFacts(Model):
 
 
 class Duration(Model):
-    """From the first start to the end, suspensions included."""
+    """How long it took, with the pauses and without them."""
 
     start_time: Time | None
     completion_time: Time | None
     seconds: float | None
+    """From the first start to the end, pauses included."""
+    active_seconds: float | None
+    """Of these, while it was active: without suspensions and the time in which the command did not run."""
+
+    @property
+    def paused_seconds(self) -> float:
+        """What is to be told beside `active_seconds`; 0 where it is a second or less, which rounding may make."""
+        if self.seconds is None or self.active_seconds is None:
+            return 0.0
+        paused = self.seconds - self.active_seconds
+        return paused if paused > 1 else 0.0
 
 
 class Receipt(Model):
@@ -107,6 +118,8 @@ class Receipt(Model):
     seed: int | None
     versions: dict[str, str]
     """Of python, torch and wattrain; `not installed` where the package is missing."""
+    cpu_model: str
+    """Processor of the machine that wrote the receipt; empty where it does not say."""
     data: dict[str, Any] | None
     """prepare.json."""
     spec: dict[str, Any]

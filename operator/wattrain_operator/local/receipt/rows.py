@@ -7,6 +7,7 @@ from typing import NamedTuple
 from wattrain_api.status import Restart
 from wattrain_operator.local.receipt import units
 from wattrain_operator.local.receipt.contents import EnergyFacts, Receipt, TrainingFacts
+from wattrain_operator.local.receipt.repeat import repeat_rows
 
 Row = tuple[str, ...]
 _COUNTS = {
@@ -40,7 +41,9 @@ def summary(receipt: Receipt) -> str:
     """The job in one sentence."""
     job = receipt.job
     ranks = "1 rank" if job.ranks == 1 else f"{job.ranks} ranks"
-    return f"{job.what}, {ranks}: {job.state} after {units.seconds(receipt.duration.seconds)}."
+    paused = receipt.duration.paused_seconds
+    pause = f", paused {units.seconds(paused)}" if paused else ""
+    return f"{job.what}, {ranks}: {job.state} after {units.seconds(receipt.duration.active_seconds)}{pause}."
 
 
 def _result(receipt: Receipt) -> Table:
@@ -113,7 +116,7 @@ def _energy(receipt: Receipt) -> Table:
 def _restarts(receipt: Receipt) -> Table:
     shown, kind = len(receipt.restarts), units.provenance(receipt.energy.measured_ratio)
     of_all = f", the last {shown} of {receipt.restart_count}" if shown < receipt.restart_count else ""
-    columns = ("When", "Why", "Rank", "Step", "Went on from", f"Energy lost, {kind}")
+    columns = ("When", "Why", "Rank", "Step", "Went on from", "Down", f"Energy lost, with the restart itself, {kind}")
     return Table(f"Restarts{of_all}", columns, tuple(_restart(r, receipt.energy) for r in receipt.restarts))
 
 
@@ -125,6 +128,7 @@ def _restart(restart: Restart, energy: EnergyFacts) -> Row:
         "" if restart.rank is None else str(restart.rank),
         f"{restart.step:,}",
         f"step {restart.resumed_from_step:,}",
+        "" if restart.recovery_seconds is None else units.seconds(restart.recovery_seconds),
         _joules(energy, restart.joules_lost),
     )
 
@@ -149,7 +153,4 @@ def _in_order(counts: dict[str, object]) -> list[tuple[str, object]]:
 
 
 def _repeat(receipt: Receipt) -> Table:
-    rows = [(name, version) for name, version in receipt.versions.items()]
-    if receipt.seed is not None:
-        rows.insert(0, ("seed", str(receipt.seed)))
-    return Table("To repeat it", ("", ""), tuple(rows))
+    return Table("To repeat it", ("", ""), repeat_rows(receipt))
