@@ -68,12 +68,13 @@ class CoreMachine(RuleBasedStateMachine):
 
     @initialize(
         policy=st.sampled_from(POLICIES), workers=st.integers(1, 3), shared=st.booleans(),
-        interval=st.sampled_from([0.0, 15.0]), reads_own_writes=st.booleans(),
+        interval=st.sampled_from([0.0, 15.0]), reads_own_writes=st.booleans(), age=st.integers(0, 60),
     )  # fmt: skip
-    def a_job_is_written(
-        self, policy: dict[str, Any], workers: int, shared: bool, interval: float, reads_own_writes: bool
+    def a_job_is_written_and_lives_for_a_while(
+        self, policy: dict[str, Any], workers: int, shared: bool, interval: float, reads_own_writes: bool, age: int
     ) -> None:
         self.simulation = Simulation(spec(policy, workers), Setting(shared, interval, reads_own_writes))
+        self.all_goes_well_for_a_while(age)
 
     def _make(self, moves: list[Move], which: int) -> None:
         if moves:

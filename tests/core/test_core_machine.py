@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-SHARDS, EXAMPLES, RULES_EACH = 12, 100, 100
+SHARDS, EXAMPLES, RULES_EACH = 12, 150, 100
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
