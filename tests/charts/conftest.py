@@ -1,0 +1,100 @@
+import os
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "wattrain"
+
+
+def objects_of(text):
+    """The Kubernetes objects in a stream of YAML, by kind and name; no two may be the same."""
+    found = [document for document in yaml.safe_load_all(text) if document]
+    keys = [(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in found]
+    assert [key for key, count in Counter(keys).items() if count > 1] == []
+    return found
+
+
+class Helm:
+    """Real Helm, with a home of its own."""
+
+    def __init__(self, program, home):
+        self._program = str(program)
+        self._environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+
+    def run(self, *arguments):
+        command = [self._program, *map(str, arguments)]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+
+    def _with(self, values, *command, release="wattrain", namespace="wattrain-system"):
+        folder = Path(self._environment["HOME"], "values")
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{len(list(folder.iterdir()))}.yaml"
+        file.write_text(yaml.safe_dump(values), encoding="utf-8")
+        return self.run(*command, release, CHART, "--namespace", namespace, "--values", file)
+
+    def render(self, values=None, **where):
+        """The objects of the chart with `values`; `release` and `namespace` may be given."""
+        result = self._with(values or {}, "template", **where)
+        assert result.returncode == 0, result.stderr
+        return objects_of(result.stdout)
+
+    def refusal(self, values):
+        """What Helm says to `values` that it must not take."""
+        result = self._with(values, "template")
+        assert result.returncode != 0, f"taken: {values}"
+        return result.stderr
+
+    def notes(self, values):
+        """What Helm prints after an installation."""
+        result = self._with(values, "install", "--dry-run=client")
+        assert result.returncode == 0, result.stderr
+        return result.stdout.split("NOTES:\n", 1)[1]
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory):
+    program = shutil.which("helm")
+    if program is None:
+        from harness.binaries import find
+        from harness.unavailable import UnavailableError
+
+        try:
+            program = find("helm")
+        except UnavailableError as error:
+            pytest.skip(f"the chart is NOT tested, for there is no helm on PATH: {error}")
+    return Helm(program, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="session")
+def kustomize():
+    """Builds a folder of manifests/ into objects."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("manifests/ are NOT tested, for there is no kubectl on PATH: install it")
+
+    def build(folder):
+        command = ["kubectl", "kustomize", str(ROOT / folder)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert result.returncode == 0, result.stderr
+        return objects_of(result.stdout)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def chart():
+    return CHART
+
+
+@pytest.fixture(scope="session")
+def values(chart):
+    return yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
