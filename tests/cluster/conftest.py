@@ -4,6 +4,7 @@ What cannot be had on a machine skips its tests, with the reason and the remedy.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ from harness import binaries
 from harness.cluster import Cluster, ExistingCluster
 from harness.controlplane import ControlPlane
 from harness.fleet import Fleet
+from harness.node import attached_cluster, described_cluster
+from harness.node_cluster import ExistingNodes, NodeCluster
+from harness.sandbox import check_possible
+from harness.shared import shared
 from harness.unavailable import UnavailableError
 
 Programs = Callable[..., None]
@@ -35,7 +40,7 @@ def programs(pytestconfig: pytest.Config) -> Programs:
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """A folder for this test process; its short name leaves room for the paths of sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="wattrain-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="wattrain-test-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
@@ -68,6 +73,23 @@ def kwok_nodes(programs: Programs, control_plane: ControlPlane) -> Iterator[Flee
     programs("kwok")
     with _or_skipped(), Fleet(control_plane) as fleet:
         yield fleet
+
+
+@pytest.fixture(scope="session")
+def real_node(
+    programs: Programs, folder: Path, testrun_uid: str, request: pytest.FixtureRequest
+) -> Iterator[NodeCluster | ExistingNodes]:
+    """A cluster with a node that really runs pods, one for all test processes: no test may break it."""
+    if uses_existing_cluster():
+        yield ExistingNodes(request.getfixturevalue("cluster"))
+        return
+    with _or_skipped():
+        check_possible()
+    programs("etcd", "kube-apiserver", "kubelet", "coredns", "probe")
+    rendezvous = Path(tempfile.gettempdir(), f"wattrain-test-run-{testrun_uid}")
+    with _or_skipped(), shared(rendezvous, lambda: described_cluster(folder / "node")) as description:
+        yield attached_cluster(description)
+    shutil.rmtree(rendezvous, ignore_errors=True)
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """What the other tests of this folder rely on: the harness runs a real cluster, breaks it, and leaves nothing."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from harness.api import Api
 from harness.certificates import Authority
 from harness.controlplane import ControlPlane
 from harness.daemon import Daemon, DaemonError, wait_for
+from harness.shared import shared
 from harness.unavailable import UnavailableError
 
 PARTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
@@ -191,7 +195,7 @@ def test_a_build_that_fails_leaves_nothing_half_made(tmp_path, monkeypatch):
 def test_a_missing_openssl_is_named_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableError, match="install the package openssl"):
-        Authority(tmp_path / "pki")
+        Authority.new(tmp_path / "pki")
 
 
 # --- Fake nodes -----------------------------------------------------------------------------------------------------
@@ -210,3 +214,44 @@ def test_a_pod_is_scheduled_and_runs_on_a_fake_node_and_goes_when_it_is_deleted(
         assert api.get(f"{path}/sleeper")["status"]["phase"] == "Failed"
         api.delete(f"{path}/sleeper")
         wait_for(lambda: not api.exists(f"{path}/sleeper"), seconds=30, what="the pod to go")
+
+
+# --- One thing for several test processes ---------------------------------------------------------------------------
+
+
+def test_what_is_shared_is_made_once_and_ended_after_the_last_user(tmp_path):
+    events: list[str] = []
+    may_end = threading.Event()
+
+    @contextmanager
+    def made(name: str):
+        events.append(f"{name} made")
+        yield {"by": name}
+        events.append(f"{name} ended")
+
+    def maker() -> None:
+        with shared(tmp_path, lambda: made("first")):
+            may_end.wait(30)
+
+    thread = threading.Thread(target=maker)
+    thread.start()
+    wait_for(lambda: events == ["first made"], seconds=10, what="the first to make it")
+    with shared(tmp_path, lambda: made("second")) as description:
+        assert description == {"by": "first"}
+        may_end.set()
+        # The maker holds the gate once it waits for its users.
+        wait_for(lambda: is_locked(tmp_path / "gate"), seconds=10, what="the maker to wait")
+        assert events == ["first made"]
+    thread.join(30)
+    assert events == ["first made", "first ended"]
+    with shared(tmp_path, lambda: made("third")) as description:
+        assert description == {"by": "third"}
+
+
+def is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

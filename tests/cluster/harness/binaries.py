@@ -47,6 +47,7 @@ _BUILDS = (
         programs=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
     ),
     Build("etcd", "go.etcd.io/etcd/server/v3"),
+    Build("probe", "wattrain.dev/tests/probe"),
     Build("coredns", "github.com/coredns/coredns", "v1.15.0"),
     Build("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1"),
     Build("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.8.0"),
@@ -65,13 +66,13 @@ def find(program: str) -> Path:
 
 def _built(build: Build) -> Path:
     """The folder of a finished build. Only one process builds at a time: the compiler uses every core as it is."""
-    folder = _cache() / f"{build.name}-{_version(build)}-{_hash_of_inputs(build)}"
+    folder = cache_folder() / f"{build.name}-{_version(build)}-{_hash_of_inputs(build)}"
     if folder.is_dir():
         return folder
-    with _locked(_cache() / "build.lock"):
+    with locked(cache_folder() / "build.lock"):
         if not folder.is_dir():
             _check_go(build)
-            with tempfile.TemporaryDirectory(dir=_cache(), prefix="building-") as temporary:
+            with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as temporary:
                 made = Path(temporary, "made")
                 made.mkdir()
                 _run_go(build, made)
@@ -109,8 +110,7 @@ def _version(build: Build) -> str:
         return build.version
     text = (_MODULES / build.name / "go.mod").read_text(encoding="utf-8")
     found = re.search(rf"\b{re.escape(build.package)} (v\S+)", text)
-    assert found is not None, f"{build.name}/go.mod requires no {build.package}"
-    return found[1]
+    return found[1] if found else "own"
 
 
 def _hash_of_inputs(build: Build) -> str:
@@ -120,16 +120,22 @@ def _hash_of_inputs(build: Build) -> str:
     return digest.hexdigest()[:12]
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where builds and images are kept from one run to the next."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wattrain"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Inside, no other process of this machine is inside with the same `path`. Says so where it must wait."""
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"waiting for another process that holds {path}")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.binaries import find
-from harness.certificates import KeyPair
+from harness.certificates import Authority
 
 SERVICE_RANGE = "10.96.0.0/16"
+_SIGNING = "service-accounts"
 _FIRST_SERVICE = "10.96.0.1"  # of the Service `kubernetes`
 _PORTS = range(20_000, 32_000)  # below the ephemeral ports: no outgoing connection takes one between look and use
 _UNTHROTTLED = "2000"  # requests/s of the control plane's own clients, so that they do not limit a test
@@ -20,17 +21,17 @@ _NOT_AUDITED = ["system:apiserver", "system:kube-controller-manager", "system:ku
 
 @dataclass(frozen=True)
 class Place:
-    """Where a control plane lives: its folder, address, ports and the files that its parts share."""
+    """Where a control plane lives. All of its files are in `folder`."""
 
     folder: Path
     address: str
     etcd_port: int
     api_port: int
-    authority: Path
-    serving: KeyPair
-    signing: KeyPair
-    to_kubelet: KeyPair
-    """With what the API server signs in at kubelets."""
+
+    @property
+    def authority(self) -> Authority:
+        """Who signs all certificates of the cluster."""
+        return Authority(self.folder / "pki")
 
     @property
     def server(self) -> str:
@@ -55,11 +56,6 @@ def free_port(address: str = "127.0.0.1") -> int:
             return port
 
 
-def serving_hosts(address: str) -> list[str]:
-    """Names and addresses that clients know the API server by, inside pods too."""
-    return [address, "127.0.0.1", _FIRST_SERVICE, "kubernetes.default", "kubernetes.default.svc", "localhost"]
-
-
 def etcd(place: Place) -> list[str | Path]:
     """etcd on the loopback interface, without the fsync that a test does not need."""
     client, peer = f"http://127.0.0.1:{place.etcd_port}", f"http://127.0.0.1:{free_port()}"
@@ -75,6 +71,9 @@ def kube_apiserver(place: Place) -> list[str | Path]:
     policy = place.folder / "audit-policy.json"
     policy.write_text(json.dumps(_audit_policy()), encoding="utf-8")
     # The Service `kubernetes` cannot have an endpoint on the loopback interface, and without nodes nobody uses it.
+    serving = place.authority.serving("kube-apiserver", _serving_hosts(place.address))
+    to_kubelet = place.authority.client("to-kubelet", "kube-apiserver-kubelet-client", ("system:masters",))
+    signing = place.authority.signing(_SIGNING)
     reconciler = "none" if place.address.startswith("127.") else "lease"
     return [
         find("kube-apiserver"),
@@ -82,18 +81,19 @@ def kube_apiserver(place: Place) -> list[str | Path]:
         f"--bind-address={place.address}", f"--advertise-address={place.address}", f"--secure-port={place.api_port}",
         f"--endpoint-reconciler-type={reconciler}",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
-        f"--tls-cert-file={place.serving.certificate}", f"--tls-private-key-file={place.serving.key}",
-        f"--client-ca-file={place.authority}",
+        f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+        f"--client-ca-file={place.authority.own.certificate}",
         # Nobody has this name; without an authority for it the controllers complain all the time.
-        f"--requestheader-client-ca-file={place.authority}", "--requestheader-allowed-names=front-proxy",
+        f"--requestheader-client-ca-file={place.authority.own.certificate}",
+        "--requestheader-allowed-names=front-proxy",
         "--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
         "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={place.signing.certificate}",
-        f"--service-account-signing-key-file={place.signing.key}",
-        f"--kubelet-client-certificate={place.to_kubelet.certificate}",
-        f"--kubelet-client-key={place.to_kubelet.key}", f"--kubelet-certificate-authority={place.authority}",
+        f"--service-account-key-file={signing.certificate}",
+        f"--service-account-signing-key-file={signing.key}",
+        f"--kubelet-client-certificate={to_kubelet.certificate}",
+        f"--kubelet-client-key={to_kubelet.key}", f"--kubelet-certificate-authority={place.authority.own.certificate}",
         "--kubelet-preferred-address-types=InternalIP",
         f"--audit-policy-file={policy}", f"--audit-log-path={place.audit_log}", "--audit-log-maxsize=1000",
         "--profiling=false",
@@ -104,8 +104,9 @@ def kube_controller_manager(place: Place, kubeconfig: Path, port: int) -> list[s
     """The controllers: garbage collection, namespaces, service accounts, eviction and the rest."""
     return [
         find("kube-controller-manager"), *_signed_in(kubeconfig, port),
-        "--use-service-account-credentials", f"--service-account-private-key-file={place.signing.key}",
-        f"--root-ca-file={place.authority}", "--leader-elect=false",
+        "--use-service-account-credentials",
+        f"--service-account-private-key-file={place.authority.pair(_SIGNING).key}",
+        f"--root-ca-file={place.authority.own.certificate}", "--leader-elect=false",
         f"--kube-api-qps={_UNTHROTTLED}", f"--kube-api-burst={_UNTHROTTLED}",
     ]  # fmt: skip
 
@@ -128,6 +129,11 @@ def _signed_in(kubeconfig: Path, port: int) -> list[str]:
         f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}", "--bind-address=127.0.0.1", f"--secure-port={port}",
     ]  # fmt: skip
+
+
+def _serving_hosts(address: str) -> list[str]:
+    """Names and addresses that clients know the API server by, inside pods too."""
+    return [address, "127.0.0.1", _FIRST_SERVICE, "kubernetes.default", "kubernetes.default.svc", "localhost"]
 
 
 def _audit_policy() -> dict[str, object]:

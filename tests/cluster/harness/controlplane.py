@@ -6,6 +6,7 @@ import json
 import shutil
 import ssl
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,51 @@ from harness.daemon import Check, Daemon
 LOOPBACK = "127.0.0.1"
 
 
-class ControlPlane(Cluster):
+class OwnCluster(Cluster):
+    """A cluster whose certificate authority we are: anybody's rights can be tried out, and everything is audited.
+
+    It is run by somebody: ControlPlane, here or in another test process.
+    """
+
+    def __init__(self, place: Place):
+        super().__init__(place.folder / "admin.json")
+        self.place, self.authority = place, place.authority
+
+    def api(self) -> Api:
+        return Api(self.place.server, self.authority.own.certificate, self.authority.pair("admin"))
+
+    @contextmanager
+    def api_as(self, user: str, *groups: str) -> Iterator[Api]:
+        """A connection of any user, by certificate: with the rights that RBAC gives and no others."""
+        pair = self.authority.client(f"user-{uuid.uuid4().hex}", user, groups)
+        with Api(self.place.server, self.authority.own.certificate, pair) as api:
+            yield api
+
+    def kubeconfig_for(self, name: str, user: str, *groups: str) -> Path:
+        """A kubeconfig of any user, by certificate, in a file called `name`."""
+        return self._kubeconfig(name, pair=self.authority.client(name, user, groups))
+
+    def kubeconfig_of(self, namespace: str, service_account: str) -> Path:
+        """A kubeconfig with a token of a service account, as an operator outside of the cluster would use it."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        with self.api() as api:
+            token = api.create(path, {"spec": {"expirationSeconds": 24 * 3600}})["status"]["token"]
+        return self._kubeconfig(f"{namespace}-{service_account}", token=token)
+
+    def _kubeconfig(self, name: str, pair: KeyPair | None = None, token: str = "") -> Path:
+        file = self.place.folder / f"{name}.json"
+        return write_kubeconfig(file, self.place.server, self.authority.own.certificate, pair, token)
+
+    def audit_events(self, user: str = "") -> list[dict[str, Any]]:
+        """What was asked of the API server so far, by `user` or by everyone but its own parts, oldest first."""
+        if not self.place.audit_log.exists():
+            return []
+        lines = self.place.audit_log.read_text(encoding="utf-8").splitlines()
+        events = (json.loads(line) for line in lines)
+        return [event for event in events if user in ("", event["user"]["username"])]
+
+
+class ControlPlane(OwnCluster):
     """Use as a context manager: inside, everything runs and our CRDs are served; afterwards nothing is left.
 
     `folder` must not exist; it holds keys, logs and etcd's data, and is removed at the end. `address` is where the API
@@ -31,19 +76,9 @@ class ControlPlane(Cluster):
 
     def __init__(self, folder: Path, address: str = LOOPBACK):
         folder.mkdir(parents=True)
-        self.authority = Authority(folder / "pki")
-        self.place = Place(
-            folder,
-            address,
-            etcd_port=free_port(),
-            api_port=free_port(address),
-            authority=self.authority.certificate,
-            serving=self.authority.serving("kube-apiserver", components.serving_hosts(address)),
-            signing=self.authority.signing_key(),
-            to_kubelet=self.authority.client("kube-apiserver-kubelet-client", ("system:masters",)),
-        )
-        self._admin = self.authority.client("admin", ("system:masters",))
-        super().__init__(write_kubeconfig(folder / "admin.json", self.place.server, self.place.authority, self._admin))
+        super().__init__(Place(folder, address, etcd_port=free_port(), api_port=free_port(address)))
+        Authority.new(folder / "pki")
+        self.kubeconfig_for("admin", "admin", "system:masters")
         self._parts: dict[str, tuple[Daemon, Check]] = {}
 
     def __enter__(self) -> Self:
@@ -66,38 +101,6 @@ class ControlPlane(Cluster):
         for daemon, _ in reversed(self._parts.values()):
             daemon.kill()  # nothing here outlives us, so nothing needs a tidy end
         shutil.rmtree(self.place.folder, ignore_errors=True)
-
-    # --- Who asks ------------------------------------------------------------------------------------------------
-
-    def api(self) -> Api:
-        return Api(self.place.server, self.place.authority, self._admin)
-
-    @contextmanager
-    def api_as(self, user: str, *groups: str) -> Iterator[Api]:
-        """A connection of any user, by certificate: with the rights that RBAC gives and no others."""
-        with Api(self.place.server, self.place.authority, self.authority.client(user, groups)) as api:
-            yield api
-
-    def kubeconfig_of(self, namespace: str, service_account: str) -> Path:
-        """A kubeconfig with a token of a service account, as an operator outside of the cluster would use it."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
-        with self.api() as api:
-            token = api.create(path, {"spec": {"expirationSeconds": 24 * 3600}})["status"]["token"]
-        file = self.place.folder / f"{namespace}-{service_account}.json"
-        return write_kubeconfig(file, self.place.server, self.place.authority, token=token)
-
-    def kubeconfig_for(self, name: str, pair: KeyPair) -> Path:
-        """A kubeconfig that signs in with `pair`."""
-        file = self.place.folder / f"{name.replace(':', '-')}.json"
-        return write_kubeconfig(file, self.place.server, self.place.authority, pair)
-
-    def audit_events(self, user: str = "") -> list[dict[str, Any]]:
-        """What was asked of the API server so far, by `user` or by everyone but its own parts, oldest first."""
-        if not self.place.audit_log.exists():
-            return []
-        lines = self.place.audit_log.read_text(encoding="utf-8").splitlines()
-        events = (json.loads(line) for line in lines)
-        return [event for event in events if user in ("", event["user"]["username"])]
 
     # --- Faults --------------------------------------------------------------------------------------------------
     # `part` is etcd, kube-apiserver, kube-controller-manager or kube-scheduler.
@@ -132,7 +135,7 @@ class ControlPlane(Cluster):
         daemon.start(ready)
 
     def _add_client(self, name: str, command: Callable[[Place, Path, int], list[str | Path]]) -> None:
-        kubeconfig = self.kubeconfig_for(name, self.authority.client(f"system:{name}"))
+        kubeconfig = self.kubeconfig_for(name, f"system:{name}")
         port = free_port()
         self._add(name, command(self.place, kubeconfig, port), lambda: _is_ok(f"https://{LOOPBACK}:{port}/healthz"))
 

@@ -24,9 +24,9 @@ class Fleet:
     def __init__(self, plane: ControlPlane, size: int = 4):
         self._plane = plane
         self.nodes = [f"fake-{number}" for number in range(size)]
-        kubeconfig = plane.kubeconfig_for("kwok", plane.authority.client("kwok", ("system:masters",)))
+        kubeconfig = plane.kubeconfig_for("kwok", "kwok", "system:masters")
         self._health = free_port()
-        command = [
+        command: list[str | Path] = [
             find("kwok"), f"--kubeconfig={kubeconfig}", f"--config={_STAGES}", "--cidr=10.200.0.0/14",
             f"--manage-nodes-with-label-selector={_LABEL}", "--node-lease-duration-seconds=40",
             f"--server-address=127.0.0.1:{self._health}",
