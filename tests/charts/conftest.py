@@ -1,14 +1,31 @@
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
+from harness.binaries import find
+from harness.controlplane import ControlPlane
+from harness.daemon import wait_for
+from harness.unavailable import UnavailableError
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "wattrain"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+RIGHT = re.compile(r"^\| `([a-z0-9.]*)/([a-z/]+)` \| ([a-z, ]+) \|", re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def documented_rights():
+    """The table of rights in docs/kubernetes.md: verbs by (API group, resource)."""
+    text = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    return {(group, resource): set(verbs.split(", ")) for group, resource, verbs in RIGHT.findall(text)}
 
 
 def objects_of(text):
@@ -60,9 +77,6 @@ class Helm:
 def helm(tmp_path_factory):
     program = shutil.which("helm")
     if program is None:
-        from harness.binaries import find
-        from harness.unavailable import UnavailableError
-
         try:
             program = find("helm")
         except UnavailableError as error:
@@ -98,3 +112,64 @@ def values(chart):
 @pytest.fixture(scope="session")
 def root():
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory):
+    try:
+        with ControlPlane(tmp_path_factory.mktemp("chart") / "plane") as plane:
+            yield plane
+    except UnavailableError as error:
+        pytest.skip(f"the chart is NOT installed on an API server: {error}")
+
+
+@pytest.fixture(scope="session")
+def api(plane):
+    with plane.api() as connection:
+        yield connection
+
+
+@pytest.fixture
+def empty(plane, api):
+    """The API server as it is before anybody installs anything."""
+    remove_definitions(api)
+    return plane
+
+
+def remove_definitions(api):
+    for definition in definitions(api):
+        api.delete(f"{CRDS}/{definition['metadata']['name']}")
+    wait_for(lambda: definitions(api) == [], seconds=30, what="the definitions to be gone")
+
+
+def definitions(api):
+    return [o for o in api.get(CRDS)["items"] if o["spec"]["group"] == "wattrain.dev"]
+
+
+@pytest.fixture
+def new_namespace(empty):
+    """Makes namespaces, which are deleted only after what `install` put there has been removed."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(empty.namespace())
+
+
+@pytest.fixture
+def install(helm, chart, empty, new_namespace, tmp_path):
+    """`helm install` of the packaged chart, and what else Helm does; whatever is installed is removed at the end."""
+    packaged = helm.run("package", chart, "--destination", tmp_path)
+    assert packaged.returncode == 0, packaged.stderr
+    (archive,) = tmp_path.glob("wattrain-*.tgz")
+    installed = set()
+
+    def run(command, where, *settings):
+        source = () if command == "uninstall" else (archive,)
+        result = helm.run(
+            command, "wattrain", *source, "--namespace", where, "--kubeconfig", empty.kubeconfig, *settings
+        )
+        assert result.returncode == 0, result.stderr
+        (installed.discard if command == "uninstall" else installed.add)(where)
+        return result.stdout
+
+    yield run
+    for where in sorted(installed):
+        run("uninstall", where)

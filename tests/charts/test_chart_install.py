@@ -1,14 +1,10 @@
 """Real Helm and kubectl install the operator on a real API server; nodes are not needed for that."""
 
 import shutil
-from contextlib import ExitStack
 
 import pytest
-from harness.controlplane import ControlPlane
 from harness.daemon import wait_for
-from harness.unavailable import UnavailableError
 
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 JOBS = "/apis/wattrain.dev/v1alpha1/namespaces/{}/trainingjobs"
 JOB = {
     "apiVersion": "wattrain.dev/v1alpha1",
@@ -18,73 +14,12 @@ JOB = {
 }
 
 
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory):
-    try:
-        with ControlPlane(tmp_path_factory.mktemp("chart") / "plane") as plane:
-            yield plane
-    except UnavailableError as error:
-        pytest.skip(f"the chart is NOT installed on an API server: {error}")
-
-
-@pytest.fixture(scope="module")
-def api(plane):
-    with plane.api() as connection:
-        yield connection
-
-
-@pytest.fixture
-def empty(plane, api):
-    """The API server as it is before anybody installs anything."""
-    remove_definitions(api)
-    return plane
-
-
-def remove_definitions(api):
-    for definition in definitions(api):
-        api.delete(f"{CRDS}/{definition['metadata']['name']}")
-    wait_for(lambda: definitions(api) == [], seconds=30, what="the definitions to be gone")
-
-
-def definitions(api):
-    return [o for o in api.get(CRDS)["items"] if o["spec"]["group"] == "wattrain.dev"]
-
-
 def serves_jobs(api):
     return api.request("GET", JOBS.format("default")).status == 200
 
 
 def pods_of_operator(api, namespace):
     return api.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=app.kubernetes.io/component=operator")["items"]
-
-
-@pytest.fixture
-def new_namespace(empty):
-    """Makes namespaces, which are deleted only after what `install` put there has been removed."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(empty.namespace())
-
-
-@pytest.fixture
-def install(helm, chart, empty, new_namespace, tmp_path):
-    """`helm install` of the packaged chart, and what else Helm does; whatever is installed is removed at the end."""
-    packaged = helm.run("package", chart, "--destination", tmp_path)
-    assert packaged.returncode == 0, packaged.stderr
-    (archive,) = tmp_path.glob("wattrain-*.tgz")
-    installed = set()
-
-    def run(command, where, *settings):
-        source = () if command == "uninstall" else (archive,)
-        result = helm.run(
-            command, "wattrain", *source, "--namespace", where, "--kubeconfig", empty.kubeconfig, *settings
-        )
-        assert result.returncode == 0, result.stderr
-        (installed.discard if command == "uninstall" else installed.add)(where)
-        return result.stdout
-
-    yield run
-    for where in sorted(installed):
-        run("uninstall", where)
 
 
 def may(plane, api, account, namespace, verb, resource, name=""):
@@ -113,7 +48,6 @@ def test_helm_installs_upgrades_and_removes_and_the_jobs_stay(install, new_names
     install("uninstall", namespace)
     assert api.get(f"{JOBS.format(namespace)}/digits")["spec"]["recipe"]["name"] == "mlp"
     install("install", namespace)
-    assert len(definitions(api)) == 2
 
 
 def test_the_operators_account_may_do_its_work_and_no_more(install, new_namespace, plane, api):

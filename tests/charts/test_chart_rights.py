@@ -1,10 +1,5 @@
 """What the operator may do: the same in the chart, in manifests/ and in docs/kubernetes.md, and nothing dangerous."""
 
-import re
-
-import pytest
-
-ROW = re.compile(r"^\| `([a-z0-9.]*)/([a-z/]+)` \| ([a-z, ]+) \|", re.MULTILINE)
 FORBIDDEN = {
     "secrets", "configmaps", "nodes", "namespaces", "serviceaccounts", "serviceaccounts/token", "pods/exec",
     "pods/attach", "pods/log", "pods/eviction", "pods/ephemeralcontainers", "roles", "rolebindings", "clusterroles",
@@ -33,17 +28,10 @@ def of_kind(objects, *kinds):
     return [o for o in objects if o["kind"] in kinds]
 
 
-@pytest.fixture(scope="module")
-def documented(root):
-    """The table of rights in docs/kubernetes.md."""
-    text = (root / "docs" / "kubernetes.md").read_text(encoding="utf-8")
-    return {(group, resource): set(verbs.split(", ")) for group, resource, verbs in ROW.findall(text)}
-
-
-def test_the_rights_are_those_that_the_documentation_explains(helm, documented):
-    proxy = {("", "pods/proxy"): documented[("", "pods/proxy")]}
-    assert granted(roles_of(helm.render({"reach": "proxy"}))) == documented
-    assert granted(roles_of(helm.render())) | proxy == documented
+def test_the_rights_are_those_that_the_documentation_explains(helm, documented_rights):
+    proxy = {("", "pods/proxy"): documented_rights[("", "pods/proxy")]}
+    assert granted(roles_of(helm.render({"reach": "proxy"}))) == documented_rights
+    assert granted(roles_of(helm.render())) | proxy == documented_rights
     assert ("", "pods/proxy") not in granted(roles_of(helm.render()))
 
 
@@ -58,13 +46,13 @@ def test_helm_and_kustomize_grant_the_same(helm, kustomize):
     assert rules(by_chart) == rules(by_manifests)
 
 
-def test_nothing_is_granted_that_would_let_the_operator_read_secrets_or_raise_rights(documented):
-    assert {resource for _, resource in documented} & FORBIDDEN == set()
-    assert {verb for verbs in documented.values() for verb in verbs} <= {
+def test_nothing_is_granted_that_would_let_the_operator_read_secrets_or_raise_rights(documented_rights):
+    assert {resource for _, resource in documented_rights} & FORBIDDEN == set()
+    assert {verb for verbs in documented_rights.values() for verb in verbs} <= {
         "get", "list", "watch", "create", "update", "patch", "delete"
     }  # fmt: skip
-    assert "patch" not in documented[("wattrain.dev", "trainingjobs/status")]
-    assert documented[("wattrain.dev", "powerdomains")] == {"get", "list", "watch"}
+    assert "patch" not in documented_rights[("wattrain.dev", "trainingjobs/status")]
+    assert documented_rights[("wattrain.dev", "powerdomains")] == {"get", "list", "watch"}
 
 
 def test_only_the_operators_own_account_is_bound(helm, kustomize):
@@ -84,14 +72,14 @@ def test_only_the_operators_own_account_is_bound(helm, kustomize):
         assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
 
 
-def test_an_operator_of_some_namespaces_has_rights_there_alone(helm, documented):
+def test_an_operator_of_some_namespaces_has_rights_there_alone(helm, documented_rights):
     objects = helm.render({"watchNamespaces": ["team-a", "team-b"]})
     (cluster,) = [role for role in roles_of(objects) if role["kind"] == "ClusterRole"]
     assert granted([cluster]) == {("wattrain.dev", "powerdomains"): {"get", "list", "watch"}}
     for namespace in ("team-a", "team-b"):
         (role,) = [o for o in of_kind(objects, "Role") if o["metadata"]["namespace"] == namespace]
         everywhere = {("wattrain.dev", "powerdomains"), ("coordination.k8s.io", "leases"), ("", "pods/proxy")}
-        assert granted([role]) == {key: verbs for key, verbs in documented.items() if key not in everywhere}
+        assert granted([role]) == {key: verbs for key, verbs in documented_rights.items() if key not in everywhere}
         (binding,) = [o for o in of_kind(objects, "RoleBinding") if o["metadata"]["namespace"] == namespace]
         assert binding["roleRef"]["name"] == role["metadata"]["name"]
     namespaces = {o["metadata"].get("namespace") for o in objects} - {None}

@@ -16,11 +16,11 @@
 {{- end }}
 - apiGroups: [""]
   resources: [services]
-  verbs: [create]
+  verbs: [create, get]
 {{- if .Values.worker.networkPolicy }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [create]
+  verbs: [create, get]
 {{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
