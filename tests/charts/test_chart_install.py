@@ -50,6 +50,19 @@ def test_helm_installs_upgrades_and_removes_and_the_jobs_stay(install, new_names
     install("install", namespace)
 
 
+def test_a_release_takes_over_the_definitions_of_a_removed_one_only_where_told_to(
+    install, new_namespace, helm, chart, plane
+):
+    before, after = new_namespace(), new_namespace()
+    install("install", before)
+    install("uninstall", before)
+    where = ("--namespace", after, "--kubeconfig", plane.kubeconfig)
+    refused = helm.run("install", "wattrain", chart, *where)
+    assert refused.returncode != 0
+    assert "CustomResourceDefinition" in refused.stderr
+    install("install", after, "--take-ownership")
+
+
 def test_the_operators_account_may_do_its_work_and_no_more(install, new_namespace, plane, api):
     namespace = new_namespace()
     install("install", namespace, "--set", "reach=proxy")

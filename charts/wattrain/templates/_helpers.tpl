@@ -1,4 +1,4 @@
-{{- /* Name of what belongs to the release; Services and pods allow 63 characters, of which suffixes take up to 16. */ -}}
+{{- /* Name of what belongs to the release; Services and pods allow 63 characters, suffixes take up to 16. */ -}}
 {{- define "wattrain.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
@@ -13,7 +13,7 @@
 {{- include "wattrain.fullname" . }}-operator
 {{- end -}}
 
-{{- /* Operators that watch some namespaces each may share a cluster: what is not in a namespace needs a name of its own. */ -}}
+{{- /* Operators that watch some namespaces each may share a cluster, so what is in none needs a name of its own. */ -}}
 {{- define "wattrain.clusterName" -}}
 {{- include "wattrain.operator" . }}{{ if .Values.watchNamespaces }}:{{ .Release.Namespace }}{{ end }}
 {{- end -}}
@@ -22,7 +22,8 @@
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "wattrain.operator" .) -}}
 {{- else -}}
-{{- required "serviceAccount.name: name the ServiceAccount to use, or set serviceAccount.create to true" .Values.serviceAccount.name -}}
+{{- $missing := "serviceAccount.name: name the ServiceAccount to use, or set serviceAccount.create to true" -}}
+{{- required $missing .Values.serviceAccount.name -}}
 {{- end -}}
 {{- end -}}
 
@@ -39,7 +40,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* The labels and a user's, which cannot replace them, or selectors would find nothing: (list $ .Values.podLabels) */ -}}
+{{- /* The labels and a user's, which cannot replace those that select: (list $ .Values.podLabels) */ -}}
 {{- define "wattrain.labelsWith" -}}
 {{- $labels := include "wattrain.labels" (index . 0) | fromYaml -}}
 {{- merge $labels (index . 1) | toYaml -}}
