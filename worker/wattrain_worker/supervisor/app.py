@@ -82,6 +82,8 @@ class Supervisor:
         ending = prepare_own_data(self._config, self._open_ranks, self._waker)
         self._inbox.drain()  # its last report would end the phase that begins now
         self._state.set_phase("starting")
+        if ending is not None:
+            self._coordinator = None  # the group has never met: nobody waits for a last answer
         return ending
 
     def _tick(self) -> Ending | None:
