@@ -4,7 +4,6 @@ What cannot be had on a machine skips its tests, with the reason and the remedy.
 """
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +76,7 @@ def kwok_nodes(programs: Programs, control_plane: ControlPlane) -> Iterator[Flee
 
 @pytest.fixture(scope="session")
 def real_node(
-    programs: Programs, folder: Path, testrun_uid: str, request: pytest.FixtureRequest
+    programs: Programs, folder: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[NodeCluster | ExistingNodes]:
     """A cluster with a node that really runs pods, one for all test processes: no test may break it."""
     if uses_existing_cluster():
@@ -86,10 +85,10 @@ def real_node(
     with _or_skipped():
         check_possible()
     programs("etcd", "kube-apiserver", "kubelet", "coredns", "probe")
-    rendezvous = Path(tempfile.gettempdir(), f"wattrain-test-run-{testrun_uid}")
-    with _or_skipped(), shared(rendezvous, lambda: described_cluster(folder / "node")) as description:
+    base = tmp_path_factory.getbasetemp()
+    of_all = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with _or_skipped(), shared(of_all / "real-node", lambda: described_cluster(folder / "node")) as description:
         yield attached_cluster(description)
-    shutil.rmtree(rendezvous, ignore_errors=True)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from harness.api import Api
 from harness.certificates import Authority
 from harness.controlplane import ControlPlane
 from harness.daemon import Daemon, DaemonError, wait_for
+from harness.sandbox import check_possible
 from harness.shared import shared
 from harness.unavailable import UnavailableError
 
@@ -196,6 +197,21 @@ def test_a_missing_openssl_is_named_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableError, match="install the package openssl"):
         Authority.new(tmp_path / "pki")
+
+
+def test_a_real_node_without_root_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(UnavailableError, match="a real node needs root"):
+        check_possible()
+
+
+def test_a_missing_package_of_a_real_node_is_named_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        UnavailableError, match=r"needs unshare, .*containerd.*: run tests/cluster/install"
+    ):
+        check_possible()
 
 
 # --- Fake nodes -----------------------------------------------------------------------------------------------------

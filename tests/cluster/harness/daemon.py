@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -44,10 +45,9 @@ class Daemon:
     On Linux it is killed by the kernel when the thread that started it ends, however that comes about.
     """
 
-    def __init__(self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None):
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path):
         self.name, self.log = name, log
         self._command = [str(word) for word in command]
-        self._env = dict(os.environ) | dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,7 +65,6 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._env,
                 start_new_session=True,
                 preexec_fn=_die_with_parent if _LIBC else None,
             )
@@ -110,7 +109,17 @@ class Daemon:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+            with suppress(ProcessLookupError, FileNotFoundError):  # it ended just now
+                os.kill(self._target(), number)
+
+    def _target(self) -> int:
+        """The process that signals are meant for."""
+        return self.pid
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that the first thread of `pid` has started, by their numbers in our namespace."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
 def _die_with_parent() -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.daemon import Daemon, DaemonError, wait_for
+from harness.daemon import Daemon, DaemonError, children_of, wait_for
 from harness.unavailable import UnavailableError
 
 HOST_ADDRESS = "10.99.0.1"
@@ -57,9 +57,9 @@ class Sandbox:
         # The kernel takes the link down a little later, and the next sandbox wants the same name.
         wait_for(lambda: not Path("/sys/class/net", _LINK).exists(), seconds=30, what=f"{_LINK} to disappear")
 
-    def daemon(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Daemon:
-        """A process inside; it ends when its Daemon is killed, though that is only the way in."""
-        return Daemon(name, [*self._enter(), *_END_TOGETHER, *command], self.folder / f"{name}.log", env)
+    def daemon(self, name: str, command: Sequence[str | Path]) -> Daemon:
+        """A process inside."""
+        return _Inside(name, [*self._enter(), *_END_TOGETHER, *command], self.folder / f"{name}.log")
 
     def run(self, *command: str | Path) -> str:
         """Run `command` inside to its end; its output."""
@@ -70,8 +70,14 @@ class Sandbox:
 
     def _pid(self) -> int:
         """The first process inside, by its number outside."""
-        unshare = self._init.pid
-        return int(Path(f"/proc/{unshare}/task/{unshare}/children").read_text(encoding="ascii").split()[0])
+        return children_of(self._init.pid)[0]
+
+
+class _Inside(Daemon):
+    """nsenter waits outside for the process inside. Killed itself it would leave it to this machine's first process."""
+
+    def _target(self) -> int:
+        return next(iter(children_of(self.pid)), self.pid)
 
 
 _END_TOGETHER = ("setpriv", "--pdeathsig", "KILL")
