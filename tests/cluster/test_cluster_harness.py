@@ -208,9 +208,7 @@ def test_a_real_node_without_root_is_refused_by_name(monkeypatch):
 def test_a_missing_package_of_a_real_node_is_named_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        UnavailableError, match=r"needs unshare, .*containerd.*: run tests/cluster/install"
-    ):
+    with pytest.raises(UnavailableError, match=r"needs unshare, .*containerd.*: run tests/cluster/install"):
         check_possible()
 
 
