@@ -102,3 +102,15 @@ def test_what_a_list_removed_stays_suspicious_until_the_watch_tells_of_the_delet
     assert cache.unconfirmed("Pod") == 1
     cache.apply("Pod", pod(9), deleted=True, from_watch=True)
     assert cache.unconfirmed("Pod") == 0
+
+
+def test_what_nobody_reads_is_not_kept(cache):
+    body = pod(5)
+    body["metadata"] |= {"managedFields": [{}], "annotations": {"wattrain.dev/spec": "{}"}}
+    body |= {"spec": {"nodeName": "n1", "containers": [{}]}, "status": {"phase": "Running"}}
+    cache.apply("Pod", body)
+    (kept,) = cache.pods("u1")
+    assert kept["spec"] == {"nodeName": "n1"}
+    assert kept["status"] == {"phase": "Running"}
+    assert "managedFields" not in kept["metadata"]
+    assert body["metadata"]["managedFields"] == [{}]  # the watch's own object stays as it is

@@ -111,6 +111,8 @@ class Client:
 
     def __init__(self, configuration: Configuration) -> None:
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
+        # Reading the environment would cost a thread a request; a kubeconfig's proxy-url is heeded all the same.
+        configuration.client_session_kwargs = {"trust_env": False}
         self.configuration = configuration
         self._api: Any = ApiClient(configuration)  # its connections are untyped
         self._api.user_agent = "wattrain-operator"
