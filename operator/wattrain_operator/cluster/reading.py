@@ -19,6 +19,12 @@ from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.observed import Child
 
 PROBLEMS_SHOWN = 5
+_AT_FIRST = {
+    reasons.RUNNING: reasons.PENDING,
+    reasons.SUSPENDED: reasons.NOT_SUSPENDED,
+    reasons.COMPLETE: reasons.NOT_FINISHED,
+    reasons.FAILED: reasons.NOT_FINISHED,
+}
 
 
 def read_job(body: Json) -> TrainingJob:
@@ -75,16 +81,21 @@ def status_of_unreadable(body: Json, error: ValidationError, now: datetime) -> T
     if is_finished(status):
         return None
     message = f"{explain(error)}; correct it, or delete the job and apply it again"
-    old = next((c for c in status.conditions if c.type == reasons.ADMITTED and c.status == "False"), None)
-    condition = Condition(
+    told = {c.type: c for c in status.conditions}
+    now, generation = now.replace(microsecond=0), int(body["metadata"].get("generation") or 0)
+    before = told.get(reasons.ADMITTED)
+    told[reasons.ADMITTED] = Condition(
         type=reasons.ADMITTED, status="False", reason=reasons.INVALID_SPEC, message=message,
-        observed_generation=int(body["metadata"].get("generation") or 0),
-        last_transition_time=now.replace(microsecond=0) if old is None else old.last_transition_time,
+        observed_generation=generation,
+        last_transition_time=before.last_transition_time if before and before.status == "False" else now,
     )  # fmt: skip
-    others = tuple(c for c in status.conditions if c.type != reasons.ADMITTED)
-    return status.model_copy(
-        update={"conditions": (condition, *others), "reason": condition.reason, "message": condition.message}
-    )
+    for kind, reason in _AT_FIRST.items():  # the core counts on all of them, once there is one
+        first = Condition(
+            type=kind, status="False", reason=reason, observed_generation=generation, last_transition_time=now
+        )
+        told.setdefault(kind, first)
+    conditions = tuple(told[kind] for kind in reasons.CONDITION_TYPES)
+    return status.model_copy(update={"conditions": conditions, "reason": reasons.INVALID_SPEC, "message": message})
 
 
 def explain(error: ValidationError) -> str:
