@@ -11,12 +11,13 @@ ARG BASE=python:3.11-slim-bookworm
 # --- The project as a wheel ------------------------------------------------------------------------------------------
 FROM ${BASE} AS wheel
 WORKDIR /src
-RUN python3 -m venv /opt/build
+RUN python3 -m venv /opt/build && \
+    /opt/build/bin/pip install --no-cache-dir hatchling prometheus-client nvidia-ml-py
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY operator operator
 COPY worker worker
-RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 # --- What each image depends on --------------------------------------------------------------------------------------
 # Bytecode is compiled here, since the root file system of a running container cannot be written to, and is not compared
@@ -35,6 +36,7 @@ RUN /opt/venv/bin/pip install --no-cache-dir --no-compile -r operator.txt && \
     /opt/venv/bin/pip uninstall --yes pip setuptools && \
     python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$(cat /site)"
 
+# torch brings a few files in the syntax of newer Pythons, which do not compile and are never imported.
 FROM dependencies AS worker-dependencies
 ARG TORCH_INDEX_URL=
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
@@ -42,14 +44,13 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
     fi && \
     /opt/venv/bin/pip install --no-cache-dir --no-compile -r worker.txt && \
     /opt/venv/bin/pip uninstall --yes pip && \
-    python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$(cat /site)"
+    { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash "$(cat /site)" || true; }
 
 # --- The project's own code, and the supervisor as one file for images that have nothing of it ----------------------
 FROM wheel AS project
 RUN python3 -m venv /opt/venv && \
     /opt/venv/bin/pip install --no-cache-dir --no-compile --no-deps --target /opt/wattrain/lib /wheels/*.whl && \
     python3 -m compileall -q --invalidation-mode unchecked-hash /opt/wattrain/lib && \
-    /opt/build/bin/pip install --no-cache-dir prometheus-client nvidia-ml-py && \
     PYTHONPATH=/opt/wattrain/lib /opt/build/bin/python -m wattrain_worker.bundle /opt/wattrain/wattrain-worker.pyz
 
 # --- Images ----------------------------------------------------------------------------------------------------------
