@@ -9,8 +9,8 @@ BIN := .venv/bin
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/.local-installed ## Install what a laptop needs, and train examples/digits-mlp.yaml to its receipt (JOB=...)
-	@$(BIN)/wattrain run $(JOB)
+run: .venv/.local-installed ## Install what a laptop needs, and train examples/digits-mlp.yaml to its receipt (JOB=..., ARGS=...)
+	@$(BIN)/wattrain run $(JOB) $(ARGS)
 
 test: .venv/.dev-installed ## Install the rest, and run every check and test
 	@$(BIN)/python -m pytest -n $$(nproc) --dist worksteal

@@ -116,7 +116,7 @@ class Data(Model):
     label: Column | None = None
     """Column that is to be predicted; for builtin data it is known."""
     features: Annotated[tuple[Column, ...], Field(max_length=4096)] = ()
-    """Columns to predict from; empty: all but the label."""
+    """Columns to predict from; empty: all but the label and split.column."""
     column_schema: Annotated[dict[Column, ColumnSchema], Field(alias="schema", max_length=4096)] = {}
     """What must hold, checked before anything else, by column."""
     clean: Clean = Clean()

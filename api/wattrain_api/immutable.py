@@ -30,14 +30,27 @@ def immutable_paths(model: type[Model] = TrainingJobSpec, prefix: str = "") -> l
 def changed_immutable_fields(old: TrainingJobSpec, new: TrainingJobSpec) -> list[str]:
     """Paths below `spec` that differ between `old` and `new` although they may not change; empty: all is allowed."""
     before, after = old.to_json_object(), new.to_json_object()
-    changed = [path for path in immutable_paths() if _at(before, path) != _at(after, path)]
+    changed = [path for path in immutable_paths() if value_at(before, path) != value_at(after, path)]
     elastic = old.workers.min_replicas is not None and new.workers.min_replicas is not None
     if old.workers.replicas != new.workers.replicas and not elastic:
         changed.append(ELASTIC_ONLY)
     return changed
 
 
-def _at(document: dict[str, Any], path: str) -> Any:
+def differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
+    """Paths of the single fields that differ between two specs in JSON."""
+    paths: list[str] = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            paths += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            paths.append(f"{prefix}{name}")
+    return paths
+
+
+def value_at(document: dict[str, Any], path: str) -> Any:
+    """The value at `path` in a spec in JSON; None where there is none."""
     value: Any = document
     for name in path.split("."):
         value = value.get(name) if value is not None else None

@@ -82,7 +82,9 @@ class Restart(Model):
     resumed_from_step: Count = 0
     """Step of the checkpoint that the next start begins from."""
     joules_lost: float = 0.0
-    """Energy spent since that checkpoint: what must be computed again."""
+    """Energy spent since that checkpoint, which must be computed again, and then until the group trained again."""
+    recovery_seconds: Count | None = None
+    """Seconds until the group trained again; unset while it does not."""
 
 
 class WorkerCounts(Model):

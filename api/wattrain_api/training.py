@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -32,8 +33,33 @@ class Recipe(Model):
     """Shape of the model."""
 
 
+def _is_pattern(text: str) -> bool:
+    try:
+        return re.compile(text).groups >= 1
+    except re.error:
+        return False
+
+
+SCRIPT_METRICS = ("step", "totalSteps", "epoch", "epochs", "loss", "learningRate", "gradientNorm", "samples")
+"""What a script may say in its output, by the names of its reports."""
+
+
 class Script(Model):
     """A training script of the user's own. It finds RANK, WORLD_SIZE and MASTER_ADDR in its environment."""
+
+    RULES: ClassVar = (
+        Rule(
+            "self.metricPatterns.all(name, name in ['step', 'totalSteps', 'epoch', 'epochs', 'loss', 'learningRate', "
+            "'gradientNorm', 'samples'])",
+            f"metricPatterns takes the names {', '.join(SCRIPT_METRICS)}",
+            lambda s: all(name in SCRIPT_METRICS for name in s.metric_patterns),
+        ),
+        Rule(
+            "self.metricPatterns.all(name, self.metricPatterns[name].contains('('))",
+            "each of metricPatterns must be a regular expression with the number in a group, as in 'loss=([0-9.]+)'",
+            lambda s: all(_is_pattern(pattern) for pattern in s.metric_patterns.values()),
+        ),
+    )
 
     command: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=64)]
     """Program and its first arguments."""
@@ -114,6 +140,12 @@ class Training(Model):
             "self.gradientAccumulation <= self.batchSize",
             "gradientAccumulation must not exceed batchSize: each micro-batch needs a sample",
             lambda t: t.gradient_accumulation <= t.batch_size,
+        ),
+        Rule(
+            "!(self.deterministic && self.compile)",
+            "deterministic and compile exclude each other: compiled code depends on the shapes seen before, and so on "
+            "restarts",
+            lambda t: not (t.deterministic and t.compile),
         ),
     )
 

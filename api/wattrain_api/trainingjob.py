@@ -57,6 +57,11 @@ class TrainingJobSpec(Model):
             lambda s: s.recipe is None or s.training is not None,
         ),
         Rule(
+            "!has(self.script) || !has(self.training)",
+            "training belongs to a recipe: a script brings its own; remove training",
+            lambda s: s.script is None or s.training is None,
+        ),
+        Rule(
             "!has(self.training) || !self.training.deterministic || "
             "self.workers.replicas * self.workers.processesPerWorker <= self.training.logicalShards",
             "deterministic training needs at least one logical shard a rank: raise training.logicalShards or lower "
@@ -69,7 +74,8 @@ class TrainingJobSpec(Model):
         ),
         Rule(
             "!has(self.training) || self.workers.replicas * self.workers.processesPerWorker <= self.training.batchSize",
-            "training.batchSize is the batch of all ranks together: it must not be smaller than their number",
+            "workers.replicas x workers.processesPerWorker must not exceed training.batchSize, which is the batch of "
+            "all ranks together: lower workers.replicas, or raise training.batchSize",
             lambda s: (
                 s.training is None or s.workers.replicas * s.workers.processes_per_worker <= s.training.batch_size
             ),

@@ -37,7 +37,8 @@ _CAUSE: Final[Shape] = {
     "step": count,
 }  # fmt: skip
 _RESTART: Final[Shape] = {
-    **_CAUSE, "time": _timestamp, "generation": count, "resumedFromStep": count, "joulesLost": amount
+    **_CAUSE, "time": _timestamp, "generation": count, "resumedFromStep": count, "joulesLost": amount,
+    "recoverySeconds": amount,
 }  # fmt: skip
 _CHECKPOINT: Final[Shape] = {"step": count, "groupJoules": amount}
 _PROGRESS: Final[Shape] = {
@@ -156,4 +157,5 @@ def _in_place(restart: Json) -> InPlaceRestart:
         failure=_failure(restart),
         resumed_from_step=restart.get("resumedFromStep", 0),
         joules_lost=restart.get("joulesLost", 0.0),
+        recovery_seconds=restart.get("recoverySeconds"),
     )

@@ -134,13 +134,16 @@ def test_a_default_of_an_object_with_rules_names_its_fields(kind):
 
 
 SPECS: list[tuple[type[Model], dict[str, Any]]] = [
-    (TrainingJob, {"recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}}, "training": {"epochs": 1}}),
+    (TrainingJob, {
+        "recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}},
+        "training": {"maxSteps": 3, "earlyStopping": {}},
+    }),
     (TrainingJob, {
         "script": {"command": ["python", "train.py"]},
         "workers": {"volumes": [{"mountPath": "/d", "emptyDir": "1Gi"}], "env": [{"name": "A"}], "tolerations": [{}]},
         "checkpoint": {"every": {"steps": 5}}, "storage": {"ephemeral": {}},
         "energy": {"budget": {"cost": 3}, "carbon": {}, "powerCap": {"jobWatts": 300}},
-        "training": {"maxSteps": 3, "earlyStopping": {}},
+
     }),
     (TrainingJob, {
         "recipe": {"name": "mlp", "params": {"hidden": [3]}},

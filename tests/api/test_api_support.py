@@ -25,6 +25,7 @@ def test_a_tariff_and_a_yearly_mean_are_supported():
         ({"recipe": {"name": "bert"}}, "spec.recipe.name"),
         ({"recipe": {"name": "recommender"}}, "spec.recipe.name"),
         ({"data": {"engine": "dask"}}, "spec.data.engine"),
+        ({"training": {"precision": "fp16"}}, "spec.training.precision"),
         ({"workers": {"minReplicas": 1}}, "spec.workers.minReplicas"),
         ({"parallelism": {"strategy": "FSDP"}}, "spec.parallelism.strategy"),
         ({"parallelism": {"strategy": "LocalSGD"}}, "spec.parallelism.strategy"),
@@ -43,8 +44,8 @@ def test_what_is_not_done_yet_is_refused_with_a_remedy(job, change, field):
     assert "in this version; " in found[0][1]
 
 
-def test_an_empty_carbon_and_fp16_are_not_refused_here(job):
-    change = {"energy": {"carbon": {}}, "training": {"precision": "fp16"}}
+def test_an_empty_carbon_is_not_refused(job):
+    change = {"energy": {"carbon": {}}}
     assert unsupported(TrainingJobSpec.model_validate(merged(job["spec"], change))) == []
 
 

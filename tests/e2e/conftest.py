@@ -48,7 +48,7 @@ class Laptop:
                 json.loads(line) if line.startswith("{") else {"type": "text", "text": line}
             )
 
-    def finish(self, seconds: float = 120) -> int:
+    def finish(self, seconds: float = 180) -> int:
         """Wait for the end and return the exit code."""
         assert self.command is not None
         code = self.command.wait(seconds)
@@ -66,7 +66,7 @@ class Laptop:
         self.command.stdout.close()
         self.command.stderr.close()
 
-    def run(self, *arguments: str | Path, seconds: float = 120) -> int:
+    def run(self, *arguments: str | Path, seconds: float = 180) -> int:
         """Start and wait for the end."""
         self.start(*arguments)
         return self.finish(seconds)
@@ -89,7 +89,7 @@ class Laptop:
         """The step that was shown last."""
         return self.status().get("progress", {}).get("step", 0)
 
-    def wait_until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait_until(self, condition: Callable[[], object], seconds: float = 120) -> None:
         """Until `condition` holds; the command must still run."""
         deadline = time.monotonic() + seconds
         while not condition():

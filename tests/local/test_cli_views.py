@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wattrain_api.status import (
     Restart,
     TrainingJobStatus,
 )
+from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.cli import figures
 from wattrain_operator.cli.plot import braille
 from wattrain_operator.cli.view_json import JsonView
@@ -33,10 +35,18 @@ ENERGY = EnergyStatus(
     meters=(Meter(component="cpu", source="model", joules=88.0),),
 )  # fmt: skip
 RESTART = Restart(
-    time=NOW, attempt=1, rank=1, reason="Killed", exit_code=-9, step=120, resumed_from_step=100, joules_lost=6.5
+    time=NOW,
+    attempt=1,
+    rank=1,
+    reason="Killed",
+    exit_code=-9,
+    step=120,
+    resumed_from_step=100,
+    joules_lost=6.5,
+    recovery_seconds=9,
 )
 STATUS = TrainingJobStatus(
-    state="Running", attempt=2, restart_count=1, restarts=(RESTART,), energy=ENERGY, start_time=NOW,
+    state="Running", attempt=2, restart_count=1, restarts=(RESTART,), energy=ENERGY, start_time=NOW, active_since=NOW,
     checkpoint=CheckpointStatus(step=100),
     progress=Progress(
         phase="training", step=120, total_steps=690, epoch=5, loss=0.3123456, eta_seconds=75.0,
@@ -44,7 +54,7 @@ STATUS = TrainingJobStatus(
     ),
 )  # fmt: skip
 PROGRESS = {
-    "step": 120, "totalSteps": 690, "epoch": 5, "epochs": 30, "loss": 0.3123456,
+    "phase": "training", "step": 120, "totalSteps": 690, "epoch": 5, "epochs": 30, "loss": 0.3123456,
     "validation": {"step": 115, "loss": 0.2, "accuracy": 0.951},
     "group": {"samplesPerSecond": 41000.0, "watts": 6.2, "workers": [
         {"worker": 0, "watts": 3.1, "source": "model"}, {"worker": 1, "watts": 3.1, "source": "model"}]},
@@ -108,7 +118,7 @@ def test_the_summary_tells_result_energy_restarts_and_where_the_receipt_is():
         "carbon   0.012 g CO2e",
         "cost     1e-05 EUR",
         "time     1:23",
-        "restarts 1, 0 J lost; the last: rank 1: Killed, exit code -9 at step 120, went on from step 100, 6.5 J lost",
+        "restarts 1, 0 J lost; the last: rank 1: Killed, exit code -9 at step 120, went on from step 100, down for 9 s",
         "receipt  runs/demo/receipt.md",
     ):
         assert said in text
@@ -137,7 +147,7 @@ def rendered(renderable, width=100):
 
 def test_the_live_block_shows_state_curve_watts_by_source_joules_and_restarts(opening):
     losses = [(step, 2.3 * 0.97**step) for step in range(1, 121)]
-    text = rendered(frame(Look(STATUS, PROGRESS, losses), opening, 100))
+    text = rendered(frame(Look(STATUS, PROGRESS, losses), opening, 100), width=120)
     for said in (
         "Running  step 120 of 690  epoch 5 of 30  1:15 left",
         f"{losses[0][1]:.4g} ",
@@ -146,7 +156,7 @@ def test_the_live_block_shows_state_curve_watts_by_source_joules_and_restarts(op
         "41,000 samples/s",
         "6.2 W: worker 0 3.1 W modelled, worker 1 3.1 W modelled",
         "88 J (31 J to 194 J), modelled",
-        "rank 1: Killed, exit code -9 at step 120, went on from step 100, 6.5 J lost",
+        "rank 1: Killed, exit code -9 at step 120, went on from step 100, down for 9 s, 6.5 J lost",
         "http://127.0.0.1:9/metrics",
     ):
         assert said in text
@@ -182,6 +192,104 @@ def test_a_falling_curve_goes_from_the_upper_left_to_the_lower_right():
     assert dots[0][0] == 0
     assert dots[2][-1] == 9
     assert max(dots[0]) < max(dots[1]) < max(dots[2])
+
+
+def test_a_loss_that_falls_by_orders_of_magnitude_is_drawn_on_a_logarithmic_axis(opening):
+    falling = [(step, 10.0**-step) for step in range(6)]
+    assert "step 0, log scale" in rendered(frame(Look(STATUS, PROGRESS, falling), opening, 100))
+    assert "log scale" not in rendered(frame(Look(STATUS, PROGRESS, [(0, 2.0), (9, 1.0)]), opening, 100))
+    assert "log scale" not in rendered(frame(Look(STATUS, PROGRESS, [(0, 2.0), (9, -1.0)]), opening, 100))
+
+
+def test_the_last_frame_keeps_what_was_said_last_when_no_worker_speaks_any_more(opening):
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    view = LiveView(console)
+    view.begin(opening)
+    view.show(Look(STATUS, PROGRESS))
+    view.show(Look(STATUS))
+    suspended = STATUS.model_copy(update={"state": "Suspended"})
+    before = len(console.file.getvalue())
+    view.end(Result(suspended, 130, ("stopped",)))
+    assert "Suspended" in console.file.getvalue()[before:]
+    assert "step 120 of 690" in console.file.getvalue()[before:]
+
+
+@pytest.mark.parametrize(("phase", "shown"), [("starting", "starting"), ("compiling", "compiling"), ("", "starting")])
+def test_a_group_that_does_not_train_yet_is_not_shown_with_what_a_dead_one_reached(opening, phase, shown):
+    status = STATUS.model_copy(update={"progress": STATUS.progress.model_copy(update={"phase": phase})})
+    line = status_line(status)
+    block = rendered(frame(Look(status, {**PROGRESS, "phase": phase}, ()), opening, 100))
+    for text in (line, block):
+        assert text.startswith(f"Running ({shown})")
+        assert "120" not in text.split("checkpoint")[0]
+        assert "left" not in text
+    assert "6.2 W" in line
+
+
+@pytest.mark.parametrize("old", [{"role": "prepare", "phase": "done"}, {"attempt": 1, "phase": "training"}])
+def test_what_the_preparation_or_an_older_attempt_said_last_is_not_taken_for_the_workers_that_run_now(opening, old):
+    text = rendered(frame(Look(STATUS, {**PROGRESS, **old}, ()), opening, 100))
+    assert text.startswith("Running (starting)")
+
+
+def test_steps_of_workers_that_are_gone_are_not_repeated_while_others_start():
+    for state in ("Restarting", "Starting"):
+        assert "step" not in status_line(STATUS.model_copy(update={"state": state}))
+
+
+def test_a_script_that_tells_no_phase_is_not_said_to_start_for_ever(opening):
+    script = TrainingJobSpec.model_validate({"script": {"command": ["python", "train.py"]}})
+    of_script = replace(opening, job=opening.job.model_copy(update={"spec": script}))
+    status = STATUS.model_copy(update={"progress": STATUS.progress.model_copy(update={"phase": "starting"})})
+    stream = io.StringIO()
+    view = PlainView(stream, lambda: 0.0)
+    view.begin(of_script)
+    view._written_at = -1.0
+    view.show(Look(status))
+    assert "Running  step 120/690" in stream.getvalue()
+    block = rendered(frame(Look(status, {**PROGRESS, "phase": "starting"}), of_script, 100))
+    assert "Running  step 120 of 690" in block
+
+
+def test_pauses_are_told_beside_the_time_in_which_the_job_was_active():
+    update = {"active_seconds": 20, "active_since": NOW + timedelta(seconds=60)}
+    resumed = COMPLETE.model_copy(update=update)  # active for 20 s and for 23 s of the 83 s
+    assert ("time", "0:43, paused 0:40") in figures.summary(Result(resumed, 0, ()))
+
+
+def test_the_model_is_told_as_the_receipt_is_where_both_lie_in_the_directory_of_the_run(tmp_path):
+    inside = COMPLETE.model_copy(update={"model": ModelStatus(uri=str(Path("runs/demo/model").absolute()))})
+    assert ("model", "runs/demo/model") in figures.summary(replace(RESULT, status=inside))
+    outside = COMPLETE.model_copy(update={"model": ModelStatus(uri=str(tmp_path / "model"))})
+    assert ("model", str(tmp_path / "model")) in figures.summary(replace(RESULT, status=outside))
+
+
+def test_what_became_of_the_rows_is_told_when_the_data_is_prepared(opening, tmp_path):
+    counts = {"read": 1780, "duplicates": 2, "missingDropped": 3, "outliersDropped": 4, "outliersClipped": 5,
+              "training": 1251, "validation": 260, "test": 260}  # fmt: skip
+    (tmp_path / "prepare.json").write_text(json.dumps({"counts": counts}))
+    stream = io.StringIO()
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    for view in (PlainView(stream), LiveView(console)):
+        view.begin(replace(opening, directory=tmp_path))
+        view.tell(Event("Normal", "DataPrepared", "the data is prepared"))
+        view.close()
+    for text in (stream.getvalue(), console.file.getvalue()):
+        assert (
+            "data: 1,780 rows read, 2 duplicates, 7 dropped, 5 with clipped outliers: "
+            "1,251 for training, 260 for validation, 260 for test"
+        ) in text
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"counts": 3}', '{"counts": {"read": "many"}}'])
+def test_a_preparation_that_tells_no_counts_is_not_told_of(opening, tmp_path, content):
+    if content is not None:
+        (tmp_path / "prepare.json").write_text(content)
+    stream = io.StringIO()
+    view = PlainView(stream)
+    view.begin(replace(opening, directory=tmp_path))
+    view.tell(Event("Normal", "DataPrepared", "the data is prepared"))
+    assert "data:" not in stream.getvalue()
 
 
 def test_flat_and_single_and_missing_points_are_drawn_too():

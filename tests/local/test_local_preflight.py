@@ -8,7 +8,7 @@ from wattrain_operator.local import preflight
 from wattrain_operator.local.refused import Refused
 
 SPEC = {"recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}}, "training": {"epochs": 1}}
-SCRIPT = {"script": {"command": ["python", "train.py"]}}
+SCRIPT = {"script": {"command": ["python", "-c", "pass"]}}
 
 
 def job(**spec):
@@ -36,6 +36,7 @@ def test_a_sound_job_is_let_through(domain):
         ({**SPEC, "data": {"source": {"claim": {"name": "c", "path": "x.csv"}}}}, "c is a claim of a cluster"),
         ({**SPEC, "workers": {"volumes": [{"mountPath": "/d", "claim": "c"}]}}, r"spec.workers.volumes[0]: /d cannot"),
         ({"script": {"command": ["no-such-program"]}}, "spec.script.command: no program no-such-program is on PATH"),
+        ({"script": {"command": ["python", "no_such.py"]}}, "spec.script.command: there is no file no_such.py"),
     ],
 )
 def test_what_this_machine_cannot_do_is_said_with_field_and_remedy(domain, spec, said):
@@ -75,3 +76,9 @@ def test_what_is_for_clusters_alone_is_said_once():
     [note] = preflight.notes(job(**SPEC, image="mine:1", storage={"claim": "c"}).spec)
     assert note.startswith("spec.image, spec.storage: for clusters")
     assert preflight.notes(job(**SPEC).spec) == []
+
+
+def test_a_gpu_that_this_machine_lacks_is_not_trained_without(domain, monkeypatch):
+    monkeypatch.setattr(preflight.Path, "exists", lambda path: False)
+    told = refusal(domain, **{**SPEC, "workers": {"resources": {"limits": {"nvidia.com/gpu": 1}}}})
+    assert "spec.workers.resources: nvidia.com/gpu is 1, but this machine has no GPU; remove it" in told

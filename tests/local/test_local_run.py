@@ -76,7 +76,7 @@ def test_a_job_runs_from_preparation_to_receipt(run, make_job, directory):
 def test_bad_data_fails_the_job_as_bad_input(run, make_job):
     result = run(make_job(FAKE_MODE="bad-data"), Watcher())
     assert (result.exit_code, result.status.reason) == (2, "BadData")
-    assert "error: line 3 is no number" in result.sentences[0]
+    assert result.sentences[0] == "failed (BadData): line 3 is no number"
 
 
 def test_a_program_that_always_fails_uses_its_budget_up(run, make_job):

@@ -1,6 +1,7 @@
 """The run's directory: whose it is, what is in it, and what a second run in it means."""
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ from datetime import timedelta
 
 import pytest
 
+from wattrain_api.data import Data
 from wattrain_api.status import CheckpointStatus, Condition, TrainingJobStatus
+from wattrain_api.training import Recipe, Training
+from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.refused import Refused
 from wattrain_operator.local.resume import start
@@ -117,7 +121,7 @@ def test_a_changed_deadline_goes_on_as_another_generation(directory, make_job, n
 
 def test_a_changed_field_that_may_not_change_is_named(directory, make_job, now):
     start(directory, make_job(), now)
-    with pytest.raises(Refused, match=r"with another workers\.replicas") as refusal:
+    with pytest.raises(Refused, match=r"another workers\.replicas \(was 2, is 3\)") as refusal:
         start(directory, make_job(replicas=3), now)
     assert refusal.value.exit_code == 2
 
@@ -165,3 +169,26 @@ def test_a_torn_status_is_told_not_guessed(directory, make_job, now):
     (directory.path / "status.json").write_text('{"attempt": ')
     with pytest.raises(Refused, match=r"status\.json: is no JSON"):
         start(directory, make_job(), now)
+
+
+def test_data_that_has_changed_since_it_was_prepared_is_not_gone_on_with(directory, make_job, now, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    job = make_job()
+    data = {"source": {"uri": str(table)}}
+    spec = TrainingJobSpec(recipe=Recipe(name="mlp"), data=Data.model_validate(data), training=Training(epochs=1))
+    job = job.model_copy(update={"spec": spec})
+    start(directory, job, now)
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+    (directory.path / "prepare.json").write_text(json.dumps({"source": {"sha256": digest}}))
+    assert start(directory, job, now).resumed
+    table.write_text("a,b\n1,3\n")
+    with pytest.raises(Refused, match=r"table\.csv has changed since it was prepared"):
+        start(directory, job, now)
+
+
+def test_a_checkpoint_that_was_saved_after_the_command_was_gone_is_found(directory, make_job, now):
+    start(directory, make_job(), now)
+    directory.write_status(TrainingJobStatus(attempt=1, checkpoint=CheckpointStatus(step=50)))
+    (directory.directory("checkpoints") / "LATEST").write_text("step-00000077.attempt-1.generation-0\n")
+    assert start(directory, make_job(), now).status.checkpoint.step == 77

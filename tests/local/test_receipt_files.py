@@ -1,6 +1,7 @@
 """A run's directory in, three files out: what they say, and what a user's text cannot do to them."""
 
 import json
+import platform
 import re
 from html.parser import HTMLParser
 from importlib import metadata
@@ -10,11 +11,14 @@ import pytest
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.local.receipt import Receipt, write_receipt
+from wattrain_operator.local.receipt.machine import cpu_model
 
 EVIL = '<script>alert(1)</script> | `a` **b** @all "q" \n# head'
 STATUS = {
     "state": "Complete",
     "startTime": "2026-11-24T02:00:00Z",
+    "activeSeconds": 60,
+    "activeSince": "2026-11-24T02:01:30Z",
     "completionTime": "2026-11-24T02:03:07Z",
     "progress": {"step": 690, "totalSteps": 690, "loss": 0.0123},
     "restartCount": 1,
@@ -22,6 +26,7 @@ STATUS = {
         {
             "time": "2026-11-24T02:01:00Z", "attempt": 1, "inPlace": True, "rank": 1, "reason": "Killed",
             "exitCode": -9, "lastLine": EVIL, "step": 120, "resumedFromStep": 100, "joulesLost": 6.5,
+            "recoverySeconds": 9,
         }
     ],
     "energy": {
@@ -34,7 +39,15 @@ STATUS = {
     "model": {"uri": "model", "metrics": {"step": 690, "loss": 0.2, "accuracy": 0.972}},
 }  # fmt: skip
 METRICS = [
-    {"time": 1000.0 + s, "step": s, "loss": 2.0 / s, "watts": 3.0 + s % 2, "joules": 3.0 * s, "attempt": 1}
+    {
+        "time": 1000.0 + s,
+        "step": s,
+        "loss": 2.0 / s,
+        "watts": 3.0 + s % 2,
+        "joules": 3.0 * s,
+        "attempt": 1,
+        "generation": 0,
+    }
     for s in range(1, 51)
 ]
 METRICS[30]["validation"] = {"step": 30, "loss": 0.4, "accuracy": 0.9}
@@ -68,7 +81,10 @@ def domain():
 def run_dir(tmp_path):
     (tmp_path / "status.json").write_text(json.dumps(STATUS))
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in METRICS) + '{"torn')
-    (tmp_path / "prepare.json").write_text(json.dumps({"rows": {"train": 1437, "test": 180}}))
+    counts = {"read": 1797, "training": 1437, "test": 180}
+    (tmp_path / "prepare.json").write_text(
+        json.dumps({"source": {"kind": "builtin", "name": "digits"}, "counts": counts})
+    )
     return tmp_path
 
 
@@ -110,8 +126,8 @@ def test_the_json_holds_the_figures_of_the_run(run_dir, job, domain):
     assert found["cost"]["currency"] == "EUR"
     assert found["cost"]["high"] == pytest.approx(0.00022)
     assert found["restarts"][0]["joulesLost"] == 6.5
-    assert (found["seed"], found["duration"]["seconds"]) == (7, 187)
-    assert found["data"] == {"rows": {"train": 1437, "test": 180}}
+    assert (found["seed"], found["duration"]["seconds"], found["duration"]["activeSeconds"]) == (7, 187, 157)
+    assert found["data"] == json.loads((run_dir / "prepare.json").read_text())
     assert found["versions"]["wattrain"] == metadata.version("wattrain")
     assert set(found["versions"]) == {"python", "torch", "wattrain"}
 
@@ -128,12 +144,14 @@ def test_modelled_figures_are_called_modelled_with_their_range_everywhere(run_di
     for kind in ("md", "html"):
         text = (run_dir / f"receipt.{kind}").read_text()
         assert "1.00 kJ (0.350 to 2.20 kJ)" in text
+        # energy, facility, lost, a sample, carbon, cost, the component, the restart; on the page the chart's caption
         rows = [line for line in text.splitlines() if re.search(r"[0-9] ([km]?J|m?g|EUR)\b", line)]
-        assert len(rows) == 8  # energy, facility, lost, a sample, carbon, cost, the component, the restart
-        assert all(re.search(r"\([0-9.]+ to [0-9.]+ ([km]?J|m?g|EUR)\)", row) for row in rows)
+        assert len(rows) == 8 + (kind == "html")
+        assert all(re.search(r"\([0-9.]+ to [0-9.,]+ ([km]?J|m?g|EUR)\)", row) for row in rows)
         assert all("modelled" in row for row in rows[:-1])
-        assert "Energy lost, modelled" in text
-    assert "Power in watts, modelled; shaded: from low to high" in text
+        assert "Energy lost, with the restart itself, modelled" in text
+    assert "Power while training, in watts, modelled; shaded: from low to high" in text
+    assert "not in the chart: 853 J (299 to 1,880 J)." in text
 
 
 def test_measured_figures_are_not_called_modelled(run_dir, job, domain):
@@ -162,7 +180,7 @@ def test_the_plots_show_training_validation_and_power(run_dir, job, domain):
     labels = [value for name, value in page.attributes if name == "aria-label"]
     assert labels == [
         "Loss: training from 2.00 to 0.0400; validation from 0.400 to 0.400",
-        "Power in watts, modelled: power from 4.00 to 3.00",
+        "Power while training, in watts, modelled: power from 4.00 to 3.00",
     ]
 
 
@@ -174,7 +192,7 @@ def test_text_of_a_user_cannot_become_markup(run_dir, job, domain):
     assert "\n# head" not in markdown
     assert "@all" not in markdown
     row = next(line for line in markdown.splitlines() if "Killed" in line)
-    assert len(re.findall(r"(?<!\\)\|", row)) == 7  # six columns
+    assert len(re.findall(r"(?<!\\)\|", row)) == 8  # seven columns
 
 
 def test_every_table_has_as_many_cells_in_each_row(run_dir, job, domain):
@@ -207,3 +225,91 @@ def test_writing_again_leaves_three_files_and_no_others(run_dir, job, domain):
     write_receipt(run_dir, job, domain)
     write_receipt(run_dir, job, domain)
     assert {p.name for p in run_dir.iterdir()} - before == {"receipt.json", "receipt.md", "receipt.html"}
+
+
+def test_the_receipt_tells_validation_speed_and_what_became_of_the_rows(run_dir, job, domain):
+    lines = [{"step": i, "loss": 1.0, "time": float(i), "watts": 2.0, "samplesPerSecond": 100.0 * i} for i in (1, 2, 3)]
+    lines[2]["validation"] = {"step": 2, "loss": 0.5}
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run_dir / "prepare.json").write_text(
+        json.dumps({"source": {"kind": "file", "path": "wine.csv"}, "counts": {"read": 178, "duplicates": 0}})
+    )
+    assert write_receipt(run_dir, job, domain).training.samples_per_second == 200.0
+    text = (run_dir / "receipt.md").read_text()
+    assert "| Samples per second | 200 |" in text
+    assert "| Source | wine.csv |" in text
+    assert "| Read | 178 |" in text
+    assert "Duplicates" not in text
+    assert "validation" in (run_dir / "receipt.html").read_text()
+
+
+def repeated(run_dir):
+    table = (run_dir / "receipt.md").read_text().split("## To repeat it")[1]
+    return dict(re.findall(r"^\| (.+?) \| (.+?) \|$", table, re.MULTILINE))
+
+
+def test_what_is_needed_to_repeat_it_is_said(run_dir, job, domain):
+    source = {"kind": "file", "name": "wine.csv", "sha256": "0123456789abcdef" * 4}
+    (run_dir / "prepare.json").write_text(json.dumps({"source": source, "label": "cultivar"}))
+    write_receipt(run_dir, job, domain)
+    told = repeated(run_dir)
+    assert told["data, SHA-256"] == "0123456789ab..."
+    assert told["label"] == "cultivar"
+    assert told["recipe"] == r"mlp: hidden \[64, 64\], dropout 0"
+    assert (told["optimizer"], told["learning rate"], told["batch size"]) == ("adamw", "0.001", "64")
+    assert (told["epochs"], told["seed"]) == ("30", "7")
+    assert "steps" not in told
+
+
+def test_parameters_that_a_recipe_does_not_take_are_not_said_to_repeat_it(run_dir, job, domain):
+    document = job.to_json_object()
+    document["spec"]["recipe"] = {"name": "logistic-regression"}
+    document["spec"]["training"] = {
+        "maxSteps": 1500, "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9},
+        "schedule": {"name": "cosine", "warmupSteps": 10}, "earlyStopping": {"patience": 4},
+    }  # fmt: skip
+    write_receipt(run_dir, TrainingJob.model_validate(document), domain)
+    told = repeated(run_dir)
+    assert (told["recipe"], told["optimizer"]) == ("logistic-regression", "sgd, momentum 0.9")
+    assert told["early stopping"] == "loss, patience 4, at least 0"
+    assert (told["learning rate"], told["steps"]) == ("0.1, cosine, 10 warm-up steps", "1,500")
+
+
+def test_of_a_script_nothing_is_said_that_it_may_not_have_taken(run_dir, job, domain):
+    document = job.to_json_object()
+    del document["spec"]["recipe"], document["spec"]["training"]
+    document["spec"]["script"] = {"command": ["python", "train.py"]}
+    write_receipt(run_dir, TrainingJob.model_validate(document), domain)
+    assert not {"recipe", "optimizer", "learning rate", "batch size"} & set(repeated(run_dir))
+
+
+def test_the_processor_is_the_one_that_linux_names(tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU @ 2.70GHz\nmodel name\t: Other\n")
+    assert cpu_model(tmp_path / "cpuinfo") == "Some CPU @ 2.70GHz"
+    assert cpu_model(tmp_path / "nothing") == platform.processor()
+
+
+def test_pauses_are_told_and_not_counted(run_dir, job, domain):
+    receipt = write_receipt(run_dir, job, domain)
+    assert (receipt.duration.seconds, receipt.duration.active_seconds) == (187, 157)
+    assert "Complete after 2 min 37 s, paused 30 s." in (run_dir / "receipt.md").read_text()
+    straight = {**STATUS, "activeSeconds": 0, "activeSince": "2026-11-24T02:00:01Z"}
+    (run_dir / "status.json").write_text(json.dumps(straight))
+    write_receipt(run_dir, job, domain)
+    assert "Complete after 3 min 06 s." in (run_dir / "receipt.md").read_text()
+
+
+def test_a_restart_tells_how_long_the_group_was_down(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    text = (run_dir / "receipt.md").read_text()
+    assert "| Down |" in text
+    assert "| step 100 | 9 s |" in text
+
+
+def test_the_loss_is_on_a_logarithmic_axis_unless_a_value_is_not_positive(run_dir, job, domain):
+    write_receipt(run_dir, job, domain)
+    assert "Loss, logarithmic:" in (run_dir / "receipt.html").read_text()
+    with (run_dir / "metrics.jsonl").open("a") as file:
+        file.write('\n{"step": 60, "loss": -0.5}\n')
+    write_receipt(run_dir, job, domain)
+    assert "<figcaption>Loss: " in (run_dir / "receipt.html").read_text()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wattrain_operator.local.receipt import units
 from wattrain_operator.local.receipt.curves import MAX_POINTS, curves, thin
-from wattrain_operator.local.receipt.plot import Band, Line, plot, ticks
+from wattrain_operator.local.receipt.plot import Band, Line, log_ticks, plot, ticks
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,38 @@ def test_a_repeated_step_replaces_what_was_done_before_the_restart():
 
 def test_power_keeps_repeated_steps_and_counts_time_from_the_first_line():
     found = curves(lines({"step": 5, "time": 100.0, "watts": 3.0}, {"step": 4, "time": 102.5, "watts": 4.0}))
-    assert found.power == ((0.0, 3.0), (2.5, 4.0))
+    assert found.power == (((0.0, 3.0), (2.5, 4.0)),)
+
+
+def power(*samples):
+    return curves(
+        lines(
+            *(
+                {"time": time, "watts": 3.0, "attempt": attempt, "generation": generation, "joules": joules}
+                for time, attempt, generation, joules in samples
+            )
+        )
+    )
+
+
+def test_power_is_not_drawn_across_a_restart_or_the_time_in_which_nothing_ran():
+    found = power(
+        (0, 1, 0, 10), (1, 1, 0, 13), (2, 1, 1, 20), (3, 1, 1, 23), (4, 2, 1, 30), (60, 2, 1, 90), (61, 2, 1, 94)
+    )
+    assert [[time for time, _ in part] for part in found.power] == [[0, 1], [2, 3], [4], [60, 61]]
+    assert found.power_joules == 3 + 3 + 0 + 4
+
+
+def test_a_training_that_records_every_ten_seconds_has_no_gaps_but_long_ones():
+    found = power(*((10.0 * i, 1, 0, i) for i in range(5)), (200.0, 1, 0, 9), (210.0, 1, 0, 10))
+    assert [len(part) for part in found.power] == [5, 2]
+
+
+def test_many_stretches_are_thinned_together():
+    found = power(*((0.1 * i, 1, i // 1000, i) for i in range(5000)))
+    assert len(found.power) == 5
+    assert sum(map(len, found.power)) <= MAX_POINTS + 2 * 5
+    assert found.power[2][0][0] == pytest.approx(200.0)
 
 
 def test_torn_lines_and_numbers_that_are_none_are_left_out():
@@ -82,6 +113,27 @@ def test_thinning_keeps_the_ends_and_the_mean_in_bounds(count):
     assert all(a[0] < b[0] for a, b in pairwise(thinned))
 
 
+@given(st.floats(-12, 9), st.floats(1e-3, 20))
+def test_logarithmic_ticks_are_few_ascending_and_inside(low, span):
+    found = log_ticks(low, low + span)
+    assert 2 <= len(found) <= 6
+    assert found == sorted(found)
+    assert 10**low * (1 - 1e-6) <= found[0] <= found[-1] <= 10 ** (low + span) * (1 + 1e-6)
+
+
+def test_a_line_and_its_band_are_cut_where_there_is_a_gap():
+    svg = plot("T", "x", [Line("l", [[(0, 1.0), (1, 1.0)], [(5, 2.0), (6, 2.0)], [(9, 1.0)]], "a")], Band(0.5, 2.0))
+    assert (svg.count("<polyline"), svg.count("<polygon"), svg.count("<circle")) == (2, 3, 1)
+
+
+def test_equal_steps_of_a_logarithmic_axis_are_equal_factors():
+    svg = plot("T", "x", [Line("l", [[(0, 100.0), (1, 10.0), (2, 1.0)]], "a")], axis="logarithmic")
+    [drawn] = re.findall(r'<polyline class="a" points="([^"]+)"', svg)
+    high, middle, low = (float(pair.split(",")[1]) for pair in drawn.split())
+    assert low - middle == pytest.approx(middle - high)
+    assert {"1", "10", "100"} <= set(re.findall(r'class="tick y">([^<]+)<', svg))
+
+
 number = st.floats(-1e9, 1e9, allow_nan=False)
 
 
@@ -93,10 +145,16 @@ def test_ticks_are_few_ascending_and_inside(low, span):
     assert low - 1e-6 * span <= found[0] <= found[-1] <= low + span + 1e-6 * span
 
 
-@given(st.lists(st.tuples(number, number), min_size=1, max_size=20), st.booleans(), st.booleans())
-def test_every_plot_is_well_formed_and_stays_inside_of_its_frame(points, from_zero, banded):
-    points = [(x, abs(y)) for x, y in sorted(points)]
-    svg = plot("T", "x", [Line("l", points, "a")], Band(0.35, 2.2) if banded else None, from_zero)
+@given(
+    st.lists(st.tuples(number, number), min_size=1, max_size=20),
+    st.sampled_from(("linear", "from zero", "logarithmic")),
+    st.booleans(),
+    st.integers(0, 19),
+)
+def test_every_plot_is_well_formed_and_stays_inside_of_its_frame(points, axis, banded, cut):
+    points = [(x, abs(y) + (axis == "logarithmic") * 1e-12) for x, y in sorted(points)]
+    stretches = [part for part in (points[:cut], points[cut:]) if part]
+    svg = plot("T", "x", [Line("l", stretches, "a")], Band(0.35, 2.2) if banded else None, axis)
     root = ET.fromstring(svg)
     for element in root.iter():
         for pair in (element.get("points") or "").split():
@@ -106,5 +164,5 @@ def test_every_plot_is_well_formed_and_stays_inside_of_its_frame(points, from_ze
 
 
 def test_the_description_of_a_plot_escapes_and_tells_the_ends():
-    svg = plot('a "b" <c>', "x", [Line("training", [(0, 2.0), (1, 0.5)], "a")])
+    svg = plot('a "b" <c>', "x", [Line("training", [[(0, 2.0), (1, 0.5)]], "a")])
     assert re.search(r'aria-label="a &quot;b&quot; &lt;c&gt;: training from 2.00 to 0.500"', svg)

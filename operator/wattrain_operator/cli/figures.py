@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from wattrain_api.status import EnergyStatus, Restart, TrainingJobStatus
+from wattrain_operator.core.observed import STARTING_PHASES
 from wattrain_operator.local.look import Result
+from wattrain_operator.local.receipt import duration
 
 _SOURCES = {"model": "modelled", "rapl": "measured by RAPL", "nvml": "measured by NVML"}
 
 PHASES_WITHOUT_SPEED = ("starting", "compiling", "exporting", "stopping", "done")
 """The rate is a mean over the last seconds: where nothing is trained any more it only fades."""
+
+STATES_BEFORE_TRAINING = ("Pending", "Queued", "Preparing", "Starting", "Restarting")
+"""Progress that is told in these states is that of workers that are gone."""
 
 
 def seconds(value: float) -> str:
@@ -51,8 +57,26 @@ def restart(last: Restart) -> str:
     """One restart in a line."""
     who = "a worker" if last.rank is None else f"rank {last.rank}"
     code = "" if last.exit_code is None else f", exit code {last.exit_code}"
-    lost = f"{joules(last.joules_lost)} lost"
-    return f"{who}: {last.reason}{code} at step {last.step}, went on from step {last.resumed_from_step}, {lost}"
+    down = "" if last.recovery_seconds is None else f", down for {last.recovery_seconds} s"
+    went_on = f"at step {last.step}, went on from step {last.resumed_from_step}"
+    return f"{who}: {last.reason}{code} {went_on}{down}, {joules(last.joules_lost)} lost"
+
+
+def starting(state: str, phase: str) -> str:
+    """What a group that runs does before it trains (`starting`, `compiling`); empty where it trains or does not run."""
+    return (phase or "starting") if state == "Running" and phase in STARTING_PHASES else ""
+
+
+def prepared(counts: Mapping[str, int]) -> str:
+    """`178 rows read, 2 duplicates, 1 dropped: 123 for training, ...`; empty where nothing is known of the rows."""
+    if "read" not in counts:
+        return ""
+    dropped = counts.get("missingDropped", 0) + counts.get("outliersDropped", 0)
+    parts = [f"{counts['read']:,} rows read", f"{counts.get('duplicates', 0):,} duplicates", f"{dropped:,} dropped"]
+    if counts.get("outliersClipped"):
+        parts.append(f"{counts['outliersClipped']:,} with clipped outliers")
+    splits = ", ".join(f"{counts.get(name, 0):,} for {name}" for name in ("training", "validation", "test"))
+    return f"{', '.join(parts)}: {splits}"
 
 
 def summary(result: Result) -> list[tuple[str, str]]:
@@ -78,7 +102,7 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
     if status.restart_count:
         wasted = joules(status.energy.wasted_joules)
         yield "restarts", f"{status.restart_count}, {wasted} lost; the last: {restart(status.restarts[-1])}"
-    yield "model", "" if status.model is None else status.model.uri
+    yield "model", "" if status.model is None else _model(status.model.uri, result.receipt)
     yield "receipt", "" if result.receipt is None else str(result.receipt)
 
 
@@ -88,6 +112,14 @@ def _evaluation(accuracy: float | None, test_loss: float | None) -> str:
 
 
 def _time(status: TrainingJobStatus) -> str:
-    if status.start_time is None or status.completion_time is None:
+    took = duration(status)
+    if took.active_seconds is None:
         return ""
-    return seconds((status.completion_time - status.start_time).total_seconds())
+    return seconds(took.active_seconds) + (f", paused {seconds(took.paused_seconds)}" if took.paused_seconds else "")
+
+
+def _model(uri: str, receipt: Path | None) -> str:
+    """Where the model is, as the receipt's place is told where both lie in the run's directory."""
+    if receipt is not None and Path(uri).is_relative_to(receipt.parent.absolute()):
+        return str(receipt.parent / Path(uri).relative_to(receipt.parent.absolute()))
+    return uri

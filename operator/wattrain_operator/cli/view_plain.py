@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.cli import figures
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.look import Look, Opening, Result
+from wattrain_operator.local.prepared import read_counts
 
 _LINE_SECONDS = 1.0
 
@@ -21,10 +23,11 @@ class PlainView:
         self._stream, self._clock = stream, clock
         self._began_at = self._written_at = clock() - _LINE_SECONDS
         self._line = ""
+        self._opening: Opening | None = None
 
     def begin(self, opening: Opening) -> None:
         """Where everything is."""
-        self._began_at = self._clock()
+        self._opening, self._began_at = opening, self._clock()
         verb = "goes on" if opening.resumed else "starts"
         self._write(f"{opening.job.metadata.name} {verb} in {opening.directory}; metrics: {opening.metrics_url}")
         for note in opening.notes:
@@ -32,7 +35,8 @@ class PlainView:
 
     def show(self, look: Look) -> None:
         """How far it is, if that is news."""
-        line = status_line(look.status)
+        is_script = self._opening is not None and self._opening.job.spec.script is not None
+        line = status_line(look.status, tells_phase=not is_script)
         if line != self._line and self._clock() - self._written_at >= _LINE_SECONDS:
             self._line, self._written_at = line, self._clock()
             self._write(f"{figures.seconds(self._clock() - self._began_at)}  {line}")
@@ -41,6 +45,10 @@ class PlainView:
         """What has happened."""
         mark = "warning: " if event.type == "Warning" else ""
         self._write(f"{figures.seconds(self._clock() - self._began_at)}  {mark}{event.reason}: {event.message}")
+        if event.reason == reasons.DATA_PREPARED and self._opening is not None:
+            counts = figures.prepared(read_counts(self._opening.directory))
+            if counts:
+                self._write(f"{figures.seconds(self._clock() - self._began_at)}  data: {counts}")
 
     def end(self, result: Result) -> None:
         """How it ended, and what it took."""
@@ -57,10 +65,16 @@ class PlainView:
         self._stream.flush()
 
 
-def status_line(status: TrainingJobStatus) -> str:
-    """State, step, loss, speed, power and energy in a line; what is not known yet is left out."""
-    parts: list[str] = [status.state]
-    progress, energy = status.progress, status.energy
+def status_line(status: TrainingJobStatus, tells_phase: bool = True) -> str:
+    """State, step, loss, speed, power and energy in a line; what is not known yet is left out.
+
+    `tells_phase`: whether the ranks say when they train; a script does not.
+    """
+    energy, progress = status.energy, status.progress
+    starting = figures.starting(status.state, "" if progress is None else progress.phase) if tells_phase else ""
+    if starting or status.state in figures.STATES_BEFORE_TRAINING:
+        progress = None  # what is there is of a generation that is dead
+    parts = [f"{status.state} ({starting})" if starting else status.state]
     if progress is not None and (progress.step or progress.total_steps):
         parts.append(
             f"step {progress.step}/{progress.total_steps}" if progress.total_steps else f"step {progress.step}"

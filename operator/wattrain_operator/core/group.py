@@ -9,13 +9,14 @@ from wattrain_api.status import ModelStatus, WorkerCounts
 from wattrain_operator.core import restarts
 from wattrain_operator.core.conditions import is_true, set_condition
 from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Child, CreateChild, Failure, Report, Role
+from wattrain_operator.core.observed import STARTING_PHASES, Child, CreateChild, Failure, Report, Role
 
 HANG_STEPS = 10
 """A step that takes longer than so many mean steps is no slow step any more."""
+LOOK_AGAIN_SECONDS = 60.0
+"""When a child that was created is looked for: it may have been removed before anybody was told that it was there."""
 PATIENCE_FACTOR = 5
 """Evaluation, checkpoints and export may take so much longer than a step."""
-_STARTING = ("", "starting", "preparing", "compiling")
 _PATIENT = ("evaluating", "checkpointing", "exporting")
 
 
@@ -54,11 +55,11 @@ def run_workers(draft: Draft) -> None:
     missing = sorted(set(range(desired)) - {c.rank for c in workers})
     leaving = [c for c in workers if c.terminating_seconds is not None and not c.ended]
     if failed:
-        replaced = [c.rank for c in workers if c.phase == "Pending"]
-        _answer_failed(draft, failed, sorted({c.rank for c in leaving} | {*missing, *replaced}))
+        replaced = [c.rank for c in workers if c.phase == "Pending"]  # the survivor cannot mean one that never ran
+        _answer_failed(draft, failed, sorted([*(c.rank for c in leaving), *replaced, *missing]))
     elif leaving:
         _answer_loss(draft, [f"worker {c.name}" for c in leaving], leaving[0].rank)
-    elif missing and draft.status.group_complete:
+    elif missing and (draft.status.group_complete or _has_trained(draft)):
         _answer_missing(draft, missing)
     elif missing:
         _create_missing(draft, missing)
@@ -97,19 +98,22 @@ def _create_missing(draft: Draft, missing: list[int]) -> None:
 def _create(draft: Draft, role: Role, rank: int, *, workers: int) -> None:
     attempt = draft.status.attempt
     name = names.child_name(draft.seen.job.metadata.name, role, attempt, rank)
-    draft.create(CreateChild(name, role, attempt, rank, workers, restarts.in_place_budget(draft)))
+    budget, joules = restarts.in_place_budget(draft), draft.status.energy.joules
+    draft.create(CreateChild(name, role, attempt, rank, workers, budget, joules))
+    draft.wake_after(LOOK_AGAIN_SECONDS)
 
 
 def _answer_failed(draft: Draft, failed: list[Child], gone: list[int]) -> None:
     """Workers have failed. Where all that they know is that a peer is lost, its being taken away is the cause; and it
-    is looked up at the source, for the failure of a survivor may be seen before the end of the one it names."""
+    is looked up at the source, for the failure of a survivor may be seen before the end of the one it names. In a
+    group that was never seen complete, the lost peer may have been replaced already."""
     failure, meaning = restarts.first_cause(failed)
     if meaning.reason != reasons.PEER_LOST:
         restarts.answer_failure(draft, failure, meaning)
     elif not draft.seen.fresh:
         draft.needs_fresh_view = True
-    elif gone:
-        _answer_loss(draft, [f"worker {rank}" for rank in gone], gone[0])
+    elif gone or not draft.status.group_complete:
+        _answer_loss(draft, [f"worker {rank}" for rank in gone] or ["a worker"], gone[0] if gone else None)
     else:
         restarts.answer_failure(draft, failure, meaning)
 
@@ -122,7 +126,7 @@ def _answer_missing(draft: Draft, missing: list[int]) -> None:
     _answer_loss(draft, [f"worker {rank}" for rank in missing], missing[0])
 
 
-def _answer_loss(draft: Draft, who: list[str], rank: int) -> None:
+def _answer_loss(draft: Draft, who: list[str], rank: int | None) -> None:
     step = draft.status.progress.step if draft.status.progress is not None else 0
     line = f"{', '.join(who[:5])}{' and others' if len(who) > 5 else ''} is gone"
     failure = Failure(reasons.WORKER_LOST, rank=rank, last_line=line, step=step)
@@ -133,7 +137,7 @@ def _complete(draft: Draft, workers: list[Child]) -> None:
     word = next((c.last_word for c in workers if c.rank == 0), None)
     metrics, uri = (None, "") if word is None else (word.test, word.model_uri)
     draft.update(completion_time=draft.now, model=ModelStatus(uri=uri, metrics=metrics))
-    message = f"all {len(workers)} workers are done"
+    message = "the worker is done" if len(workers) == 1 else f"all {len(workers)} workers are done"
     set_condition(draft, reasons.COMPLETE, "True", reasons.JOB_COMPLETE, message)
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_COMPLETE, message)
     draft.tell(reasons.JOB_COMPLETE, message)
@@ -167,7 +171,7 @@ def _has_trained(draft: Draft) -> bool:
     """Whether this attempt's group has left its start behind. The status remembers it, for an operator that has just
     started knows no report, and must not take a group that has trained for hours for one that does not start."""
     progress = draft.status.progress
-    return draft.status.in_place_seen > 0 or (progress is not None and progress.phase not in _STARTING)
+    return draft.status.in_place_seen > 0 or (progress is not None and progress.phase not in STARTING_PHASES)
 
 
 def _hold_to_start(draft: Draft, workers: list[Child]) -> None:
@@ -217,7 +221,7 @@ def _hold_to_progress(draft: Draft, report: Report) -> None:
     limit = max(float(draft.spec.policy.progress_deadline_seconds), HANG_STEPS * report.step_seconds)
     if report.phase in _PATIENT:
         limit *= PATIENCE_FACTOR
-    if report.phase in _STARTING:  # a restart in place starts anew
+    if report.phase in STARTING_PHASES:  # a restart in place starts anew
         limit = max(limit, float(draft.spec.policy.start_deadline_seconds))
     if report.unchanged_seconds < limit:
         draft.wake_after(limit - report.unchanged_seconds)

@@ -137,6 +137,8 @@ def _sum(meters: Reading) -> Reading:
 
 
 def _highest(marks: Reading, reading: Reading) -> Reading:
+    if not marks or not reading or marks == reading:  # most passes bring nothing new
+        return marks or reading
     old, new = _by_key(marks), _by_key(reading)
     pairs = [(old.get(k, new.get(k)), new.get(k, old.get(k))) for k in sorted({*old, *new})]
     return tuple(

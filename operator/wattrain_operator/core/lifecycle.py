@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from wattrain_api.support import unsupported
-
 from wattrain_api import reasons
+from wattrain_api.support import unsupported
 from wattrain_operator.core import restarts
 from wattrain_operator.core.conditions import is_finished, is_true, set_condition
 from wattrain_operator.core.draft import Draft

@@ -77,6 +77,12 @@ class InPlaceRestart:
     failure: Failure
     resumed_from_step: int = 0
     joules_lost: float = 0.0
+    recovery_seconds: float | None = None
+    """How long it took until the group trained again, which joules_lost then includes; None: it does not yet."""
+
+
+STARTING_PHASES = ("", "starting", "preparing", "compiling")
+"""What a group that does not train yet says of itself."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,8 @@ class CreateChild:
     workers: int
     restarts_left: int
     """Restarts in place that its group may make before it gives up."""
+    joules_before: float = 0.0
+    """The job's ledger before this attempt, so that what is recorded a step counts on."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from wattrain_api.status import CheckpointStatus, Progress, TrainingJobStatus
 from wattrain_operator.core import ledger, restarts
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Report
+from wattrain_operator.core.observed import STARTING_PHASES, Report
 
 
 def take_report(draft: Draft) -> None:
@@ -22,6 +22,8 @@ def take_report(draft: Draft) -> None:
     restarts.take_in_place(draft, tuple(takewhile(lambda r: r.resumed_from_step < committed, report.restarts)))
     _take_checkpoint(draft, report)
     restarts.take_in_place(draft, report.restarts)
+    if report.phase not in STARTING_PHASES:
+        restarts.note_recovery(draft)
     draft.update(progress=_progress(draft, report))
     if report.samples and report.step:
         _take_efficiency(draft, report)

@@ -14,6 +14,7 @@ from wattrain_operator.core.observed import Child, Failure, InPlaceRestart
 
 KEPT_RESTARTS = 10
 LINE_LENGTH = 1024
+_INPUT_IS_WRONG = (reasons.BAD_SPEC, reasons.BAD_DATA, reasons.INPUT_MISSING)
 FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 1.0, 300.0
 DISRUPTION = Meaning(reasons.WORKER_LOST, permanent=False, counted=False)
 
@@ -45,6 +46,9 @@ def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
     """Decide on another attempt or the end. Only the status changes: a later pass removes the old workers, so that
     an operator that dies in between finds the decision and not half its consequences."""
     text = describe(failure)
+    if meaning.reason in _INPUT_IS_WRONG and failure.last_line:
+        fail(draft, meaning.reason, failure.last_line.removeprefix("error: "))  # it says all there is to say
+        return
     if meaning.permanent:
         fail(draft, meaning.reason, f"{text}. It would fail again, so it is not restarted")
         return
@@ -94,6 +98,16 @@ def take_in_place(draft: Draft, restarts: tuple[InPlaceRestart, ...]) -> None:
         draft.update(in_place_seen=draft.status.in_place_seen + 1)
         message = f"{describe(restart.failure)}; the same workers go on from step {restart.resumed_from_step}"
         draft.tell(reasons.RESTARTED_IN_PLACE, message, warning=True)
+    if restarts and len(restarts) == draft.status.in_place_seen:
+        _note_recovery_in_place(draft, restarts[-1])
+
+
+def note_recovery(draft: Draft) -> None:
+    """New workers train: the restart that they were made for is over, and what it has cost is lost as well."""
+    last = draft.status.restarts[-1] if draft.status.restarts else None
+    if last is None or last.in_place or last.recovery_seconds is not None or last.attempt + 1 != draft.status.attempt:
+        return
+    _recover(draft, last, (draft.now - last.time).total_seconds(), None)
 
 
 def fail(draft: Draft, reason: str, message: str) -> None:
@@ -114,11 +128,25 @@ def in_place_budget(draft: Draft) -> int:
 
 def describe(failure: Failure) -> str:
     """A failure in one sentence without its full stop."""
+    if failure.reason == reasons.WORKER_LOST:
+        return f"{failure.last_line or 'a worker is gone'} ({failure.reason}), at step {failure.step} or later"
     who = "a worker" if failure.rank is None else f"rank {failure.rank}"
     where = f" on {failure.node}" if failure.node else ""
     code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
     line = f": {failure.last_line}" if failure.last_line else ""
     return f"{who}{where} failed at step {failure.step} ({failure.reason}{code}){line}"
+
+
+def _note_recovery_in_place(draft: Draft, told: InPlaceRestart) -> None:
+    known = draft.status.restarts[-1]
+    if known.in_place and known.recovery_seconds is None and told.recovery_seconds is not None:
+        _recover(draft, known, told.recovery_seconds, told.joules_lost - known.joules_lost)
+
+
+def _recover(draft: Draft, restart: Restart, seconds: float, joules: float | None) -> None:
+    lost = ledger.write_off(draft, joules)
+    update = {"recovery_seconds": max(0, round(seconds)), "joules_lost": restart.joules_lost + lost}
+    draft.update(restarts=(*draft.status.restarts[:-1], restart.model_copy(update=update)))
 
 
 def _meaning_of(failure: Failure) -> Meaning:

@@ -92,6 +92,7 @@ def _identity(around: Surroundings, child: CreateChild, coordinator_port: int, t
         names.ENV_HOST_ADDRESS: "127.0.0.1",
         names.ENV_NODE: socket.gethostname(),
         names.ENV_RESTARTS_LEFT: str(child.restarts_left),
+        names.ENV_JOULES_BEFORE: str(child.joules_before),
         names.ENV_GRACE_SECONDS: str(RANK_GRACE_SECONDS),
     }
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from wattrain_api.base import quantity_value
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.support import unsupported, unsupported_domain
@@ -38,7 +39,7 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
         for field, sentence in unsupported_domain(domain.spec)
     ]
     problems += _suspended(spec) + _missing_packages(spec) + _missing_source(spec) + _missing_program(spec)
-    problems += _cluster_only_volumes(spec.workers)
+    problems += _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
     if problems:
         raise Refused(*problems)
 
@@ -87,7 +88,7 @@ def _missing_source(spec: TrainingJobSpec) -> list[str]:
             f"spec.data.source.claim: {source.claim.name} is a claim of a cluster; here give the file's path "
             "as spec.data.source.uri"
         ]
-    path = _local_path(source.uri or "")
+    path = local_path(source.uri or "")
     if path is None:
         return []
     if not path.exists():
@@ -102,7 +103,8 @@ def _missing_source(spec: TrainingJobSpec) -> list[str]:
     return []
 
 
-def _local_path(uri: str) -> Path | None:
+def local_path(uri: str) -> Path | None:
+    """Where `uri` lies on this machine; None: it is remote, or none was given."""
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -110,9 +112,24 @@ def _local_path(uri: str) -> Path | None:
 
 
 def _missing_program(spec: TrainingJobSpec) -> list[str]:
-    if spec.script is None or shutil.which(spec.script.command[0], path=worker_path()) is not None:
+    if spec.script is None:
         return []
-    return [f"spec.script.command: no program {spec.script.command[0]} is on PATH; install it, or write its full path"]
+    program, *arguments = spec.script.command
+    if shutil.which(program, path=worker_path()) is None:
+        return [f"spec.script.command: no program {program} is on PATH; install it, or write its full path"]
+    script = next((a for a in arguments if not a.startswith("-")), "")
+    if Path(program).name.startswith("python") and script.endswith(".py") and not Path(script).exists():
+        return [f"spec.script.command: there is no file {script} in {Path.cwd()}; start the command where it is"]
+    return []
+
+
+def _missing_gpus(workers: Workers) -> list[str]:
+    """A GPU that is asked for and is not there would be trained without, which nobody wants to find out later."""
+    asked = {**workers.resources.requests, **workers.resources.limits}
+    gpus = [name for name in asked if name.endswith("/gpu") and quantity_value(asked[name]) > 0]
+    if not gpus or Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
+        return []
+    return [f"spec.workers.resources: {gpus[0]} is {asked[gpus[0]]}, but this machine has no GPU; remove it"]
 
 
 def _cluster_only_volumes(workers: Workers) -> list[str]:

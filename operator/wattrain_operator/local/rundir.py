@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from datetime import datetime
@@ -147,6 +148,20 @@ class RunDirectory:
         made, shown = self.path / "data" / names.FILE_PREPARE, self.path / names.FILE_PREPARE
         if made.exists() and not shown.exists():
             _replace(shown, made.read_bytes())
+
+    def read_preparation(self) -> dict[str, Any] | None:
+        """What was done to the data; None: nothing yet."""
+        found = self._read(names.FILE_PREPARE)
+        return found if isinstance(found, dict) else None
+
+    def newest_checkpoint_step(self) -> int | None:
+        """Step of the checkpoint that was committed last; None: there is none, or it does not say."""
+        try:
+            text = (self.path / "checkpoints" / names.FILE_LATEST).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        found = re.match(r"step-([0-9]+)\.", text)
+        return None if found is None else int(found[1])
 
     def clear(self) -> None:
         """Remove all that a run leaves, and nothing else."""

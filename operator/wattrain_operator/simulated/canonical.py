@@ -8,52 +8,98 @@ out: no decision depends on them. So there are finitely many keys although time 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from datetime import datetime
+from math import ceil
 
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
+from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
-from wattrain_operator.core.observed import Child, Failure, LastWord, Report
+from wattrain_operator.core.observed import Child, Failure, LastWord
+from wattrain_operator.simulated.faults import PROGRAM
+from wattrain_operator.simulated.objects import EPOCH, Process
 from wattrain_operator.simulated.shell import Shell
 from wattrain_operator.simulated.simulation import Simulation
-from wattrain_operator.simulated.world import EPOCH, Process, World
+from wattrain_operator.simulated.world import World
 
+ZONE_SECONDS = NODE_LOST_SECONDS + 1
+"""Deadlines that lie in the same stretch of time count as the same, as long as both are to come."""
 Key = tuple[Hashable, ...]
 
 
 def key(simulation: Simulation) -> Key:
     """The key of a simulation's state."""
     world, shell = simulation.world, simulation.shell
-    base = world.job.status.attempt
+    base = _Base(world)
     return (
         world.job.spec.suspend,
         world.job.deleted,
         world.newest_checkpoint,
-        world.causes.get(base),
+        world.causes.get(base.attempt),
         _group(world, base),
-        tuple(_process(p, world, base) for p in sorted(world.children.values(), key=_place)),
-        _status(world.job.status, world, base),
-        _shell(shell, world, base),
+        tuple(_process(p, base) for p in sorted(world.children.values(), key=_place)),
+        _status(world.job.status, base),
+        tuple((base.place(_named(n, shell, world)), _cached(n, shell, world, base)) for n in sorted(shell.late(world))),
+        None if shell.job.version == world.job.version else (shell.job.spec.suspend, _status(shell.job.status, base)),
+        simulation.has_news(),
+        *_report(shell, base),
+        shell.needs_pass,
+        base.left(shell.wake_at, 0),
     )
 
 
-def _group(world: World, base: int) -> Key | None:
-    g = world.group
-    if g is None or g.attempt != base:
-        return None
-    return g.step, g.generation, g.training, g.hung, g.checkpoint_step, g.failures
+class _Base:
+    """What all else is told relatively to: the moment, the current attempt, and whether the job is over."""
+
+    __slots__ = ("attempt", "finished", "generation", "now", "policy")
+
+    def __init__(self, world: World) -> None:
+        self.now, self.attempt = world.now, world.job.status.attempt
+        self.finished = is_finished(world.job.status)
+        self.generation = world.job.job.metadata.generation
+        self.policy = world.job.spec.policy
+
+    def left(self, since: float | None, limit: float) -> int | None:
+        """Zones until `limit` seconds after `since`; 0: it is over."""
+        return None if since is None else max(0, ceil((since + limit - self.now) / ZONE_SECONDS))
+
+    def left_of(self, since: datetime | None, limit: float) -> int | None:
+        """The same for a time of day."""
+        return None if since is None else self.left((since - EPOCH).total_seconds(), limit)
+
+    def place(self, child: Child) -> Key:
+        """Whose place a child takes; all earlier attempts are one."""
+        return child.role, max(-1, child.attempt - self.attempt), child.rank
 
 
 def _place(p: Process) -> tuple[int, str, int]:
     return p.child.attempt, p.child.role, p.child.rank
 
 
-def _process(p: Process, world: World, base: int) -> Key:
-    since = _left(p.terminating_since, NODE_LOST_SECONDS + 1, world)
-    return _child(p.child, base), since, p.budget, p.node_lost, p.stuck, p.peer_lost and _failure(p.peer_lost)
+def _group(world: World, base: _Base) -> Key | None:
+    g = world.group
+    if g is None or g.attempt != base.attempt:
+        return None
+    return g.step, g.generation, g.training, g.hung, g.checkpoint_step, g.failures
 
 
-def _child(c: Child, base: int) -> Key:
-    return c.role, c.attempt - base, c.rank, c.phase, c.ready, c.message, c.last_word and _word(c.last_word)
+def _process(p: Process, base: _Base) -> Key:
+    since = base.left(p.terminating_since, NODE_LOST_SECONDS + 1)
+    cause = _failure(p.peer_lost) if p.peer_lost is not None else None
+    if _is_closed(p.child, base):
+        return _child(p.child, base), since, p.node_lost, p.stuck, cause is not None
+    return _child(p.child, base), since, p.node_lost, p.stuck, cause, p.budget
+
+
+def _is_closed(child: Child, base: _Base) -> bool:
+    """Whether why and how it ends no longer decides anything."""
+    return base.finished or child.attempt < base.attempt
+
+
+def _child(c: Child, base: _Base) -> Key:
+    if _is_closed(c, base):
+        return *base.place(c), c.phase
+    return *base.place(c), c.phase, c.ready, c.last_word and _word(c.last_word)
 
 
 def _word(word: LastWord) -> Key:
@@ -61,72 +107,57 @@ def _word(word: LastWord) -> Key:
 
 
 def _failure(f: Failure) -> Key:
-    return f.reason, f.exit_code, f.rank, f.step
+    return f.reason, f.exit_code, f.exit_code == PROGRAM and f.step
 
 
-def _status(s: TrainingJobStatus, world: World, base: int) -> Key:
-    running = next((c for c in s.conditions if c.type == reasons.RUNNING), None)
-    stopped = None if running is None or running.status == "True" else running.last_transition_time
-    limit = world.job.spec.policy.start_deadline_seconds
-    times = [t for t in (s.attempt_time, s.not_before) if t is not None]
-    last = s.restarts[-1] if s.restarts else None
-    ended = None if s.completion_time is None else (s.completion_time - EPOCH).total_seconds()
+def _status(s: TrainingJobStatus, base: _Base) -> Key:
+    conditions = tuple((c.type, c.status, c.reason) for c in s.conditions)
+    observed = s.observed_generation == base.generation
+    if is_finished(s):
+        return conditions, observed, base.left_of(s.completion_time, base.policy.ttl_seconds_after_finished or 0)
+    running = next((c for c in s.conditions if c.type == reasons.RUNNING and c.status != "True"), None)
+    begun = max((t for t in (s.attempt_time, s.not_before) if t is not None), default=None)
+    stopped = None if running is None else running.last_transition_time
+    if stopped is not None and begun is not None and stopped <= begun:
+        stopped = None  # the later of the two counts
+    limit = base.policy.start_deadline_seconds
     return (
-        tuple((c.type, c.status, c.reason) for c in s.conditions),
-        _left(None if stopped is None else (stopped - EPOCH).total_seconds(), limit, world),
-        _left((max(times) - EPOCH).total_seconds() if times else None, limit, world),
-        _left(None if s.not_before is None else (s.not_before - EPOCH).total_seconds(), 0, world),
-        _left(ended, world.job.spec.policy.ttl_seconds_after_finished or 0, world),
-        s.attempt - base,
+        conditions,
+        observed,
+        base.left_of(stopped, limit),
+        base.left_of(begun, limit),
+        base.left_of(s.not_before, 0),
+        s.attempt - base.attempt,
         s.group_complete,
         s.data_prepared,
-        s.active_since is None,
-        s.observed_generation == world.job.job.metadata.generation,
         s.failures_since_checkpoint,
         s.in_place_seen,
-        None if last is None else (last.exit_code, last.last_line, last.step),
-        s.progress and (s.progress.phase, s.progress.step),
+        bool(s.restarts) and s.restarts[-1].exit_code == PROGRAM and s.restarts[-1].step,
+        s.progress and s.progress.phase,
         s.checkpoint and s.checkpoint.step,
     )
 
 
-def _shell(shell: Shell, world: World, base: int) -> Key:
-    late = shell.late(world)
-    return (
-        tuple((_which(n, shell, world, base), _cached(n, shell, world, base)) for n in sorted(late)),
-        None if shell.job.version == world.job.version else (shell.job.spec.suspend, _status(shell.job.status, world, base)),
-        _report(shell.report, base),
-        None if shell.report is None else min(world.now - shell.report_since, _longest(world)),
-        shell.needs_pass,
-        _left(shell.wake_at, 0, world),
-    )
+def _named(name: str, shell: Shell, world: World) -> Child:
+    return shell.cache[name][0] if name in shell.cache else world.children[name].child
 
 
-def _which(name: str, shell: Shell, world: World, base: int) -> Key:
-    """Which child a name means, whatever its attempt's number."""
-    child = shell.cache[name][0] if name in shell.cache else world.children[name].child
-    return child.role, child.attempt - base, child.rank
-
-
-def _cached(name: str, shell: Shell, world: World, base: int) -> Key | None:
+def _cached(name: str, shell: Shell, world: World, base: _Base) -> Key | None:
     if name not in shell.cache:
         return None
     child, since = shell.cache[name]
     current = name in world.children and world.children[name].child.uid == child.uid
-    return current, _child(child, base), _left(since, NODE_LOST_SECONDS + 1, world)
+    return current, _child(child, base), base.left(since, NODE_LOST_SECONDS + 1)
 
 
-def _report(r: Report | None, base: int) -> Key | None:
-    if r is None:
-        return None
-    return r.role, r.attempt - base, r.generation, r.phase, r.step, r.checkpoint_step, len(r.restarts)
+def _report(shell: Shell, base: _Base) -> Key:
+    r = shell.report
+    if r is None or base.finished or r.attempt != base.attempt:
+        return (None,)  # what an earlier attempt said counts for the ledger alone
+    started = r.phase == "training" or r.generation > 0
+    age = base.left(shell.report_since, _longest(base)) if started else None
+    return r.role, r.generation, r.phase, r.step, r.checkpoint_step, len(r.restarts), age
 
 
-def _longest(world: World) -> float:
-    policy = world.job.spec.policy
-    return float(max(policy.start_deadline_seconds, policy.progress_deadline_seconds))
-
-
-def _left(since: float | None, limit: float, world: World) -> float | None:
-    """Seconds until `limit` seconds after `since`; 0: it is over."""
-    return None if since is None else max(0.0, since + limit - world.now)
+def _longest(base: _Base) -> float:
+    return float(max(base.policy.start_deadline_seconds, base.policy.progress_deadline_seconds))

@@ -20,13 +20,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, combinations
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.canonical import key
-from wattrain_operator.simulated.simulation import Move, Simulation
+from wattrain_operator.simulated.faults import KILLED, Move, fault_moves
+from wattrain_operator.simulated.shell import Setting
+from wattrain_operator.simulated.simulation import Simulation
 
 
 class Bounds(NamedTuple):
@@ -38,13 +40,20 @@ class Bounds(NamedTuple):
     """Suspensions, each of which may be taken back."""
     deaths: int = 1
     """Deaths of the operator, each after any single write."""
+    stalls: int = 0
+    """Groups that hang, and children that never start."""
     silences: int = 0
     """Times that a supervisor stops answering."""
+    crashes: int = 4
+    """Crashes of a rank. The core allows two, and two more after each checkpoint."""
+    exit_code: int = KILLED
+    """How ranks crash."""
 
 
 _BOUND_BY = {
-    "evict": "disruptions", "remove": "disruptions", "lose the node of": "disruptions", "silence": "silences",
-    "suspend": "suspensions", "die": "deaths", "die with an old view": "deaths",
+    "crash": "crashes", "evict": "disruptions", "remove": "disruptions", "lose the node of": "disruptions",
+    "silence": "silences", "hang": "stalls", "never start": "stalls", "suspend": "suspensions", "die": "deaths",
+    "die with an old view": "deaths",
 }  # fmt: skip
 
 
@@ -60,18 +69,16 @@ class Result:
     """Moves to the last state found."""
 
 
-Moves = tuple[Move, ...]
+Moves: TypeAlias = tuple[Move, ...]
+MOVES_IN_A_PASS_AT_MOST = 100
 
 
 def explore(simulation: Simulation, bounds: Bounds, *, states_at_most: int = 10_000_000) -> Result:
-    """Walk through all states that can be reached from `simulation`. Violation: with the moves that lead to it.
+    """Walk through all states that can be reached from `simulation`. InvariantError: with the moves that lead to it.
 
     RuntimeError where there are more than `states_at_most`.
     """
     return _Walk(simulation, bounds, states_at_most).to_the_end()
-
-
-Moves = tuple[Move, ...]
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class _Walk:
         """Go on in every way. Returns the state that follows where nothing goes wrong any more; None: this is rest."""
         shell, events = state.simulation.shell, _events(state.simulation)
         fair = None
+        if events:
+            self._pass(state, (Move("relist"),))
         for arrived in _subsets(events):
             if arrived or shell.needs_pass or state.simulation.is_awake():
                 fair = self._pass(state, arrived)  # the last one is that of all events
@@ -123,11 +132,14 @@ class _Walk:
         moves = (*arrived, Move("decide"))
         simulation = self._after(state, moves)
         shell = simulation.shell
-        while shell.pending or shell.needs_fresh_view:
+        while shell.pending or (shell.needs_pass and shell.job.version == simulation.world.job.version):
             move = Move("write") if shell.pending else Move("decide")
             self._do(state, moves, simulation, move)
             moves = (*moves, move)
-            if state.bounds.deaths and move.name == "write" and (shell.pending or shell.needs_fresh_view):
+            if len(moves) > MOVES_IN_A_PASS_AT_MOST:
+                endless = invariants.InvariantError(invariants.NOTHING_AT_REST, "the operator writes and writes")
+                raise _explained(endless, [*self._path(state.id), *moves])
+            if state.bounds.deaths and move.name == "write" and (shell.pending or shell.needs_pass):
                 for death in (Move("die"), Move("die with an old view")):
                     dead = simulation.copy()
                     self._do(state, moves, dead, death)
@@ -143,7 +155,7 @@ class _Walk:
     def _do(self, state: _State, before: Moves, simulation: Simulation, move: Move) -> None:
         try:
             simulation.do(move)
-        except invariants.Violation as violation:
+        except invariants.InvariantError as violation:
             raise _explained(violation, [*self._path(state.id), *before, move]) from None
 
     def _arrive(self, state: _State | None, moves: Moves, simulation: Simulation, bounds: Bounds) -> int:
@@ -165,7 +177,7 @@ class _Walk:
             here: int | None = start
             while here is not None and here not in settled:
                 if here in path:
-                    circle = invariants.Violation(invariants.SETTLES, "fair moves that lead round in a circle")
+                    circle = invariants.InvariantError(invariants.SETTLES, "fair moves that lead round in a circle")
                     raise _explained(circle, self._path(here))
                 path[here] = None
                 here = self.fair_next[here]
@@ -174,7 +186,7 @@ class _Walk:
     def _check(self, path: list[Move], check: Callable[[], None]) -> None:
         try:
             check()
-        except invariants.Violation as violation:
+        except invariants.InvariantError as violation:
             raise _explained(violation, path) from None
 
     def _path(self, here: int) -> list[Move]:
@@ -186,7 +198,7 @@ class _Walk:
         return [move for part in reversed(parts) for move in part]
 
 
-def _explained(violation: invariants.Violation, moves: list[Move]) -> invariants.Violation:
+def _explained(violation: invariants.InvariantError, moves: list[Move]) -> invariants.InvariantError:
     violation.add_note("after: " + "; ".join(" ".join(str(part) for part in move if part) for move in moves))
     return violation
 
@@ -205,8 +217,11 @@ def _moves(simulation: Simulation, bounds: Bounds) -> Iterator[tuple[Move, Bound
     job = simulation.world.job
     user = () if is_finished(job.status) else (Move("resume" if job.spec.suspend else "suspend"),)
     fair = chain(simulation.environment_moves(), simulation.time_moves())
-    for move in chain(fair, simulation.fault_moves(), user):
-        if move.name not in _BOUND_BY or getattr(bounds, _BOUND_BY[move.name]):
+    for move in chain(fair, fault_moves(simulation.world, simulation.shell), user):
+        if move.name == "relist":
+            continue  # a pass of its own
+        other_crash = move.name == "crash" and move.code != bounds.exit_code
+        if not other_crash and (move.name not in _BOUND_BY or getattr(bounds, _BOUND_BY[move.name])):
             yield move, _spend(bounds, move)
 
 
@@ -215,20 +230,21 @@ def _spend(bounds: Bounds, move: Move) -> Bounds:
     return bounds if limit is None else bounds._replace(**{limit: getattr(bounds, limit) - 1})
 
 
-def small_job(*, max_restarts: int = 1) -> TrainingJobSpec:
-    """A job of two workers and two steps with deadlines that lie apart."""
-    return TrainingJobSpec.model_validate(
+def small_simulation(*, max_restarts: int = 1, prepare: bool = False) -> Simulation:
+    """A job of two workers and one step, with deadlines that lie apart, and an operator that knows what it wrote."""
+    spec = TrainingJobSpec.model_validate(
         {
             "recipe": {"name": "mlp"},
             "data": {"source": {"builtin": "digits"}},
-            "training": {"maxSteps": 2, "batchSize": 2},
+            "training": {"maxSteps": 1, "batchSize": 2},
             "workers": {"replicas": 2},
             "policy": {
-                "maxRestarts": max_restarts, "startDeadlineSeconds": 200, "progressDeadlineSeconds": 100,
+                "maxRestarts": max_restarts, "startDeadlineSeconds": 182, "progressDeadlineSeconds": 91,
                 "keepPods": "Failed",
             },
         }
     )  # fmt: skip
+    return Simulation(spec, Setting(shared_storage=prepare, reads_own_writes=True))
 
 
 def main() -> int:
@@ -240,10 +256,10 @@ def main() -> int:
     parser.add_argument("--prepare", action="store_true", help="with the preparation of the data")
     args = parser.parse_args()
     bounds = Bounds(**{name: getattr(args, name) for name in Bounds._fields})
-    simulation = Simulation(small_job(max_restarts=args.max_restarts), shared_storage=args.prepare, reads_own_writes=True)
+    simulation = small_simulation(max_restarts=args.max_restarts, prepare=args.prepare)
     try:
         result = explore(simulation, bounds)
-    except invariants.Violation as violation:
+    except invariants.InvariantError as violation:
         notes = getattr(violation, "__notes__", [])
         sys.stdout.write("\n".join([str(violation), *notes, ""]))
         return 1

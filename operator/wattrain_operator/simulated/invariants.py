@@ -1,4 +1,4 @@
-"""What must hold after every move, each as a sentence. A sentence that does not hold is raised as `Violation`."""
+"""What must hold after every move, each as a sentence. A sentence that does not hold is raised as `InvariantError`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from wattrain_api import reasons
 from wattrain_api.status import Condition, Meter, TrainingJobStatus
 from wattrain_operator.core.conditions import is_finished, is_true
-from wattrain_operator.core.observed import Child, CreateChild, Observed
+from wattrain_operator.core.observed import Child, CreateChild, Observed, Role
 from wattrain_operator.simulated.shell import DOMAIN
 from wattrain_operator.simulated.world import World
 
@@ -18,23 +18,20 @@ COMPLETE_MEANS_ALL: Final = "a job is complete only if all workers of one attemp
 CHECKPOINT_RISES: Final = "the newest checkpoint in the status never falls, and was really committed"
 ATTEMPT_RISES: Final = "the attempt never falls"
 WITHIN_BUDGET: Final = "no more failures since the last checkpoint are counted than the restart budget allows"
-NOT_CHARGED: Final = "a disruption is never charged to the restart budget"
+NOT_CHARGED: Final = "a disruption of a group that the operator has seen is never charged to the restart budget"
 CHARGED: Final = "an attempt that a failing program ended is charged to the restart budget, or ends the job"
 LEDGER_RISES: Final = "the ledger never falls"
 LEDGER_TRUE: Final = "the ledger is the sum of what supervisors reported, every joule once"
 LEDGER_BOUNDS: Final = "low <= joules <= high, wasted <= joules, facility and cost follow from joules"
 CONDITIONS: Final = "all five conditions are there exactly once, and change time only with their answer, forwards"
 NO_ORPHAN: Final = "at rest there is no child of another attempt, and of a finished job only what keepPods keeps"
-SETTLES: Final = "when faults stop, the job ends, or is suspended or queued as was asked, woken by its own wake times only"
+SETTLES: Final = "when faults stop, a job ends, or is suspended or queued as asked, woken by its own wake times only"
 NOTHING_AT_REST: Final = "at rest nothing is written"
 
-Group = tuple[int, str]
-SENTENCES: Final = tuple(
-    value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str) and " " in value
-)
+Group = tuple[int, Role]
 
 
-class Violation(AssertionError):
+class InvariantError(AssertionError):
     """A sentence that does not hold, with what was seen. `sentence` is the sentence alone."""
 
     def __init__(self, sentence: str, seen: object) -> None:
@@ -43,9 +40,9 @@ class Violation(AssertionError):
 
 
 def hold(sentence: str, holds: bool, *seen: object) -> None:
-    """Raise `sentence` as a Violation unless it holds."""
+    """Raise `sentence` as a InvariantError unless it holds."""
     if not holds:
-        raise Violation(sentence, seen)
+        raise InvariantError(sentence, seen)
 
 
 class Books:
@@ -66,7 +63,7 @@ class Books:
     def enter(self, seen: Observed) -> None:
         """Enter what was to be read in `seen`. A group older than one that has been entered is closed."""
         told = [((c.attempt, c.role), c.last_word.energy, c.uid) for c in seen.children if c.last_word is not None]
-        newest = max((group for group, _ in self.peaks), default=(0, ""))
+        newest = max((group for group, _ in self.peaks), default=(0, "prepare"))
         sums: dict[tuple[Group, str], tuple[float, float, float]] = {}
         for group, energy, _ in told:
             for meter in energy:
@@ -182,9 +179,9 @@ def _check_budget(world: World, before: TrainingJobStatus, after: TrainingJobSta
         return
     causes = world.causes.get(before.attempt, frozenset())
     last = after.restarts[-1]
-    if not causes & {"program", "slow"}:
+    if not causes & {"program", "slow", "replaced"}:
         hold(NOT_CHARGED, not last.counted, last, causes)
-    if causes == {"program"}:
+    if "program" in causes and causes <= {"program", "slow"}:
         hold(CHARGED, last.counted and counted > 0, last, causes)
 
 

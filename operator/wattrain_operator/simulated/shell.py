@@ -12,7 +12,8 @@ from wattrain_api.powerdomain import PowerDomainSpec, Tariff
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core import plan as core
 from wattrain_operator.core.observed import Child, CreateChild, DeleteChild, Observed, Plan, Report
-from wattrain_operator.simulated.world import JobObject, World, moment
+from wattrain_operator.simulated.objects import JobObject, moment
+from wattrain_operator.simulated.world import World
 
 DOMAIN = PowerDomainSpec(pue=1.5, tariff=Tariff(price_per_kwh=0.3))
 Cache = dict[str, tuple[Child, float | None]]
@@ -31,6 +32,18 @@ class DeleteJob(NamedTuple):
     """Remove the job with all that it owns."""
 
 
+class Setting(NamedTuple):
+    """What kind of backend the operator has."""
+
+    shared_storage: bool = True
+    """All workers see one directory, so that the data is prepared once, by a child of its own."""
+    status_interval_seconds: float = 0.0
+    reads_own_writes: bool = False
+    """Whether its view of the job has what it wrote itself at once, or waits for the event."""
+
+
+DEFAULT_SETTING = Setting()
+
 Write = StatusWrite | CreateChild | DeleteChild | DeleteJob
 Outcome = Literal["done", "conflict"]
 
@@ -39,13 +52,11 @@ class Shell:
     """The operator. `needs_pass` and `wake_at` say when it would look at the job; nothing else makes it."""
 
     __slots__ = (
-        "cache", "job", "needs_fresh_view", "needs_pass", "pending", "reads_own_writes", "report", "report_since", "shared_storage",
-        "status_interval_seconds", "wake_at",
+        "cache", "job", "needs_fresh_view", "needs_pass", "pending", "report", "report_since", "setting", "wake_at",
     )  # fmt: skip
 
-    def __init__(self, world: World, *, shared_storage: bool, status_interval_seconds: float, reads_own_writes: bool) -> None:
-        self.reads_own_writes = reads_own_writes
-        self.shared_storage, self.status_interval_seconds = shared_storage, status_interval_seconds
+    def __init__(self, world: World, setting: Setting) -> None:
+        self.setting = setting
         self.die(world, world.job, Shell.read(world))
 
     def copy(self) -> Shell:
@@ -120,8 +131,8 @@ class Shell:
             domain=DOMAIN,
             ahead=world.ahead,
             fresh=fresh,
-            shared_storage=self.shared_storage,
-            status_interval_seconds=self.status_interval_seconds,
+            shared_storage=self.setting.shared_storage,
+            status_interval_seconds=self.setting.status_interval_seconds,
         )
 
     def decide(self, world: World) -> Plan:
@@ -144,7 +155,7 @@ class Shell:
                 if not world.write_status(status, version):
                     self.pending, self.needs_fresh_view, self.needs_pass = (), False, True
                     return "conflict"
-                if self.reads_own_writes:
+                if self.setting.reads_own_writes:
                     self.job, self.needs_pass = world.job, True
             case CreateChild():
                 world.create(write)

@@ -1,31 +1,48 @@
-"""World and operator together, and every move that can happen next. Every move is followed by the invariants."""
+"""World and operator together: what happens next, and what must hold after it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Final
 
-from wattrain_api import reasons
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.core import plan as core
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
 from wattrain_operator.core.observed import CreateChild
 from wattrain_operator.simulated import invariants
-from wattrain_operator.simulated.shell import Cache, Shell, StatusWrite
-from wattrain_operator.simulated.world import TOTAL_STEPS, JobObject, Process, World
+from wattrain_operator.simulated.faults import Move
+from wattrain_operator.simulated.objects import JobObject, Process
+from wattrain_operator.simulated.shell import DEFAULT_SETTING, Cache, Setting, Shell, StatusWrite
+from wattrain_operator.simulated.world import World
 
-KILLED, PROGRAM, PERMANENT = -9, 1, reasons.EXIT_BAD_DATA
-CRASHES: Final = (KILLED, PROGRAM, PERMANENT)
-
-
-class Move(NamedTuple):
-    """Something that can happen: a name that reads as what happens, and to whom."""
-
-    name: str
-    child: str = ""
-    code: int = 0
+_BY_CHILDREN: Final[dict[str, Callable[[World, str], None]]] = {
+    "start": World.start,
+    "finish": World.finish,
+    "stop": World.stop,
+    "vanish": World.vanish,
+    "fail with its peer": World.fail_with_peer,
+    "answer": World.answer,
+    "silence": World.silence,
+    "evict": World.evict,
+    "remove": World.remove,
+    "lose the node of": World.lose_node,
+    "never start": World.get_stuck,
+}
+_BY_THE_GROUP: Final[dict[str, Callable[[World], None]]] = {
+    "advance": World.advance,
+    "checkpoint": World.checkpoint,
+    "hang": World.hang,
+    "suspend": World.suspend,
+    "resume": World.resume,
+}
+_BY_THE_OPERATOR: Final[dict[str, Callable[[Shell, World], object]]] = {
+    "decide": Shell.decide,
+    "deliver the job": Shell.deliver_job,
+    "relist": Shell.relist,
+    "poll": Shell.poll,
+}
 
 
 class Simulation:
@@ -33,13 +50,9 @@ class Simulation:
 
     __slots__ = ("books", "shell", "world")
 
-    def __init__(
-        self, spec: TrainingJobSpec, *, shared_storage: bool = True, status_interval_seconds: float = 0.0, reads_own_writes: bool = False
-    ) -> None:
+    def __init__(self, spec: TrainingJobSpec, setting: Setting = DEFAULT_SETTING) -> None:
         self.world = World(spec)
-        self.shell = Shell(
-            self.world, shared_storage=shared_storage, status_interval_seconds=status_interval_seconds, reads_own_writes=reads_own_writes
-        )
+        self.shell = Shell(self.world, setting)
         self.books = invariants.Books()
 
     def copy(self) -> Simulation:
@@ -51,13 +64,15 @@ class Simulation:
     # --- What can happen next ----------------------------------------------------------------------------------
     def operator_moves(self) -> Iterator[Move]:
         """What the operator and its watches do by themselves."""
+        if self.world.job.deleted:
+            return
         if self.shell.pending:
             yield Move("write")
         if self.shell.job.version != self.world.job.version:
             yield Move("deliver the job")
         for name in self.shell.late(self.world):
             yield Move("deliver", name)
-        if self._has_news():
+        if self.has_news():
             yield Move("poll")
         if not self.shell.pending and (self.shell.needs_pass or self.is_awake()):
             yield Move("decide")
@@ -67,35 +82,12 @@ class Simulation:
         world = self.world
         group = world.group
         if group is not None and world.can_train():
-            if not group.training or group.step < TOTAL_STEPS:
+            if not group.training or group.step < world.total_steps:
                 yield Move("advance")
-            if group.training and world.newest_checkpoint < group.step < TOTAL_STEPS:
+            if group.training and world.newest_checkpoint < group.step:
                 yield Move("checkpoint")
         for process in world.children.values():
             yield from self._child_moves(process)
-
-    def fault_moves(self) -> Iterator[Move]:
-        """What can go wrong now."""
-        yield Move("die")
-        if self.shell.late(self.world) or self.shell.job.version != self.world.job.version:
-            yield Move("die with an old view")
-            yield Move("relist")
-        if self.world.can_train():
-            yield Move("hang")
-        for name, process in self.world.children.items():
-            phase, leaving = process.child.phase, process.terminating_since is not None
-            if phase == "Running":
-                for code in CRASHES:
-                    yield Move("crash", name, code)
-                if not leaving:
-                    yield Move("evict", name)
-                    yield Move("lose the node of", name)
-                if process.child.ready:
-                    yield Move("silence", name)
-            if not leaving:
-                yield Move("remove", name)
-            if phase == "Pending" and not process.stuck:
-                yield Move("never start", name)
 
     def is_awake(self) -> bool:
         """Whether the time has come that the operator asked to be woken at."""
@@ -113,7 +105,8 @@ class Simulation:
 
     def _moments(self) -> list[float]:
         world, shell = self.world, self.shell
-        moments = [p.terminating_since + NODE_LOST_SECONDS + 1 for p in world.children.values() if p.terminating_since is not None]
+        since = [p.terminating_since for p in world.children.values() if p.terminating_since is not None]
+        moments = [asked + NODE_LOST_SECONDS + 1 for asked in since]
         if shell.wake_at is not None:
             moments.append(shell.wake_at)
         return [m for m in moments if m > world.now]
@@ -122,63 +115,36 @@ class Simulation:
     def do(self, move: Move, old: tuple[JobObject, Cache] | None = None) -> None:
         """Make one move, and check what must hold. `old`: what an operator that dies reads first, its last view where
         nothing else is given."""
-        world, shell, name = self.world, self.shell, move.child
+        world, shell = self.world, self.shell
+        if move.name in _BY_CHILDREN:
+            _BY_CHILDREN[move.name](world, move.child)
+        elif move.name in _BY_THE_GROUP:
+            _BY_THE_GROUP[move.name](world)
+        elif move.name in _BY_THE_OPERATOR:
+            _BY_THE_OPERATOR[move.name](shell, world)
+        elif move.name == "write":
+            self._write()
+        else:
+            self._do_with_arguments(move, old)
+        invariants.check_children(world)
+
+    def _do_with_arguments(self, move: Move, old: tuple[JobObject, Cache] | None) -> None:
+        world, shell = self.world, self.shell
         match move.name:
-            case "write":
-                self._write()
-            case "decide":
-                shell.decide(world)
-            case "deliver the job":
-                shell.deliver_job(world)
             case "deliver":
-                shell.deliver(world, name)
-            case "relist":
-                shell.relist(world)
-            case "poll":
-                shell.poll(world)
+                shell.deliver(world, move.child)
+            case "crash":
+                world.crash(move.child, move.code)
+            case "wait":
+                world.wait(move.code)
+            case "let others go first":
+                world.ahead, shell.needs_pass = move.code, True
             case "die":
                 shell.die(world, world.job, Shell.read(world))
             case "die with an old view":
                 shell.die(world, *(old or (shell.job, shell.cache)))
-            case "advance":
-                world.advance()
-            case "checkpoint":
-                world.checkpoint()
-            case "hang":
-                world.hang()
-            case "start":
-                world.start(name)
-            case "finish":
-                world.finish(name)
-            case "stop":
-                world.stop(name)
-            case "vanish":
-                world.vanish(name)
-            case "fail with its peer":
-                world.fail_with_peer(name)
-            case "answer":
-                world.answer(name, True)
-            case "silence":
-                world.answer(name, False)
-            case "crash":
-                world.crash(name, move.code)
-            case "evict":
-                world.evict(name)
-            case "remove":
-                world.remove(name)
-            case "lose the node of":
-                world.remove(name, node_lost=True)
-            case "never start":
-                world.get_stuck(name)
-            case "suspend":
-                world.write_suspend(True)
-            case "resume":
-                world.write_suspend(False)
-            case "wait":
-                world.wait(move.code)
             case _:
                 raise ValueError(f"no such move: {move}")
-        invariants.check_children(world)
 
     def _write(self) -> None:
         write, world = self.shell.pending[0], self.world
@@ -189,7 +155,8 @@ class Simulation:
             invariants.check_create(world, write)
         self.shell.write(world)
 
-    def _has_news(self) -> bool:
+    def has_news(self) -> bool:
+        """Whether the group would say something else than it did."""
         report, known = self.world.report(), self.shell.report
         return report is not None and report != known
 
@@ -213,7 +180,7 @@ class Simulation:
             yield Move("fail with its peer", child.name)
         elif child.role == "prepare" or (
             group is not None and group.attempt == child.attempt and group.training
-            and group.step == TOTAL_STEPS and not group.hung
+            and group.step == self.world.total_steps and not group.hung
         ):  # fmt: skip
             yield Move("finish", child.name)
         if not child.ready:
@@ -232,9 +199,11 @@ class Simulation:
     def check_rest(self) -> None:
         """What must hold when no fair move is left."""
         world = self.world
+        if world.job.deleted:
+            return
         invariants.check_rest(world)
         status, wanted = world.job.status, world.job.spec
-        settled = is_finished(status) or world.ahead or (wanted.suspend and status.state == "Suspended") or world.job.deleted
+        settled = is_finished(status) or world.ahead or (wanted.suspend and status.state == "Suspended")
         invariants.hold(invariants.SETTLES, bool(settled), status.state, status.message)
         for fresh in (False, True):
             seen = self.shell.look(world, fresh=fresh)

@@ -1,95 +1,16 @@
-"""The truth: one job, its children and what they do, in virtual seconds. No clock, no I/O, no chance: moves do it all.
-
-Everything in it is immutable and replaced, so that a copy costs a dictionary.
-"""
+"""The truth: one job, its children and what they do, in virtual seconds. No clock, no I/O, no chance."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
 
 from wattrain_api import reasons
-from wattrain_api.status import Meter, Metrics, TrainingJobStatus
+from wattrain_api.status import Metrics, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_operator.core.observed import Child, CreateChild, Failure, InPlaceRestart, LastWord, Report
+from wattrain_operator.simulated.objects import JOB, STEP_JOULES, Group, JobObject, Process, meters, moment
 
-EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-JOB: Final = "job"
-TOTAL_STEPS: Final = 2
-STEP_JOULES: Final = 2.0
-"""What each worker uses for a step; a start costs the same."""
-
-
-def moment(seconds: float) -> datetime:
-    """Virtual `seconds` as a time of day."""
-    return EPOCH + timedelta(seconds=seconds)
-
-
-def meters(joules: float) -> tuple[Meter, ...]:
-    """`joules` as a supervisor tells them: half of them measured, the rest modelled within a factor of two."""
-    half = joules / 2
-    return (
-        Meter.model_construct(component="cpu", source="model", joules=half, low_joules=half / 2, high_joules=half * 2),
-        Meter.model_construct(component="gpu", source="nvml", joules=half, low_joules=half, high_joules=half),
-    )
-
-
-class JobObject(NamedTuple):
-    """The job as the API server keeps it: one object, one version for spec and status."""
-
-    job: TrainingJob
-    """Metadata and spec; its status is the field below."""
-    status: TrainingJobStatus = TrainingJobStatus()
-    version: int = 1
-    deleted: bool = False
-
-    @property
-    def spec(self) -> TrainingJobSpec:
-        """What the user wants."""
-        return self.job.spec
-
-
-class Process(NamedTuple):
-    """A child: what is to be seen of it, and what only the truth knows."""
-
-    child: Child
-    """As it is seen, except for terminating_seconds, which follows from terminating_since."""
-    budget: int
-    """Restarts in place that its group may make."""
-    terminating_since: float | None = None
-    joules: float = 0.0
-    node_lost: bool = False
-    """It will never end by itself."""
-    stuck: bool = False
-    """It will never start."""
-    peer_lost: Failure | None = None
-    """Why it is about to fail, its group being torn."""
-
-    @property
-    def live(self) -> bool:
-        """Whether a process of it may run, and write a checkpoint."""
-        return not self.child.ended
-
-    @property
-    def seen(self) -> tuple[Child, float | None]:
-        """What a cache holds of it."""
-        return self.child, self.terminating_since
-
-
-class Group(NamedTuple):
-    """The workers of one attempt, who progress together."""
-
-    attempt: int
-    step: int
-    generation: int = 0
-    training: bool = False
-    hung: bool = False
-    checkpoint_step: int | None = None
-    checkpoint_joules: float = 0.0
-    restarts: tuple[InPlaceRestart, ...] = ()
-    failures: int = 0
-    """Restarts in place since its last checkpoint."""
+_PEER_LOST = Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST)
 
 
 class World:
@@ -107,7 +28,8 @@ class World:
         self.spent = 0.0
         """All joules of all children that ever were."""
         self.causes: dict[int, frozenset[str]] = {}
-        """What really befell each attempt: program, disruption, slow, suspension."""
+        """What really befell each attempt: program, disruption, slow, suspension, and replaced where a worker was lost
+        and created again before the operator saw that the group had met."""
         self.uids = 0
         self.ahead = 0
 
@@ -127,8 +49,15 @@ class World:
         self.job = self.job._replace(status=status, version=version + 1)
         return True
 
-    def write_suspend(self, suspend: bool) -> None:
-        """The user edits the job."""
+    def suspend(self) -> None:
+        """The user has the job stopped."""
+        self._edit_suspend(True)
+
+    def resume(self) -> None:
+        """The user lets the job go on."""
+        self._edit_suspend(False)
+
+    def _edit_suspend(self, suspend: bool) -> None:
         self.blame(self.job.status.attempt, "suspension")
         old = self.job.job
         metadata = old.metadata.model_copy(update={"generation": old.metadata.generation + 1})
@@ -138,7 +67,7 @@ class World:
 
     def create(self, wanted: CreateChild) -> bool:
         """Create a child unless its name is taken. Whether there is a new one."""
-        if wanted.name in self.children:
+        if wanted.name in self.children or self.job.deleted:
             return False
         self.uids += 1
         child = Child(wanted.name, f"uid-{self.uids}", wanted.role, wanted.attempt, wanted.rank, "Pending")
@@ -152,7 +81,7 @@ class World:
             return
         if process.child.phase != "Running" or force:
             del self.children[name]
-            self._tear(process, Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST))
+            self._tear(process, _PEER_LOST)
         elif process.terminating_since is None:
             self._put(process._replace(terminating_since=self.now))
 
@@ -164,13 +93,15 @@ class World:
         attempt = process.child.attempt
         members = self.workers(attempt)
         whole = len(members) == self.job.spec.workers.replicas and all(p.child.phase == "Running" for p in members)
+        if self.has_group(attempt):
+            self.blame(attempt, "replaced")
         if process.child.role == "worker" and whole:
             self.group = Group(attempt, self.newest_checkpoint)
 
     def advance(self) -> None:
         """The group trains a step; the first report after a start is that it trains at all."""
         group = self._group()
-        self.group = group._replace(step=group.step + 1, training=True) if group.training else group._replace(training=True)
+        self.group = group._replace(step=group.step + 1) if group.training else group._replace(training=True)
         for process in self.workers(group.attempt):
             self._use(process)
 
@@ -185,9 +116,9 @@ class World:
     def finish(self, name: str) -> None:
         """A worker whose group is through, or the preparation, ends well."""
         process = self.children[name]
-        test = Metrics(step=TOTAL_STEPS, loss=0.25, accuracy=0.9) if process.child.rank == 0 else None
+        test = Metrics(step=self.total_steps, loss=0.25, accuracy=0.9) if process.child.rank == 0 else None
         uri = "file:model" if process.child.role == "worker" else ""
-        word = LastWord(reasons.EXIT_OK, step=TOTAL_STEPS, energy=meters(process.joules), test=test, model_uri=uri)
+        word = LastWord(reasons.EXIT_OK, step=self.total_steps, energy=meters(process.joules), test=test, model_uri=uri)
         self._put(process._replace(child=replace(process.child, phase="Succeeded", ready=False, last_word=word)))
 
     def crash(self, name: str, exit_code: int) -> None:
@@ -195,7 +126,8 @@ class World:
         process = self.children[name]
         child, group = process.child, self._group_of(process)
         meaning = reasons.meaning_of_exit(exit_code)
-        failure = Failure(meaning.reason, exit_code, child.rank, "node", f"exit {exit_code}", group.step if group else 0)
+        step = group.step if group is not None else 0
+        failure = Failure(meaning.reason, exit_code, child.rank, "node", f"exit {exit_code}", step)
         if group is not None and not meaning.permanent and group.failures < process.budget and self._is_whole(group):
             self._restart_in_place(group, failure)
         else:
@@ -216,33 +148,39 @@ class World:
         self.blame(process.child.attempt, "disruption")
         failure = Failure(reasons.WORKER_LOST, rank=process.child.rank, last_line="evicted")
         self._end(process, LastWord(137, failure, disruption=True, energy=meters(process.joules)))
-        self._tear(process, Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST))
+        self._tear(process, _PEER_LOST)
 
-    def remove(self, name: str, *, node_lost: bool = False) -> None:
-        """Somebody else deletes a child, or its node dies so that it never ends."""
+    def remove(self, name: str) -> None:
+        """Somebody else deletes a child."""
         process = self.children[name]
         self.blame(process.child.attempt, "disruption")
-        if node_lost:
-            self._put(process._replace(terminating_since=self.now, node_lost=True))
-            self._tear(process, Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST))
-        else:
-            self.delete(name, process.child.uid, force=False)
+        self.delete(name, process.child.uid, force=False)
+
+    def lose_node(self, name: str) -> None:
+        """The node of a child dies: the child is asked to end, and never does."""
+        process = self.children[name]
+        self.blame(process.child.attempt, "disruption")
+        self._put(process._replace(terminating_since=self.now, node_lost=True))
+        self._tear(process, _PEER_LOST)
 
     def stop(self, name: str) -> None:
         """A child that was asked to end has saved and ended; the end of one worker tears its group."""
         process = self.children[name]
         word = LastWord(reasons.EXIT_PREEMPTED, disruption=True, energy=meters(process.joules))
         self._end(process, word)
-        self._tear(process, Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST))
+        self._tear(process, _PEER_LOST)
 
     def vanish(self, name: str) -> None:
         """A child that was asked to end and has ended is gone."""
         del self.children[name]
 
-    def answer(self, name: str, ready: bool) -> None:
-        """A supervisor stops answering, or answers again."""
-        process = self.children[name]
-        self._put(process._replace(child=replace(process.child, ready=ready)))
+    def answer(self, name: str) -> None:
+        """A supervisor answers again."""
+        self._put_ready(name, True)
+
+    def silence(self, name: str) -> None:
+        """A supervisor answers no more, though its processes run."""
+        self._put_ready(name, False)
 
     def hang(self) -> None:
         """The ranks wait for each other for ever."""
@@ -262,6 +200,12 @@ class World:
         self._put(process._replace(stuck=True, child=replace(process.child, message="no node has room")))
 
     # --- What is to be known -----------------------------------------------------------------------------------
+    @property
+    def total_steps(self) -> int:
+        """Steps that the job asks for."""
+        training = self.job.spec.training
+        return training.max_steps or 0 if training is not None else 0
+
     @property
     def newest_checkpoint(self) -> int:
         """Step that a new start goes on from."""
@@ -301,7 +245,7 @@ class World:
             return Report(role, attempt, 0.0, phase="starting", energy=energy, watts=1.0)
         return Report(
             role, attempt, 0.0, group.generation, "training" if group.training else "starting", group.step,
-            total_steps=TOTAL_STEPS, samples=group.step, energy=energy, watts=1.0,
+            total_steps=self.total_steps, samples=group.step, energy=energy, watts=1.0,
             checkpoint_step=group.checkpoint_step, checkpoint_joules=group.checkpoint_joules, restarts=group.restarts,
         )  # fmt: skip
 
@@ -312,6 +256,10 @@ class World:
     # --- How it is done ----------------------------------------------------------------------------------------
     def _put(self, process: Process) -> None:
         self.children[process.child.name] = process
+
+    def _put_ready(self, name: str, ready: bool) -> None:
+        process = self.children[name]
+        self._put(process._replace(child=replace(process.child, ready=ready)))
 
     def _use(self, process: Process) -> None:
         self.spent += STEP_JOULES

@@ -6,10 +6,12 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +60,7 @@ class Group:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.ports: list[int] = []
         self.parent_write_fd: int | None = None
+        self.temporary = tempfile.mkdtemp(prefix="wt-")  # short: the path of a socket has at most 107 bytes
 
     def start(
         self,
@@ -88,6 +91,7 @@ class Group:
         variables = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WATTRAIN_")},
             "TEST_DIRECTORY": str(self.directory),
+            "TMPDIR": self.temporary,
             "WATTRAIN_JOB": "a-job",
             "WATTRAIN_SPEC": str(self.directory / "spec.json"),
             "WATTRAIN_WORKER_INDEX": str(worker),
@@ -169,6 +173,7 @@ class Group:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)  # its ranks die with it
                 process.wait(timeout=10)
+        shutil.rmtree(self.temporary)
 
 
 @pytest.fixture

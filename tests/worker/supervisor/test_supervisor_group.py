@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from wattrain_worker.supervisor.group import Coordinator, MessageError, poll_interval_seconds
+from wattrain_worker.supervisor.group import Coordinator, poll_interval_seconds
+from wattrain_worker.supervisor.messages import MessageError
 
 Json = dict[str, Any]
 WALL = 1_795_480_000.0
@@ -340,3 +341,20 @@ def test_the_group_sums_up_its_workers() -> None:
     assert group["workers"][1] == {
         "worker": 1, "ranks": 1, "step": 7, "watts": 5.0, "source": "model", "joules": 30.0
     }  # fmt: skip
+
+
+def test_what_starting_anew_cost_is_lost_as_well_once_the_group_trains_again() -> None:
+    table = Table()
+    table.start()
+    table.joules = [50.0, 50.0]
+    restart(table)
+    table.joules = [60.0, 60.0]
+    table.extra[0] = {"phase": "starting"}
+    table.say(0, "running")
+    table.say(1, "running")
+    assert "recoverySeconds" not in table.coordinator.to_json()["restarts"][0]
+    table.extra[0] = {"phase": "training"}
+    table.say(0, "running")
+    table.say(0, "running")
+    entry = table.coordinator.to_json()["restarts"][0]
+    assert (entry["joulesLost"], entry["recoverySeconds"]) == (120.0, 0.0)  # all of it: there was no checkpoint

@@ -94,3 +94,11 @@ def test_step_times_are_counted_by_bound(state: State) -> None:
     counts, total = state.step_histogram()
     assert (counts[0], counts[1], sum(counts), counts[-1]) == (1, 1, 4, 1)
     assert total == pytest.approx(100.0211)
+
+
+def test_an_evaluation_goes_with_the_next_recorded_step_once(state: State, records: list[dict[str, Any]]) -> None:
+    state.ingest({"rank": 0, "step": 1, "loss": 0.5})
+    state.ingest({"rank": 0, "validation": {"step": 1, "loss": 0.4}})
+    state.ingest({"rank": 0, "step": 2, "loss": 0.3})
+    state.ingest({"rank": 0, "step": 3, "loss": 0.2})
+    assert [r.get("validation") for r in records] == [None, {"step": 1, "loss": 0.4}, None]

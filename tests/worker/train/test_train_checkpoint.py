@@ -86,16 +86,21 @@ def test_the_newest_are_kept_and_latest_names_the_last(tmp_path: Path) -> None:
     assert (tmp_path / "LATEST").read_text().strip() == "step-00000004.attempt-1.generation-0"
 
 
+def save_and_wait(writer: CheckpointWriter, wait: bool) -> None:
+    writer.save({"model/x": torch.ones(100_000)}, Progress(2), wait=wait)
+    writer.wait()
+
+
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_full_disk_is_told_and_leaves_no_checkpoint_behind(tmp_path: Path, wait: bool) -> None:
-    writer = CheckpointWriter(tmp_path, 2, FENCE)
-    writer.save({"model/x": torch.ones(10)}, Progress(1), wait=True)
+    first, writer = CheckpointWriter(tmp_path, 2, FENCE), CheckpointWriter(tmp_path, 2, FENCE)
+    first.save({"model/x": torch.ones(10)}, Progress(1), wait=True)
+    first.close()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # as a quota does: writing beyond it fails
     try:
         with pytest.raises(StorageUnavailable, match=r"step-00000002.*cannot be written.*make room"):
-            writer.save({"model/x": torch.ones(100_000)}, Progress(2), wait=wait)
-            writer.wait()
+            save_and_wait(writer, wait)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         writer.close()

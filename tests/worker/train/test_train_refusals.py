@@ -32,6 +32,7 @@ def test_a_recipe_to_come_is_refused(make_job: Any, recipe: str) -> None:
         ({"parallelism": {"strategy": "FSDP"}}, "spec.parallelism.strategy: FSDP is not supported yet"),
         ({"parallelism": {"tensor": 2}}, "spec.parallelism.tensor: 2 is not supported yet"),
         ({"training": {"precision": "fp16"}}, "spec.training.precision: fp16 is not supported yet"),
+        ({"training": {"compile": True, "deterministic": True}}, "spec.training.compile: true is not possible"),
         ({"training": {"batchSize": 0}}, "spec.training.batchSize"),
         ({"recipe": {"params": {"classes": 3}}}, "spec.recipe.params.classes: 3, but the data has 4"),
     ],

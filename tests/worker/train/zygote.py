@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from typing import NoReturn
 
 import torch._dynamo
 import torch.distributed.checkpoint.state_dict_loader
@@ -22,8 +23,12 @@ from wattrain_worker.train.__main__ import run_and_exit
 
 def start(environ: dict[str, str], log: str) -> int:
     pid = os.fork()
-    if pid:
-        return pid
+    if pid == 0:
+        become_rank(environ, log)
+    return pid
+
+
+def become_rank(environ: dict[str, str], log: str) -> NoReturn:
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(target, 1)

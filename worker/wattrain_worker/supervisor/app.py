@@ -31,6 +31,8 @@ from wattrain_worker.supervisor.waker import Waker, reap_orphans
 Json = dict[str, Any]
 _TICK_SECONDS: Final = 0.2
 _ENDING_TICK_SECONDS: Final = 0.02
+_POWER_SECONDS: Final = 1.0
+"""How old the power may be between events: finding out may mean to read the machine's whole process table."""
 _LINGER_SECONDS: Final = 5.0
 _RENDEZVOUS_PORTS: Final = range(20_000, 32_000)
 """Below what systems give to outgoing connections, so that none takes the port before rank 0 listens on it."""
@@ -50,6 +52,8 @@ class Supervisor:
         self._inbox = Inbox(self._take_datagram)
         self._log = Log(config.log_file)
         self._power = PowerSampler.from_environment(pids=lambda: [os.getpid()])
+        self._power_json: list[Json] = []
+        self._power_read_at: float | None = None
         self._ranks: Ranks | None = None
         self._coordinator: Coordinator | None = None
         if config.worker == 0:
@@ -91,6 +95,7 @@ class Supervisor:
             self._state.set_phase("stopping")
         if self._member.ending_soon:
             self._inbox.drain()
+            self._power_read_at = None
         ending = self._member.tick(stop_requested=self._waker.stop_requested)
         reap_orphans(lambda pid: self._ranks is not None and self._ranks.owns(pid))
         self._journal.set_common(**self._group_figures())
@@ -99,6 +104,7 @@ class Supervisor:
 
     def _end(self, ending: Ending) -> None:
         self._inbox.drain()
+        self._power_read_at = None
         self._journal.flush(now=True)
         if ending.exit_code == 0:
             self._state.set_phase("done")
@@ -125,6 +131,7 @@ class Supervisor:
 
     def _take_datagram(self, datagram: bytes) -> None:
         if self._state.ingest_datagram(datagram):
+            self._power_read_at = None
             self._waker.wake()  # a commit: the group's joules are noted now, not at the next look
 
     def _open_link(self) -> Link:
@@ -166,8 +173,15 @@ class Supervisor:
             "node": config.node,
             "ranksRunning": self._member.ranks_running,
             **self._state.progress(),
-            "power": [_to_json(reading) for reading in self._power.readings()],
+            "power": self._power_now(),
         }
+
+    def _power_now(self) -> list[Json]:
+        read_at = self._power_read_at
+        if read_at is None or time.monotonic() - read_at > _POWER_SECONDS:
+            self._power_read_at = time.monotonic()
+            self._power_json = [_to_json(reading) for reading in self._power.readings()]
+        return self._power_json
 
     def _progress(self) -> Json:
         """What /v1/progress answers."""
@@ -182,7 +196,7 @@ class Supervisor:
         figures: Json = {"attempt": self._config.attempt, "generation": self._member.generation}
         if self._coordinator is not None:
             watts, joules, rate = self._coordinator.figures
-            figures.update(watts=watts, joules=joules)
+            figures.update(watts=watts, joules=self._config.joules_before + joules)
             if rate is not None:
                 figures["samplesPerSecond"] = rate
         return figures

@@ -47,6 +47,7 @@ class Config:
     termination_file: str
     grace_seconds: float
     restarts_left: int
+    joules_before: float
     cpu_limit: float | None
     command: tuple[str, ...]
     """The user's own program and its arguments; empty: a recipe."""
@@ -103,6 +104,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         termination_file=environ.get(names.ENV_TERMINATION_FILE) or DEFAULT_TERMINATION_FILE,
         grace_seconds=_number(environ, names.ENV_GRACE_SECONDS, DEFAULT_GRACE_SECONDS),
         restarts_left=_integer(environ, names.ENV_RESTARTS_LEFT, 0),
+        joules_before=_number(environ, names.ENV_JOULES_BEFORE, 0.0),
         cpu_limit=_number(environ, names.ENV_CPU_LIMIT, 0.0) or None,
         command=() if preparing else _command(spec, script),
         metric_patterns=() if preparing else _patterns(script),

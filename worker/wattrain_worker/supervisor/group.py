@@ -17,19 +17,14 @@ from typing import Any, Final
 
 from wattrain_api import reasons
 from wattrain_worker.supervisor.causes import first_cause, is_the_same_again, to_status
+from wattrain_worker.supervisor.messages import DONE, FAILED, RUNNING, STOPPED, WAITING, check_message
 from wattrain_worker.supervisor.totals import Totals
 
 Json = dict[str, Any]
 SETTLE_SECONDS: Final = 0.5
 LOST_SECONDS: Final = 10.0
 _STALL_SECONDS: Final = 5.0
-WAITING, RUNNING, FAILED, DONE, STOPPED = "waiting", "running", "failed", "done", "stopped"
-MEMBER_STATES: Final = (WAITING, RUNNING, FAILED, DONE, STOPPED)
 _GATHERING, _RUNNING, _SETTLING, _OVER = "gathering", "running", "settling", "over"
-
-
-class MessageError(ValueError):
-    """A member's message that makes no sense."""
 
 
 class Coordinator:
@@ -71,7 +66,7 @@ class Coordinator:
 
     def exchange(self, message: Json) -> Json:
         """Take a member's state and answer what it is to do. MessageError where the message makes no sense."""
-        worker = self._checked(message)
+        worker = check_message(message, self._workers)
         with self._lock:
             self._hear(worker)
             self._members[worker] = message
@@ -79,6 +74,7 @@ class Coordinator:
             self._totals.update(worker, message["report"])
             self._take_checkpoint(worker, message["report"].get("checkpoint"))
             self._take_resumed(message)
+            self._take_recovery(message)
             self._decide()
             return self._reply(worker, message)
 
@@ -104,19 +100,6 @@ class Coordinator:
         """The newest committed checkpoint, with the group's joules at its commit."""
         with self._lock:
             return self._checkpoint
-
-    def _checked(self, message: Json) -> int:
-        worker, state, failure = message.get("worker"), message.get("state"), message.get("failure")
-        exit_code = failure.get("exitCode") if isinstance(failure, dict) else None
-        if not isinstance(worker, int) or not 0 <= worker < self._workers:
-            raise MessageError(f"worker is {worker!r}: there are workers 0 to {self._workers - 1}")
-        if state not in MEMBER_STATES:
-            raise MessageError(f"state is {state!r}: write one of {', '.join(MEMBER_STATES)}")
-        if state == FAILED and (not isinstance(exit_code, int) or exit_code == 0):
-            raise MessageError(f"failure is {failure!r}: a failed worker says which rank ended with which exitCode")
-        if not isinstance(message.get("report"), dict):
-            raise MessageError(f"report is {message.get('report')!r}: write what /v1/progress says")
-        return worker
 
     def _hear(self, worker: int) -> None:
         now = self._clock()
@@ -150,6 +133,20 @@ class Coordinator:
         self._resumed_step = resumed.get("step", 0)
         if self._restarts and self._restarts[-1]["generation"] == self._generation - 1:
             self._restarts[-1]["resumedFromStep"] = self._resumed_step
+
+    def _take_recovery(self, message: Json) -> None:
+        """The first rank that trains again ends a restart: what starting anew has cost is lost as well."""
+        restart, report = self._restarts[-1] if self._restarts else {}, message["report"]
+        if restart.get("generation") != self._generation - 1 or "recoverySeconds" in restart:
+            return
+        if message["state"] != RUNNING or message.get("generation") != self._generation:
+            return
+        trains = report.get("phase") == "training" or report.get("step", 0) != restart["step"]
+        if report.get("resumed") or trains:  # a script tells neither phase nor where it resumed
+            joules = self._totals.joules
+            restart["joulesLost"] += max(0.0, joules - self._safe_joules)
+            restart["recoverySeconds"] = self._wall() - restart["time"]
+            self._safe_joules = joules
 
     def _decide(self) -> None:
         if self._stage == _OVER:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import select
 import shutil
 import socket
@@ -29,6 +30,7 @@ class Inbox:
         self._socket: socket.socket | None = None
         try:
             self._directory = tempfile.mkdtemp(prefix="wattrain-")
+            atexit.register(self._close)  # however the supervisor ends, short of SIGKILL
             self.path = str(Path(self._directory) / "report")
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
@@ -83,3 +85,4 @@ class Inbox:
             self._socket = None
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None

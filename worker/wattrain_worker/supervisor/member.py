@@ -10,9 +10,10 @@ from typing import Any, Final
 from wattrain_api import reasons
 from wattrain_worker.supervisor.causes import first_cause, to_status
 from wattrain_worker.supervisor.config import Config
-from wattrain_worker.supervisor.group import DONE, FAILED, RUNNING, STOPPED, WAITING, poll_interval_seconds
+from wattrain_worker.supervisor.group import poll_interval_seconds
 from wattrain_worker.supervisor.launch import Order
 from wattrain_worker.supervisor.link import Link
+from wattrain_worker.supervisor.messages import DONE, FAILED, RUNNING, STOPPED, WAITING
 from wattrain_worker.supervisor.ranks import Rank, Ranks
 
 Json = dict[str, Any]

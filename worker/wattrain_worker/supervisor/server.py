@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
 import socket
@@ -11,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from wattrain_api import names
-from wattrain_worker.supervisor.group import MessageError
+from wattrain_worker.supervisor.messages import MessageError
 
 Json = dict[str, Any]
 TOKEN_HEADER: Final = "X-Wattrain-Token"
@@ -72,8 +73,12 @@ def listen(port: int, listen_fd: int | None) -> socket.socket:
         inherited = socket.socket(fileno=listen_fd)
         inherited.set_inheritable(False)
         return inherited
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+    except OSError as error:  # IPv6 may be compiled in and switched off
+        if error.errno == errno.EADDRINUSE:
+            raise
     return socket.create_server(("", port), backlog=128)
 
 

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 _COUNTS: Final = ("step", "totalSteps", "epoch", "epochs")
-_NUMBERS: Final = ("loss", "learningRate", "gradientNorm", "stepSeconds")
+_NUMBERS: Final = ("loss", "learningRate", "gradientNorm")
 _OBJECTS: Final = ("validation", "test", "resumed", "model", "prepare")
 _KEPT_MESSAGES: Final = 20
 _LONGEST_TEXT: Final = 1024
+_NEWEST_SHARE: Final = 0.1
+"""Weight of the newest step in the running mean of step times."""
 STEP_SECONDS_BOUNDS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 )  # fmt: skip
@@ -33,12 +35,14 @@ class State:
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`first_rank`: the rank whose steps count; None: the lowest that reports, where torchrun gives the numbers.
-        `on_record` gets step, epoch, loss and learningRate of each recorded step, in order."""
+        `on_record` gets step, epoch, loss and learningRate of each recorded step, in order, with the evaluation that
+        came since the one before."""
         self._lock = threading.Lock()
         self._on_record, self._wall = on_record, wall
         self._values: dict[str, Any] = {"phase": phase, "step": 0}
         self._first_rank, self._lead = first_rank, first_rank
         self._checkpoint: dict[str, Any] | None = None
+        self._evaluated: dict[str, Any] = {}
         self._messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
         self._samples = 0.0
         self._wait_seconds = 0.0
@@ -52,6 +56,7 @@ class State:
             self._lead = self._first_rank
             self._values["phase"] = phase
             self._values.pop("resumed", None)
+            self._values.pop("stepSeconds", None)
 
     def set_phase(self, phase: str) -> None:
         """Say what happens where the ranks themselves do not know it."""
@@ -112,6 +117,8 @@ class State:
             value = report.get(name)
             if isinstance(value, dict):
                 self._values[name] = _without_nonsense(value)
+        if "validation" in report and "validation" in self._values:
+            self._evaluated = {"validation": self._values["validation"]}
         message = report.get("message")
         if isinstance(message, str) and message:
             self._messages.append(message[:_LONGEST_TEXT])
@@ -127,11 +134,14 @@ class State:
         if isinstance(phase, str) and phase:
             self._values["phase"] = phase[:32]
         if _is_number(report.get("stepSeconds")):
+            mean = self._values.get("stepSeconds", report["stepSeconds"])
+            self._values["stepSeconds"] = mean + _NEWEST_SHARE * (report["stepSeconds"] - mean)
             self._step_counts[bisect_left(STEP_SECONDS_BOUNDS, report["stepSeconds"])] += 1
             self._step_seconds += _amount(report["stepSeconds"])
         if _is_number(report.get("loss")):
             names = ("step", "epoch", "loss", "learningRate")
-            self._on_record({name: self._values[name] for name in names if name in self._values})
+            self._on_record({**{n: self._values[n] for n in names if n in self._values}, **self._evaluated})
+            self._evaluated = {}
 
     def _take_checkpoint(self, checkpoint: Any) -> bool:
         if not isinstance(checkpoint, dict) or not _is_count(checkpoint.get("step")):

@@ -39,7 +39,6 @@ class Deterministic:
     def __init__(self, group: Group, task: Task) -> None:
         self._all_shards = task.training.logical_shards
         self._group, self._task = group, task
-        self._forward = torch.compile(task.model) if task.training.compile else task.model
         self._shards = range(self._all_shards)[part(self._all_shards, group.size, group.rank)]
         self._parameters = [p for p in task.model.parameters() if p.requires_grad]
         self._sum = torch.zeros(sum(p.numel() for p in self._parameters), device=group.device)
@@ -69,7 +68,7 @@ class Deterministic:
         seed_torch(self._group.device, self._task.training.seed, step, shard)
         features, labels = self._task.rows.take(rows)
         with self._task.autocast(self._group.device):
-            scores = self._forward(features)
+            scores = self._task.model(features)
         loss_sum = self._task.recipe.loss_sum(scores, labels)
         gradients = torch.autograd.grad(loss_sum / batch_size, self._parameters)
         return loss_sum.detach(), torch.cat([gradient.reshape(-1) for gradient in gradients])

@@ -46,6 +46,9 @@ def _supported_recipe(environment: RankEnvironment) -> Recipe:
             raise BadSpec(f"spec.parallelism.{name}: {value} is not supported yet; write 1")
     if training.precision == "fp16":
         raise BadSpec("spec.training.precision: fp16 is not supported yet; write bf16, or fp32")
+    if training.deterministic and training.compile:
+        # What torch.compile makes of a shape depends on the shapes it saw before, and so on restarts.
+        raise BadSpec("spec.training.compile: true is not possible with deterministic: true; leave one of them out")
     if training.deterministic and environment.world_size > training.logical_shards:
         raise BadSpec(
             f"spec.training.logicalShards: {training.logical_shards} is less than the {environment.world_size} ranks; "

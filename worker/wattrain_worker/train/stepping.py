@@ -87,6 +87,7 @@ class DataParallel:
         self._group, self._task = group, task
         self._micro_batches = task.training.gradient_accumulation
         self._draws = any(isinstance(module, nn.Dropout) for module in task.model.modules())
+        self._parameters = list(task.model.parameters())
         self._ddp: DistributedDataParallel | None = None
         forward: nn.Module = task.model
         if group.size > 1:
@@ -99,7 +100,8 @@ class DataParallel:
         """See Stepper. Dropout is seeded by (seed, step, rank): exact after a restart on as many ranks."""
         if self._draws:
             seed_torch(self._group.device, self._task.training.seed, step, self._group.rank)
-        self._task.model.zero_grad()
+        for parameter in self._parameters:
+            parameter.grad = None
         mine = batch[part(len(batch), self._group.size, self._group.rank)]
         losses = torch.zeros(1, dtype=torch.float64, device=self._group.device)
         for index in range(self._micro_batches):

@@ -66,6 +66,7 @@ def _identity(job: TrainingJob, child: CreateChild) -> dict[str, str]:
         names.ENV_GROUP_TOKEN: group_token(job, child.attempt),
         names.ENV_PORT: str(names.DEFAULT_WORKER_PORT),
         names.ENV_RESTARTS_LEFT: str(child.restarts_left),
+        names.ENV_JOULES_BEFORE: str(child.joules_before),
         names.ENV_GRACE_SECONDS: str(TERMINATION_GRACE_SECONDS - _FAREWELL_SECONDS),
         names.ENV_TERMINATION_FILE: "/dev/termination-log",
     }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +10,14 @@ from wattrain_api import names
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.local.receipt.build import build
+from wattrain_operator.local.receipt.build import build, duration
 from wattrain_operator.local.receipt.contents import Receipt
 from wattrain_operator.local.receipt.curves import read_curves
+from wattrain_operator.local.receipt.machine import cpu_model, versions
 from wattrain_operator.local.receipt.markdown import to_markdown
 from wattrain_operator.local.receipt.page import to_html
 
-__all__ = ["Receipt", "write_receipt"]
+__all__ = ["Receipt", "duration", "write_receipt"]
 
 
 def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Receipt:
@@ -29,22 +28,13 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     """
     found = _read_object(run_dir / "status.json")
     status = job.status if found is None else TrainingJobStatus.model_validate(found, extra="ignore")
-    receipt = build(job, status, domain.spec, _read_object(run_dir / names.FILE_PREPARE), _versions())
+    curves = read_curves(run_dir / "metrics.jsonl")
+    prepared = _read_object(run_dir / names.FILE_PREPARE)
+    receipt = build(job, status, domain.spec, prepared, versions(), cpu_model(), curves.samples_per_second)
     _replace(run_dir / "receipt.json", json.dumps(receipt.to_json_object(), indent=1) + "\n")
     _replace(run_dir / "receipt.md", to_markdown(receipt))
-    _replace(run_dir / "receipt.html", to_html(receipt, read_curves(run_dir / "metrics.jsonl")))
+    _replace(run_dir / "receipt.html", to_html(receipt, curves))
     return receipt
-
-
-def _versions() -> dict[str, str]:
-    """Of the installed packages, without importing them: the operator needs no torch."""
-    found = {"python": platform.python_version()}
-    for name in ("torch", "wattrain"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def _read_object(file: Path) -> dict[str, Any] | None:

@@ -8,7 +8,15 @@ from typing import Any
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
-from wattrain_operator.local.receipt.contents import CarbonFacts, CostFacts, Duration, EnergyFacts, JobFacts, Receipt
+from wattrain_operator.local.receipt.contents import (
+    CarbonFacts,
+    CostFacts,
+    Duration,
+    EnergyFacts,
+    JobFacts,
+    Receipt,
+    TrainingFacts,
+)
 
 
 def build(
@@ -17,13 +25,16 @@ def build(
     domain: PowerDomainSpec,
     prepared: dict[str, Any] | None,
     versions: Mapping[str, str],
+    cpu_model: str,
+    samples_per_second: float | None,
 ) -> Receipt:
     """The receipt of `job` as `status` says it went; `prepared` is prepare.json where there was a preparation."""
     spec, energy = job.spec, status.energy
     facts = _energy(energy, domain.pue)
     return Receipt(
         job=_job(job, status),
-        duration=_duration(status),
+        duration=duration(status),
+        training=_training(status, samples_per_second),
         test=status.model.metrics if status.model else None,
         energy=facts,
         carbon=_carbon(energy, facts, domain),
@@ -32,6 +43,7 @@ def build(
         restarts=status.restarts,
         seed=spec.training.seed if spec.training else None,
         versions=dict(versions),
+        cpu_model=cpu_model,
         data=prepared,
         spec=_without_secrets(spec),
         status=status.to_json_object(),
@@ -53,10 +65,29 @@ def _job(job: TrainingJob, status: TrainingJobStatus) -> JobFacts:
     )
 
 
-def _duration(status: TrainingJobStatus) -> Duration:
-    start, end = status.start_time, status.completion_time
-    seconds = (end - start).total_seconds() if start and end else None
-    return Duration(start_time=start, completion_time=end, seconds=seconds)
+def _training(status: TrainingJobStatus, samples_per_second: float | None) -> TrainingFacts | None:
+    progress = status.progress
+    if progress is None:
+        return None
+    return TrainingFacts(
+        step=progress.step,
+        total_steps=progress.total_steps,
+        loss=progress.loss,
+        validation=progress.validation,
+        samples_per_second=samples_per_second,
+    )
+
+
+def duration(status: TrainingJobStatus) -> Duration:
+    """How long the job of `status` took. It is open (None) as long as the job is not finished."""
+    start, since, end = status.start_time, status.active_since, status.completion_time
+    if start is None or end is None:
+        return Duration(start_time=start, completion_time=end, seconds=None, active_seconds=None)
+    last = (end - since).total_seconds() if since else 0.0
+    seconds = (end - start).total_seconds()
+    return Duration(
+        start_time=start, completion_time=end, seconds=seconds, active_seconds=status.active_seconds + max(0.0, last)
+    )
 
 
 def _energy(energy: EnergyStatus, pue: float) -> EnergyFacts:

@@ -24,6 +24,19 @@ class JobFacts(Model):
     message: str
 
 
+class TrainingFacts(Model):
+    """How far it came and how fast."""
+
+    step: int
+    total_steps: int
+    loss: float | None = None
+    """Of the last recorded step."""
+    validation: Metrics | None = None
+    """Of the last evaluation on the validation split."""
+    samples_per_second: float | None = None
+    """All workers together: the median over the recorded steps."""
+
+
 class EnergyFacts(Model):
     """The job's ledger. Facility energy is IT energy x PUE."""
 
@@ -69,11 +82,22 @@ class CostFacts(Model):
 
 
 class Duration(Model):
-    """From the first start to the end, suspensions included."""
+    """How long it took, with the pauses and without them."""
 
     start_time: Time | None
     completion_time: Time | None
     seconds: float | None
+    """From the first start to the end, pauses included."""
+    active_seconds: float | None
+    """Of these, while it was active: without suspensions and the time in which the command did not run."""
+
+    @property
+    def paused_seconds(self) -> float:
+        """What is to be told beside `active_seconds`; 0 where it is a second or less, which rounding may make."""
+        if self.seconds is None or self.active_seconds is None:
+            return 0.0
+        paused = self.seconds - self.active_seconds
+        return paused if paused > 1 else 0.0
 
 
 class Receipt(Model):
@@ -82,6 +106,8 @@ class Receipt(Model):
     version: Literal[1] = 1
     job: JobFacts
     duration: Duration
+    training: TrainingFacts | None
+    """None: it never came to train."""
     test: Metrics | None
     energy: EnergyFacts
     carbon: CarbonFacts | None
@@ -92,6 +118,8 @@ class Receipt(Model):
     seed: int | None
     versions: dict[str, str]
     """Of python, torch and wattrain; `not installed` where the package is missing."""
+    cpu_model: str
+    """Processor of the machine that wrote the receipt; empty where it does not say."""
     data: dict[str, Any] | None
     """prepare.json."""
     spec: dict[str, Any]

@@ -65,11 +65,15 @@ def _note(receipt: Receipt) -> str:
 
 def _loss(curves: Curves) -> str:
     lines = [
-        line for line in (Line("training", curves.loss, "a"), Line("validation", curves.validation, "b")) if line.points
+        line
+        for line in (Line("training", [curves.loss], "a"), Line("validation", [curves.validation], "b"))
+        if line.points
     ]
     if not lines:
         return ""
     keys = ", ".join(f'<span class="key {line.style}"></span> {line.name}' for line in lines)
+    if all(value > 0 for line in lines for _, value in line.points):
+        return _figure(plot("Loss", "step", lines, axis="logarithmic"), f"Loss, logarithmic: {keys}")
     return _figure(plot("Loss", "step", lines), f"Loss: {keys}")
 
 
@@ -78,16 +82,19 @@ def _power(receipt: Receipt, curves: Curves) -> str:
         return ""
     energy = receipt.energy
     kind = units.provenance(energy.measured_ratio)
-    long = curves.power[-1][0] >= 300
-    points = [(seconds / 60 if long else seconds, watts) for seconds, watts in curves.power]
-    band = None
-    caption = f"Power in watts, {kind}"
+    title = f"Power while training, in watts, {kind}"
+    caption, band = title, None
     if energy.joules > 0 and energy.low_joules < energy.high_joules:
         band = Band(energy.low_joules / energy.joules, energy.high_joules / energy.joules)
         caption += "; shaded: from low to high"
-    title = f"Power in watts, {kind}"
-    drawing = plot(title, "minutes" if long else "seconds", [Line("power", points, "a")], band, from_zero=True)
-    return _figure(drawing, caption)
+    rest = energy.joules - curves.power_joules
+    if rest > 0:
+        amount = units.joules(rest, *energy.bounds(rest))
+        caption += f". Preparation, start-up and what else is not training are not in the chart: {amount}."
+    long = curves.power[-1][-1][0] >= 300
+    stretches = [[(seconds / 60 if long else seconds, watts) for seconds, watts in part] for part in curves.power]
+    line = Line("power", stretches, "a")
+    return _figure(plot(title, "minutes" if long else "seconds", [line], band, axis="from zero"), caption)
 
 
 def _figure(drawing: str, caption: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from wattrain_operator.local.receipt.curves import Point
 from wattrain_operator.local.receipt.units import number
@@ -13,12 +13,20 @@ from wattrain_operator.local.receipt.units import number
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 440, 250, 58, 14, 14, 44
 
 
+Axis = Literal["linear", "from zero", "logarithmic"]
+
+
 class Line(NamedTuple):
-    """One curve. `style` is a class of the page's style sheet: a, b."""
+    """One curve, of stretches with gaps between them. `style` is a class of the page's style sheet: a, b."""
 
     name: str
-    points: Sequence[Point]
+    stretches: Sequence[Sequence[Point]]
     style: str
+
+    @property
+    def points(self) -> list[Point]:
+        """Of all stretches."""
+        return [point for stretch in self.stretches for point in stretch]
 
 
 class Band(NamedTuple):
@@ -31,39 +39,51 @@ class Band(NamedTuple):
 class _Frame:
     """Where numbers lie on the drawing."""
 
-    def __init__(self, points: Sequence[Point], from_zero: bool) -> None:
-        ys = [y for _, y in points]
+    def __init__(self, points: Sequence[Point], axis: Axis) -> None:
+        self._scale: Callable[[float], float] = math.log10 if axis == "logarithmic" else float
+        ys = [self._scale(y) for _, y in points]
         self._x = _span([x for x, _ in points])
-        self._y = _span([*ys, 0.0] if from_zero else ys)
-        self.x_ticks, self.y_ticks = ticks(*self._x), ticks(*self._y)
+        self._y = _span([*ys, 0.0] if axis == "from zero" else ys)
+        self.x_ticks = ticks(*self._x)
+        self.y_ticks = log_ticks(*self._y) if axis == "logarithmic" else ticks(*self._y)
 
     def x(self, value: float) -> float:
         return _LEFT + (value - self._x[0]) / (self._x[1] - self._x[0]) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        return _HEIGHT - _BOTTOM - (value - self._y[0]) / (self._y[1] - self._y[0]) * (_HEIGHT - _TOP - _BOTTOM)
+        at = self._scale(value) - self._y[0]
+        return _HEIGHT - _BOTTOM - at / (self._y[1] - self._y[0]) * (_HEIGHT - _TOP - _BOTTOM)
 
     def path(self, points: Sequence[Point]) -> str:
         return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
-def plot(title: str, x_name: str, lines: Sequence[Line], band: Band | None = None, from_zero: bool = False) -> str:
-    """A plot of `lines` (at least one, none empty) over the same axes, with a description in words."""
-    edge = [(x, y * band.high) for x, y in lines[0].points] if band else []
-    edge += [(x, y * band.low) for x, y in reversed(lines[0].points)] if band else []
-    frame = _Frame([*edge, *(point for line in lines for point in line.points)], from_zero)
+def plot(title: str, x_name: str, lines: Sequence[Line], band: Band | None = None, axis: Axis = "linear") -> str:
+    """A plot of `lines` (at least one, none empty) over the same axes, with a description in words.
+
+    A logarithmic y axis needs values above 0.
+    """
+    edges = [_edge(stretch, band) for stretch in lines[0].stretches] if band else []
+    frame = _Frame([point for part in (*edges, *(line.points for line in lines)) for point in part], axis)
     parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(_in_words(title, lines))}">']
     parts += [_grid_y(frame, value) for value in frame.y_ticks]
     parts += [_tick_x(frame, value) for value in frame.x_ticks]
     parts.append(f'<text x="{(_LEFT + _WIDTH) / 2:.0f}" y="{_HEIGHT - 6}" class="axis">{escape(x_name)}</text>')
-    if edge:
-        parts.append(f'<polygon class="band" points="{frame.path(edge)}"/>')
-    for line in lines:
-        if len(line.points) == 1:
-            x, y = line.points[0]
-            parts.append(f'<circle class="{line.style}" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3"/>')
-        parts.append(f'<polyline class="{line.style}" points="{frame.path(line.points)}"/>')
+    parts += [f'<polygon class="band" points="{frame.path(edge)}"/>' for edge in edges]
+    parts += [_drawn(frame, stretch, line.style) for line in lines for stretch in line.stretches]
     return "\n".join([*parts, "</svg>"])
+
+
+def _edge(stretch: Sequence[Point], band: Band) -> list[Point]:
+    """Around the band of one stretch: its upper edge there, its lower edge back."""
+    return [*((x, y * band.high) for x, y in stretch), *((x, y * band.low) for x, y in reversed(stretch))]
+
+
+def _drawn(frame: _Frame, stretch: Sequence[Point], style: str) -> str:
+    if len(stretch) == 1:
+        x, y = stretch[0]
+        return f'<circle class="{style}" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3"/>'
+    return f'<polyline class="{style}" points="{frame.path(stretch)}"/>'
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -72,7 +92,20 @@ def ticks(low: float, high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+    digits = 2 - math.floor(math.log10(step))
+    return [round(i * step, digits) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from 10^low to 10^high, which must lie apart: two to six of them."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for round_numbers in ((1, 2, 5), (1,)):
+        found = [m * 10.0**d for d in decades for m in round_numbers if low <= math.log10(m) + d <= high]
+        if 2 <= len(found) <= 6:
+            return found
+    if len(found) > 6:
+        return found[:: math.ceil(len(found) / 6)]
+    return ticks(10.0**low, 10.0**high)
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

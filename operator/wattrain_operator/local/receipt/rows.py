@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from wattrain_api.status import Restart
 from wattrain_operator.local.receipt import units
-from wattrain_operator.local.receipt.contents import EnergyFacts, Receipt
+from wattrain_operator.local.receipt.contents import EnergyFacts, Receipt, TrainingFacts
+from wattrain_operator.local.receipt.repeat import repeat_rows
 
 Row = tuple[str, ...]
+_COUNTS = {
+    "read": "Read",
+    "duplicates": "Duplicates removed",
+    "missingDropped": "Removed for missing values",
+    "outliersDropped": "Removed as outliers",
+    "outliersClipped": "Clipped as outliers",
+    "training": "For training",
+    "validation": "For validation",
+    "test": "For the test",
+}
 _SOURCES = {"model": "modelled", "nvml": "measured (nvml)", "rapl": "measured (rapl), divided by CPU time"}
 
 
@@ -31,23 +41,39 @@ def summary(receipt: Receipt) -> str:
     """The job in one sentence."""
     job = receipt.job
     ranks = "1 rank" if job.ranks == 1 else f"{job.ranks} ranks"
-    return f"{job.what}, {ranks}: {job.state} after {units.seconds(receipt.duration.seconds)}."
+    paused = receipt.duration.paused_seconds
+    pause = f", paused {units.seconds(paused)}" if paused else ""
+    return f"{job.what}, {ranks}: {job.state} after {units.seconds(receipt.duration.active_seconds)}{pause}."
 
 
 def _result(receipt: Receipt) -> Table:
-    test, progress = receipt.test, receipt.status.get("progress", {})
+    test, training = receipt.test, receipt.training
     rows: list[Row] = []
     if test is not None and test.accuracy is not None:
         rows.append(("Test accuracy", f"{100 * test.accuracy:.1f} %"))
     if test is not None and test.loss is not None:
         rows.append(("Test loss", units.number(test.loss)))
-    if progress.get("loss") is not None:
-        rows.append(("Last training loss", units.number(progress["loss"])))
-    if progress.get("step"):
-        rows.append(("Steps", f"{progress['step']:,} of {progress.get('totalSteps', 0):,}"))
+    if training is not None:
+        rows += _training(training)
     if receipt.job.reason and receipt.job.state != "Complete":
         rows.append(("Why", f"{receipt.job.reason}: {receipt.job.message}"))
     return Table("Result", ("", ""), tuple(rows))
+
+
+def _training(training: TrainingFacts) -> list[Row]:
+    rows: list[Row] = []
+    validation = training.validation
+    if validation is not None and validation.accuracy is not None:
+        rows.append(("Validation accuracy", f"{100 * validation.accuracy:.1f} %"))
+    if validation is not None and validation.loss is not None:
+        rows.append(("Validation loss", units.number(validation.loss)))
+    if training.loss is not None:
+        rows.append(("Last training loss", units.number(training.loss)))
+    of_all = f" of {training.total_steps:,}" if training.total_steps else ""  # a script need not say how many
+    rows.append(("Steps", f"{training.step:,}{of_all}"))
+    if training.samples_per_second is not None:
+        rows.append(("Samples per second", f"{training.samples_per_second:,.0f}"))
+    return rows
 
 
 def _cost(receipt: Receipt) -> Table:
@@ -90,7 +116,7 @@ def _energy(receipt: Receipt) -> Table:
 def _restarts(receipt: Receipt) -> Table:
     shown, kind = len(receipt.restarts), units.provenance(receipt.energy.measured_ratio)
     of_all = f", the last {shown} of {receipt.restart_count}" if shown < receipt.restart_count else ""
-    columns = ("When", "Why", "Rank", "Step", "Went on from", f"Energy lost, {kind}")
+    columns = ("When", "Why", "Rank", "Step", "Went on from", "Down", f"Energy lost, with the restart itself, {kind}")
     return Table(f"Restarts{of_all}", columns, tuple(_restart(r, receipt.energy) for r in receipt.restarts))
 
 
@@ -102,23 +128,29 @@ def _restart(restart: Restart, energy: EnergyFacts) -> Row:
         "" if restart.rank is None else str(restart.rank),
         f"{restart.step:,}",
         f"step {restart.resumed_from_step:,}",
+        "" if restart.recovery_seconds is None else units.seconds(restart.recovery_seconds),
         _joules(energy, restart.joules_lost),
     )
 
 
 def _data(receipt: Receipt) -> Table:
-    """The counts of prepare.json; what is nested is shown as it is."""
-    shown = {k: v for k, v in (receipt.data or {}).items() if isinstance(v, int | str) or _is_counts(v)}
-    rows = ((key, json.dumps(v)[1:-1].replace('"', "") if isinstance(v, dict) else str(v)) for key, v in shown.items())
+    """Where the rows came from and what became of them; counts of 0 say nothing and are left out."""
+    data = receipt.data or {}
+    source, counts = data.get("source"), data.get("counts")
+    rows: list[Row] = []
+    if isinstance(source, dict):
+        rows.append(
+            ("Source", str(source.get("name") or source.get("uri") or source.get("path") or source.get("kind")))
+        )
+    if isinstance(counts, dict):
+        rows += [(_COUNTS.get(name, name), f"{n:,}") for name, n in _in_order(counts) if isinstance(n, int) and n]
     return Table("Data", ("", ""), tuple(rows))
 
 
-def _is_counts(value: object) -> bool:
-    return isinstance(value, dict) and 0 < len(value) <= 8 and all(isinstance(v, int) for v in value.values())
+def _in_order(counts: dict[str, object]) -> list[tuple[str, object]]:
+    order = list(_COUNTS)
+    return sorted(counts.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
 
 
 def _repeat(receipt: Receipt) -> Table:
-    rows = [(name, version) for name, version in receipt.versions.items()]
-    if receipt.seed is not None:
-        rows.insert(0, ("seed", str(receipt.seed)))
-    return Table("To repeat it", ("", ""), tuple(rows))
+    return Table("To repeat it", ("", ""), repeat_rows(receipt))

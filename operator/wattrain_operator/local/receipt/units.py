@@ -37,7 +37,7 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "not finished"
     if value < 60:
-        return f"{number(value)} s"
+        return f"{value:.3g} s"
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

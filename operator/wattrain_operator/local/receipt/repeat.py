@@ -1,0 +1,62 @@
+"""What somebody needs to know who trains the same again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from wattrain_operator.local.receipt.contents import Receipt
+
+_PARAMS_OF = {"mlp": ("hidden", "dropout", "classes"), "logistic-regression": ("classes",)}
+"""The spec holds the defaults of all recipes; these are the ones that a recipe takes."""
+
+
+def repeat_rows(receipt: Receipt) -> tuple[tuple[str, str], ...]:
+    """Names and values, from the spec with its defaults filled in, prepare.json, and the machine."""
+    rows = [*_data(receipt), *_model(receipt.spec)]
+    if receipt.seed is not None:
+        rows.append(("seed", str(receipt.seed)))
+    rows += receipt.versions.items()
+    if receipt.cpu_model:
+        rows.append(("CPU", receipt.cpu_model))
+    return tuple(rows)
+
+
+def _data(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    prepared = receipt.data or {}
+    source, label = prepared.get("source"), prepared.get("label")
+    if isinstance(source, dict) and source.get("sha256"):
+        yield "data, SHA-256", f"{str(source['sha256'])[:12]}..."
+    if label:
+        yield "label", str(label)
+
+
+def _model(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """For recipes alone: a script decides for itself what it takes of the spec."""
+    recipe, training = spec.get("recipe"), spec.get("training")
+    if recipe is None:
+        return
+    params = {name: recipe["params"].get(name) for name in _PARAMS_OF.get(recipe["name"], ())}
+    told = ", ".join(f"{name} {_shown(value)}" for name, value in params.items() if value is not None)
+    yield "recipe", f"{recipe['name']}: {told}" if told else recipe["name"]
+    if training is None:
+        return
+    optimizer, schedule = training["optimizer"], training["schedule"]
+    extra = {"weight decay": optimizer["weightDecay"], "momentum": optimizer["momentum"]}
+    yield "optimizer", ", ".join([optimizer["name"], *(f"{name} {value:g}" for name, value in extra.items() if value)])
+    rate = f"{optimizer['lr']:g}"
+    if schedule["name"] != "constant" or schedule["warmupSteps"]:
+        rate += f", {schedule['name']}, {schedule['warmupSteps']:,} warm-up steps"
+    yield "learning rate", rate
+    yield "batch size", f"{training['batchSize']:,}"
+    if training.get("epochs") is not None:
+        yield "epochs", f"{training['epochs']:,}"
+    if training.get("maxSteps") is not None:
+        yield "steps", f"{training['maxSteps']:,}"
+    early = training.get("earlyStopping")
+    if early is not None:
+        yield "early stopping", f"{early['metric']}, patience {early['patience']:,}, at least {early['minDelta']:g}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""What the simulated world is made of. All of it is immutable and replaced, so that a copy costs a dictionary."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from wattrain_api.status import Meter, TrainingJobStatus
+from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
+from wattrain_operator.core.observed import Child, Failure, InPlaceRestart
+
+EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+JOB: Final = "job"
+STEP_JOULES: Final = 2.0
+"""What each worker uses for a step; a start costs the same."""
+
+
+def moment(seconds: float) -> datetime:
+    """Virtual `seconds` as a time of day."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def meters(joules: float) -> tuple[Meter, ...]:
+    """`joules` as a supervisor tells them: half of them measured, the rest modelled within a factor of two."""
+    half = joules / 2
+    return (
+        Meter.model_construct(component="cpu", source="model", joules=half, low_joules=half / 2, high_joules=half * 2),
+        Meter.model_construct(component="gpu", source="nvml", joules=half, low_joules=half, high_joules=half),
+    )
+
+
+class JobObject(NamedTuple):
+    """The job as the API server keeps it: one object, one version for spec and status."""
+
+    job: TrainingJob
+    """Metadata and spec; its status is the field below."""
+    status: TrainingJobStatus = TrainingJobStatus()
+    version: int = 1
+    deleted: bool = False
+
+    @property
+    def spec(self) -> TrainingJobSpec:
+        """What the user wants."""
+        return self.job.spec
+
+
+class Process(NamedTuple):
+    """A child: what is to be seen of it, and what only the truth knows."""
+
+    child: Child
+    """As it is seen, except for terminating_seconds, which follows from terminating_since."""
+    budget: int
+    """Restarts in place that its group may make."""
+    terminating_since: float | None = None
+    joules: float = 0.0
+    node_lost: bool = False
+    """It will never end by itself."""
+    stuck: bool = False
+    """It will never start."""
+    peer_lost: Failure | None = None
+    """Why it is about to fail, its group being torn."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a process of it may run, and write a checkpoint."""
+        return not self.child.ended
+
+    @property
+    def seen(self) -> tuple[Child, float | None]:
+        """What a cache holds of it."""
+        return self.child, self.terminating_since
+
+
+class Group(NamedTuple):
+    """The workers of one attempt, who progress together."""
+
+    attempt: int
+    step: int
+    generation: int = 0
+    training: bool = False
+    hung: bool = False
+    checkpoint_step: int | None = None
+    checkpoint_joules: float = 0.0
+    restarts: tuple[InPlaceRestart, ...] = ()
+    failures: int = 0
+    """Restarts in place since its last checkpoint."""

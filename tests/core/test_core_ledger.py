@@ -1,0 +1,178 @@
+"""The ledger's arithmetic: every joule once, with bounds, sources, carbon and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from wattrain_api.powerdomain import CarbonIntensity, PowerDomainSpec, Tariff, TariffWindow
+from wattrain_api.status import Meter
+from wattrain_operator.core.observed import Failure, InPlaceRestart, LastWord, Report
+from wattrain_operator.simulated.objects import EPOCH
+
+Scene = Callable[..., Any]
+KWH = 3.6e6
+
+
+def _cpu(joules: float) -> Meter:
+    return Meter(component="cpu", source="model", joules=joules, low_joules=joules / 2, high_joules=joules * 2)
+
+
+def _gpu(joules: float) -> Meter:
+    return Meter(component="gpu", source="nvml", joules=joules, low_joules=joules, high_joules=joules)
+
+
+def _tell(job: Any, *energy: Meter, **fields: Any) -> None:
+    job.report = replace(job.report, energy=energy, **fields)
+    job.settle()
+
+
+def test_joules_low_and_high_are_summed_and_the_measured_share_is_shown(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(25), _gpu(75))
+    energy = job.status.energy
+    assert (energy.joules, energy.low, energy.high) == (100, 87.5, 125)
+    assert (energy.measured_ratio, energy.source) == (0.75, "nvml+model")
+
+
+def test_a_report_that_is_repeated_late_or_lower_changes_nothing(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(50))
+    before = job.status.energy
+    for joules in (50, 20, 0):
+        _tell(job, _cpu(joules))
+        assert job.status.energy == before
+    _tell(job, _cpu(60))
+    assert job.status.energy.joules == 60
+
+
+def test_last_words_count_where_they_say_more_than_the_last_report(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(50))
+    for rank, joules in ((0, 30.0), (1, 28.0)):
+        job.add(rank, phase="Succeeded", ready=False, last_word=LastWord(0, energy=(_cpu(joules),)))
+    job.settle()
+    assert job.status.energy.joules == 58
+
+
+def test_every_attempt_and_the_preparation_are_counted_once(scene: Scene) -> None:
+    job = scene(prepare=True)
+    job.settle()
+    job.add(0, role="prepare", phase="Succeeded", ready=False, last_word=LastWord(0, energy=(_cpu(7),)))
+    job.settle()
+    job.run()
+    _tell(job, _cpu(50))
+    job.fail(0, -9)
+    job.settle()
+    job.seconds = 10
+    job.run()
+    _tell(job, _cpu(5))
+    assert job.status.energy.joules == 62
+    job.report = Report("worker", 1, 0.0, energy=(_cpu(80),))  # of the attempt before: its account is closed
+    job.settle()
+    assert job.status.energy.joules == 62
+
+
+def test_what_was_spent_since_the_checkpoint_is_lost_by_a_failure(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(50), checkpoint_step=5, checkpoint_joules=40.0)
+    assert job.status.checkpoint.joules == 40
+    job.fail(0, -9)
+    job.plan()
+    assert (job.status.restarts[-1].joules_lost, job.status.energy.wasted_joules) == (10, 10)
+    job.children.clear()
+    job.seconds = 10
+    job.run()
+    _tell(job, _cpu(3), checkpoint_step=None)
+    job.fail(0, -9)
+    job.plan()
+    assert job.status.energy.wasted_joules == 13
+
+
+def test_a_supervisor_cannot_make_the_ledger_lose_more_or_less_than_was_spent(scene: Scene) -> None:
+    for told, wasted in ((1e9, 50.0), (-5.0, 0.0), (20.0, 20.0)):
+        job = scene().run()
+        restart = InPlaceRestart(EPOCH, 0, Failure("Killed", -9), 0, told)
+        _tell(job, _cpu(50), restarts=(restart,))
+        assert job.status.energy.wasted_joules == wasted
+
+
+def test_carbon_and_cost_follow_from_the_facilitys_energy(scene: Scene) -> None:
+    job = scene().run()
+    tariff = Tariff(currency="EUR", price_per_kwh=0.3)
+    job.domain = PowerDomainSpec(pue=1.5, tariff=tariff, carbon=CarbonIntensity(grams_per_kwh=400))
+    _tell(job, _gpu(2 * KWH))
+    energy = job.status.energy
+    assert energy.facility_joules == 3 * KWH
+    assert energy.carbon_grams == pytest.approx(1200)
+    assert (energy.cost, energy.currency) == (pytest.approx(0.9), "EUR")
+
+
+def test_every_addition_is_priced_at_its_own_hour(scene: Scene) -> None:
+    night = TariffWindow(start="00:00", end="06:00", price_per_kwh=0.1)
+    job = scene().run()
+    job.domain = PowerDomainSpec(tariff=Tariff(price_per_kwh=0.5, windows=(night,)))
+    _tell(job, _gpu(1 * KWH))
+    job.seconds = 7 * 3600
+    _tell(job, _gpu(3 * KWH))
+    assert job.status.energy.cost == pytest.approx(0.1 + 2 * 0.5)
+
+
+def test_without_a_tariff_there_is_no_cost(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _gpu(KWH))
+    assert (job.status.energy.cost, job.status.energy.currency) == (None, "")
+
+
+def test_watts_are_those_of_now_and_none_when_all_is_over(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(5), watts=42.0)
+    assert job.status.energy.watts == 42
+    for rank in (0, 1):
+        job.add(rank, phase="Succeeded", ready=False, last_word=LastWord(0))
+    job.settle()
+    assert job.status.energy.watts == 0
+
+
+def test_joules_per_sample_are_those_of_the_attempt(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(50), samples=200, step=4)
+    assert job.status.energy.joules_per_sample == 0.25
+
+
+def test_what_a_restart_with_new_workers_costs_is_lost_too(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)
+    job.fail(0, -9)
+    job.settle()
+    assert job.status.restarts[-1].joules_lost == 20
+    job.seconds += 9
+    job.settle()
+    for rank in (0, 1):
+        job.add(rank)
+    start = Report("worker", job.status.attempt, 0.0, phase="starting", energy=(_cpu(30),))
+    job.report = start
+    job.settle()
+    assert job.status.restarts[-1].recovery_seconds is None
+    job.report = replace(start, phase="training", step=2, total_steps=9, energy=(_cpu(35),))
+    job.settle()
+    last = job.status.restarts[-1]
+    assert (last.joules_lost, last.recovery_seconds, job.status.energy.wasted_joules) == (55, 9, 55)
+    _tell(job, _cpu(60))
+    assert job.status.energy.wasted_joules == 55
+
+
+def test_what_a_restart_in_place_costs_is_lost_when_the_group_trains_again(scene: Scene) -> None:
+    job = scene().run()
+    _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)
+    restart = InPlaceRestart(EPOCH, 0, Failure("Killed", -9, 1), 1, 20.0)
+    _tell(job, _cpu(110), restarts=(restart,))
+    assert job.status.restarts[-1].joules_lost == 20
+    done = replace(restart, joules_lost=28.0, recovery_seconds=3.4)
+    for _ in range(2):
+        _tell(job, _cpu(115), restarts=(done,))
+        last = job.status.restarts[-1]
+        assert (last.joules_lost, last.recovery_seconds, job.status.energy.wasted_joules) == (28, 3, 28)

@@ -1,0 +1,351 @@
+"""What the core decides, as a table of sentences. Each sets what is the case and looks at one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from wattrain_api import reasons
+from wattrain_api.status import Metrics
+from wattrain_operator.core.observed import Failure, InPlaceRestart, LastWord, Report
+from wattrain_operator.simulated.objects import meters, moment
+
+Scene = Callable[..., Any]
+
+
+def test_at_first_sight_all_five_conditions_are_answered(scene: Scene) -> None:
+    job = scene()
+    job.ahead = 1
+    job.plan()
+    assert [c.type for c in job.status.conditions] == list(reasons.CONDITION_TYPES)
+
+
+def test_a_job_waits_for_those_ahead_and_says_for_what(scene: Scene) -> None:
+    job = scene()
+    job.ahead = 2
+    job.settle()
+    assert (job.status.state, job.status.queue.position, job.status.queue.blocked_by) == ("Queued", 2, "job/first")
+    assert job.answer("Admitted") == ("False", "Queued")
+    job.ahead = 0
+    job.settle()
+    assert job.answer("Admitted") == ("True", "JobAdmitted")
+    assert job.status.queue.position == 0
+
+
+def test_data_is_prepared_before_any_worker_is_created(scene: Scene) -> None:
+    job = scene(prepare=True)
+    created = job.plan().creates
+    assert [(c.name, c.role) for c in created] == [("job-prepare-1", "prepare")]
+    assert job.status.state == "Preparing"
+    job.add(0, role="prepare", phase="Succeeded", ready=False, last_word=LastWord(0))
+    job.plan()
+    assert job.status.data_prepared
+    assert [c.name for c in job.plan().creates] == ["job-1-0", "job-1-1"]
+
+
+def test_where_storage_is_not_shared_every_worker_prepares_for_itself(scene: Scene) -> None:
+    assert {c.role for c in scene(prepare=False).plan().creates} == {"worker"}
+
+
+def test_all_workers_are_created_in_one_plan(scene: Scene) -> None:
+    assert [(c.name, c.rank, c.workers) for c in scene(workers=3).plan().creates] == [
+        ("job-1-0", 0, 3), ("job-1-1", 1, 3), ("job-1-2", 2, 3),
+    ]  # fmt: skip
+
+
+def test_nothing_is_created_from_a_cache(scene: Scene) -> None:
+    decided = scene().plan(fresh=False)
+    assert decided.needs_fresh_view
+    assert not decided.creates
+
+
+def test_a_job_runs_when_all_workers_answer(scene: Scene) -> None:
+    job = scene()
+    job.settle()
+    job.add(0)
+    job.settle()
+    assert job.status.state == "Starting"
+    job.add(1)
+    job.settle()
+    assert (job.status.state, job.status.workers.ready) == ("Running", 2)
+    assert [e.reason for e in job.events][-1] == reasons.WORKERS_RUNNING
+
+
+def test_a_job_is_complete_when_all_workers_are_done_and_keeps_the_test_result(scene: Scene) -> None:
+    job = scene().run()
+    test = Metrics(step=10, loss=0.1, accuracy=0.97)
+    job.add(0, phase="Succeeded", ready=False, last_word=LastWord(0, test=test, model_uri="file:m"))
+    job.settle()
+    assert job.status.state == "Running"
+    job.add(1, phase="Succeeded", ready=False, last_word=LastWord(0))
+    job.settle()
+    assert (job.status.state, job.status.model.uri, job.status.model.metrics) == ("Complete", "file:m", test)
+
+
+def test_a_complete_job_stays_complete_when_its_workers_vanish(scene: Scene) -> None:
+    job = scene().run()
+    for rank in (0, 1):
+        job.add(rank, phase="Succeeded", ready=False, last_word=LastWord(0))
+    job.settle()
+    before = job.status
+    job.children.clear()
+    decided = job.plan()
+    assert (decided.status, decided.creates) == (before, ())
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "state", "reason", "counted"),
+    [
+        (64, "Failed", "BadSpec", 0),
+        (65, "Failed", "BadData", 0),
+        (66, "Failed", "InputMissing", 0),
+        (67, "Failed", "ProgramFailsTheSameWay", 0),
+        (70, "Failed", "NonFiniteLoss", 0),
+        (75, "Restarting", "WorkersRestarting", 1),
+        (76, "Restarting", "WorkersRestarting", 1),
+        (77, "Restarting", "WorkersRestarting", 1),
+        (80, "Restarting", "WorkersRestarting", 0),
+        (143, "Restarting", "WorkersRestarting", 0),
+        (1, "Restarting", "WorkersRestarting", 1),
+        (-9, "Restarting", "WorkersRestarting", 1),
+        (137, "Restarting", "WorkersRestarting", 1),
+        (-11, "Restarting", "WorkersRestarting", 1),
+    ],
+)
+def test_an_exit_code_decides_between_another_attempt_and_the_end(
+    scene: Scene, exit_code: int, state: str, reason: str, counted: int
+) -> None:
+    job = scene().run()
+    job.fail(1, exit_code)
+    job.plan()
+    assert (job.status.state, job.status.reason, job.status.failures_since_checkpoint) == (state, reason, counted)
+    assert job.status.attempt == (1 if state == "Failed" else 2)
+
+
+def test_a_worker_without_a_last_word_counts_as_killed(scene: Scene) -> None:
+    job = scene().run()
+    job.add(0, phase="Failed", ready=False)
+    job.plan()
+    assert (job.status.restarts[-1].reason, job.status.restarts[-1].counted) == ("Killed", True)
+
+
+def test_the_cause_is_named_and_not_the_survivors_loss_of_a_peer(scene: Scene) -> None:
+    job = scene().run()
+    job.fail(0, 75)
+    job.fail(1, 1, node="n1", last_line="ValueError: x", step=7)
+    job.plan()
+    assert job.status.message == (
+        "rank 1 on n1 failed at step 7 (ProgramFailed, exit code 1): ValueError: x; attempt 2 goes on from step 0"
+    )
+
+
+def test_a_survivor_that_names_bad_data_ends_the_job(scene: Scene) -> None:
+    job = scene().run()
+    cause = Failure("BadData", 65, rank=1)
+    job.add(0, phase="Failed", ready=False, last_word=LastWord(75, cause))
+    job.plan()
+    assert (job.status.state, job.status.reason) == ("Failed", "BadData")
+
+
+def test_a_lost_peer_is_looked_for_at_the_source_before_it_is_counted(scene: Scene) -> None:
+    job = scene().run()
+    job.fail(0, 75)
+    assert job.plan(fresh=False).needs_fresh_view
+    assert job.status.attempt == 1
+    job.add(1, terminating_seconds=1.0)
+    job.plan(fresh=True)
+    assert (job.status.attempt, job.status.failures_since_checkpoint) == (2, 0)
+
+
+def test_an_evicted_worker_is_a_disruption_and_costs_no_restart(scene: Scene) -> None:
+    job = scene(maxRestarts=0).run()
+    job.add(1, phase="Failed", ready=False, last_word=LastWord(137, disruption=True))
+    job.fail(0, 75)
+    job.plan()
+    assert (job.status.attempt, job.status.failures_since_checkpoint, job.status.state) == (2, 0, "Restarting")
+
+
+def test_a_worker_that_is_missing_from_a_complete_group_is_lost_only_if_the_source_lacks_it_too(scene: Scene) -> None:
+    job = scene().run()
+    del job.children["job-1-1"]
+    decided = job.plan(fresh=False)
+    assert (decided.needs_fresh_view, job.status.attempt) == (True, 1)
+    job.plan(fresh=True)
+    assert (job.status.attempt, job.status.restarts[-1].reason) == (2, "WorkerLost")
+
+
+def test_a_worker_that_is_missing_from_a_group_that_never_met_is_created(scene: Scene) -> None:
+    job = scene()
+    job.plan()
+    job.add(0)
+    assert [c.name for c in job.plan().creates] == ["job-1-1"]
+
+
+def test_the_old_workers_are_removed_before_new_ones_are_created(scene: Scene) -> None:
+    job = scene().run()
+    job.fail(0, -9)
+    assert job.plan().deletes == ()
+    decided = job.plan()
+    assert [d.name for d in decided.deletes] == ["job-1-0", "job-1-1"]
+    assert not decided.creates
+    job.children = {"job-1-1": replace(job.children["job-1-1"], terminating_seconds=5.0)}
+    job.seconds = 60
+    assert not job.plan().creates
+    job.children.clear()
+    assert [c.name for c in job.plan().creates] == ["job-2-0", "job-2-1"]
+
+
+def test_a_worker_on_a_dead_node_is_removed_by_force_after_a_while(scene: Scene) -> None:
+    job = scene().run()
+    job.add(1, terminating_seconds=10.0)
+    job.plan()
+    waiting = job.plan()
+    assert (waiting.deletes[0].name, waiting.wake_after_seconds) == ("job-1-0", 81.0)
+    job.add(1, attempt=1, terminating_seconds=91.0)
+    assert [(d.name, d.force) for d in job.plan().deletes] == [("job-1-0", False), ("job-1-1", True)]
+
+
+def test_children_of_an_attempt_that_the_status_does_not_know_are_not_touched_from_a_cache(scene: Scene) -> None:
+    job = scene().run()
+    job.add(0, attempt=2)
+    decided = job.plan(fresh=False)
+    assert (decided.needs_fresh_view, decided.deletes) == (True, ())
+
+
+def test_the_wait_doubles_with_every_failure_and_not_with_disruptions(scene: Scene) -> None:
+    job = scene(maxRestarts=10).run()
+    waits = []
+    for rank_code in (-9, -9, -9, 143, -9):
+        job.fail(0, rank_code)
+        decided = job.plan()
+        waits.append((decided.status.not_before - moment(job.seconds)).total_seconds())
+        job.seconds += 400
+        job.children.clear()
+        job.run()
+    assert waits == [1, 2, 4, 1, 8]
+
+
+def test_a_job_fails_when_its_restarts_are_used_up_and_a_checkpoint_gives_them_back(scene: Scene) -> None:
+    job = scene(maxRestarts=1).run()
+    for checkpoint in (None, 5):
+        job.report = replace(job.report, checkpoint_step=checkpoint)
+        job.plan()
+        job.fail(0, -9)
+        job.plan()
+        assert job.status.attempt == (2 if checkpoint is None else 3)
+        job.seconds += 10
+        job.children.clear()
+        job.run()
+    job.fail(0, -9)
+    job.plan()
+    assert (job.status.state, job.status.reason) == ("Failed", "RestartBudgetExhausted")
+
+
+def test_failures_from_before_the_window_do_not_count(scene: Scene) -> None:
+    job = scene(maxRestarts=1, restartWindowSeconds=100).run()
+    for _ in range(3):
+        job.fail(0, -9)
+        job.plan()
+        assert job.status.failures_since_checkpoint == 1
+        job.seconds += 101
+        job.children.clear()
+        job.run()
+
+
+def test_a_disruption_does_not_keep_an_old_failure_in_the_window(scene: Scene) -> None:
+    job = scene(maxRestarts=1, restartWindowSeconds=100).run()
+    for code, seconds in ((-9, 60), (143, 60), (-9, 0)):
+        job.fail(0, code)
+        job.plan()
+        job.seconds += seconds
+        job.children.clear()
+        job.run()
+    assert job.status.state == "Running"
+
+
+def test_a_program_that_fails_the_same_way_at_the_same_step_is_not_restarted_again(scene: Scene) -> None:
+    job = scene(maxRestarts=9).run()
+    job.fail(0, 1, last_line="x" * 2000, step=3)
+    job.plan()
+    job.children.clear()
+    job.seconds = 10
+    job.run()
+    job.fail(1, 1, last_line="x" * 2000, step=3)
+    job.plan()
+    assert (job.status.state, job.status.reason) == ("Failed", "ProgramFailsTheSameWay")
+
+
+def test_a_program_that_fails_at_another_step_is_restarted(scene: Scene) -> None:
+    job = scene(maxRestarts=9).run()
+    for step in (3, 4):
+        job.fail(0, 1, last_line="x", step=step)
+        job.plan()
+        job.children.clear()
+        job.seconds += 10
+        job.run()
+    assert job.status.state == "Running"
+
+
+def test_workers_may_restart_in_place_all_but_the_last_time(scene: Scene) -> None:
+    job = scene(maxRestarts=3)
+    assert {c.restarts_left for c in job.plan().creates} == {2}
+
+
+def _restart(generation: int, resumed: int, exit_code: int = -9) -> InPlaceRestart:
+    return InPlaceRestart(moment(generation), generation, Failure("Killed", exit_code, rank=1, step=9), resumed, 1.0)
+
+
+def test_a_restart_in_place_is_entered_once_however_often_it_is_told(scene: Scene) -> None:
+    job = scene().run()
+    job.report = replace(job.report, generation=1, restarts=(_restart(0, 0),))
+    job.settle()
+    job.settle()
+    assert (job.status.restart_count, job.status.failures_since_checkpoint, job.status.attempt) == (1, 1, 1)
+    assert [e.reason for e in job.events].count(reasons.RESTARTED_IN_PLACE) == 1
+
+
+def test_a_restart_in_place_from_before_the_checkpoint_does_not_count(scene: Scene) -> None:
+    job = scene().run()
+    restarts = (_restart(0, 0), _restart(1, 5))
+    job.report = replace(job.report, generation=2, restarts=restarts, checkpoint_step=5)
+    job.settle()
+    assert (job.status.restart_count, job.status.failures_since_checkpoint) == (2, 1)
+
+
+def test_a_script_without_data_needs_no_preparation(scene: Scene) -> None:
+    spec = {"recipe": None, "data": None, "training": None, "script": {"command": ["python", "train.py"]}}
+    assert {c.role for c in scene(spec, prepare=True).plan().creates} == {"worker"}
+
+
+def test_what_this_version_cannot_do_fails_the_job_and_names_the_field(scene: Scene) -> None:
+    job = scene({"parallelism": {"strategy": "FSDP"}})
+    assert not job.plan().creates
+    assert (job.status.state, job.status.reason) == ("Failed", "NotSupported")
+    assert "parallelism.strategy" in job.status.message
+
+
+def test_a_report_of_another_attempt_is_not_entered(scene: Scene) -> None:
+    job = scene().run()
+    job.report = Report("worker", 7, 0.0, phase="training", step=9, total_steps=10, checkpoint_step=9)
+    before = job.status
+    assert job.plan().status.progress == before.progress
+    assert job.status.checkpoint is None
+
+
+def test_figures_are_held_back_and_changes_of_state_are_not(scene: Scene) -> None:
+    job = scene().run()
+    job.interval_seconds = 15.0
+    job.seconds = 5
+    before = job.status
+    job.report = replace(job.report, step=2, energy=meters(10.0))
+    decided = job.plan()
+    assert (decided.status, decided.wake_after_seconds) == (before, 10.0)
+    job.seconds = 15
+    assert job.plan().status.progress.step == 2
+    job.seconds, job.report = 16, replace(job.report, energy=meters(11.0))
+    assert job.plan().wake_after_seconds == 14.0  # joules alone are held back as well
+    job.fail(0, -9)
+    assert job.plan().status.attempt == 2
