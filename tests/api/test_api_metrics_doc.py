@@ -5,7 +5,8 @@ from wattrain_api.metrics_doc import main, render
 
 ALL = (*metrics.WORKER_METRICS, *metrics.JOB_METRICS, *metrics.OPERATOR_METRICS)
 LABELS = {
-    "namespace", "name", "state", "component", "device", "source", "currency", "kind", "verb", "resource", "code", "outcome",
+    "namespace", "name", "state", "component", "device", "source", "currency", "kind", "verb", "resource", "code",
+    "outcome",
 }  # fmt: skip
 
 
