@@ -139,7 +139,18 @@ def empty(plane, api):
 def remove_definitions(api):
     for definition in definitions(api):
         api.delete(f"{CRDS}/{definition['metadata']['name']}")
-    wait_for(lambda: definitions(api) == [], seconds=30, what="the definitions to be gone")
+    wait_for(lambda: are_gone(api), seconds=60, what="the definitions to be gone")
+
+
+def are_gone(api):
+    """Whether none is left. The API server forgets one whose objects it failed to list, until that is changed."""
+    left = definitions(api)
+    for definition in left:
+        conditions = definition["status"].get("conditions") or []
+        if any(condition["reason"] == "InstanceDeletionFailed" for condition in conditions):
+            change = {"metadata": {"annotations": {"again": definition["metadata"]["resourceVersion"]}}}
+            api.request("PATCH", f"{CRDS}/{definition['metadata']['name']}", change, "application/merge-patch+json")
+    return not left
 
 
 def definitions(api):

@@ -154,7 +154,9 @@ def test_a_digest_wins_over_a_tag(helm):
     digest = f"sha256:{'0' * 64}"
     objects = helm.render({"image": {"tag": "9", "digest": digest}, "worker": {"image": {"repository": "a/b"}}})
     assert pod_of(objects)["containers"][0]["image"] == f"wattrain/operator@{digest}"
-    assert environment_of(pod_of(objects))["WATTRAIN_OPERATOR_WORKER_IMAGE"].startswith("a/b:")
+    told = environment_of(pod_of(objects))
+    assert told["WATTRAIN_OPERATOR_WORKER_IMAGE"].startswith("a/b:")
+    assert told["WATTRAIN_OPERATOR_SUPERVISOR_IMAGE"] == f"wattrain/operator@{digest}"
 
 
 def test_every_selector_finds_the_operator_and_no_worker(helm, kustomize):

@@ -160,7 +160,8 @@ def test_a_job_deleted_and_created_again_fifty_times_never_meets_its_namesakes(s
                     owners = [p["metadata"]["ownerReferences"][0]["uid"] for p in await cluster.pods()]
                     return owners == [uid, uid]
 
-                await until(pods_are_its_own, "two pods of the newest job")
+                # The cluster's garbage collector looks for new kinds, as ours is in a new cluster, every 30 s.
+                await until(pods_are_its_own, "two pods of the newest job", seconds=90)
                 status = await cluster.status("again")
                 assert status["attempt"] == 1
                 assert status["restartCount"] == 0

@@ -96,6 +96,13 @@ def test_a_pause_is_at_least_what_the_server_asked_for(queue, clock):
     assert queue.take() == A
 
 
+def test_a_pause_is_at_most_what_the_failure_calls_for(queue):
+    for _ in range(12):
+        queue.add(A)
+        queue.take()
+        assert queue.retry(A, at_most_seconds=2.0) <= 2.0
+
+
 def test_deadlines_that_no_longer_count_do_not_pile_up(queue):
     for _ in range(10_000):
         queue.add_after(A, 3600)

@@ -30,6 +30,11 @@ class Refusal:
 class NotYetError(Exception):
     """Something is in the way that goes by itself: a deleted namesake's pods, a namespace that is being deleted."""
 
+    def __init__(self, message: str, longest_pause_seconds: float = 2.0) -> None:
+        super().__init__(message)
+        self.longest_pause_seconds = longest_pause_seconds
+        """Between two looks: nothing tells when it has gone."""
+
 
 def explain(error: ApiError, what: str) -> Refusal:
     """The refusal behind `error`, which came from creating `what`. NotYetError where waiting is all there is to do."""
@@ -38,7 +43,7 @@ def explain(error: ApiError, what: str) -> Refusal:
         remedy = "raise the quota of the namespace, or lower workers.replicas or workers.resources"
         return Refusal(reasons.QUOTA_EXCEEDED, f"{what}: {text}; {remedy}")
     if isinstance(error, ForbiddenError) and "being terminated" in text:
-        raise NotYetError(text)
+        raise NotYetError(text, longest_pause_seconds=60.0)
     if isinstance(error, ForbiddenError) and "violates PodSecurity" in text:
         remedy = "choose an image and fields that the namespace's Pod Security level allows"
     elif isinstance(error, ForbiddenError):

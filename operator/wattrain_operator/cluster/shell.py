@@ -127,9 +127,13 @@ class Shell:
                 continue
             try:
                 self.queue.done(key, await self._reconciler.reconcile(key))
-            except (ApiError, NotYetError) as error:
+            except NotYetError as error:
                 outcome = "retry"
-                pause = self.queue.retry(key, getattr(error, "retry_after_seconds", None) or 0.0)
+                pause = self.queue.retry(key, at_most_seconds=error.longest_pause_seconds)
+                logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
+            except ApiError as error:
+                outcome = "retry"
+                pause = self.queue.retry(key, error.retry_after_seconds or 0.0)
                 logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
             except Exception:
                 outcome = "crash"

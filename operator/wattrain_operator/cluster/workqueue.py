@@ -93,11 +93,14 @@ class WorkQueue:
         self._failures.pop(key, None)
         self._finish(key, wake_after_seconds)
 
-    def retry(self, key: Key, at_least_seconds: float = 0.0) -> float:
+    def retry(
+        self, key: Key, at_least_seconds: float = 0.0, at_most_seconds: float = LONGEST_BACK_OFF_SECONDS
+    ) -> float:
         """The work on `key` failed: look at it again after a pause, which doubles each time. Returns the pause."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2.0 ** min(failures - 1, 16)) * self._jitter()
-        pause = max(pause, at_least_seconds)
+        pause = FIRST_BACK_OFF_SECONDS * 2.0 ** min(failures - 1, 16)
+        pause = min(LONGEST_BACK_OFF_SECONDS, pause) * self._jitter()
+        pause = max(min(pause, at_most_seconds), at_least_seconds)
         self._again.discard(key)  # news must not undo the pause: what failed is most likely to fail again
         self._finish(key, pause)
         return pause
