@@ -130,3 +130,49 @@ JOB_METRICS: Final = (
     JOB_STATE, JOB_PROGRESS, JOB_LOSS, JOB_RATE, JOB_POWER, JOB_ENERGY, JOB_MEASURED, JOB_WASTED, JOB_CARBON, JOB_COST,
     JOB_RESTARTS,
 )  # fmt: skip
+
+RECONCILE_SECONDS: Final = Metric(
+    "wattrain_operator_reconcile_duration_seconds", "histogram",
+    "Time of one pass over one job: looking, deciding, writing.",
+)  # fmt: skip
+RECONCILES: Final = Metric(
+    "wattrain_operator_reconciles_total", "counter",
+    "Passes over jobs. outcome=done is well, retry is tried again after a pause, crash is a defect of the operator.",
+    ("outcome",),
+)  # fmt: skip
+QUEUE_DEPTH: Final = Metric("wattrain_operator_queue_depth", "gauge", "Jobs that wait to be looked at now.")
+FAILING_JOBS: Final = Metric(
+    "wattrain_operator_failing_jobs", "gauge", "Jobs whose last pass failed, and which are tried again after a pause."
+)
+API_REQUESTS: Final = Metric(
+    "wattrain_operator_api_requests_total", "counter",
+    "Requests to the API server besides watches, by verb, resource and HTTP status; code=0: no answer.",
+    ("verb", "resource", "code"),
+)  # fmt: skip
+CACHE_OBJECTS: Final = Metric(
+    "wattrain_operator_cache_objects", "gauge", "Objects that the operator knows of.", ("kind",)
+)
+LIST_AGE: Final = Metric(
+    "wattrain_operator_list_age_seconds", "gauge", "Time since all objects of the kind were last read.", ("kind",)
+)
+WATCH_AGE: Final = Metric(
+    "wattrain_operator_watch_age_seconds", "gauge", "Time since a watch told of an object of the kind.", ("kind",)
+)
+WATCH_MISSED: Final = Metric(
+    "wattrain_operator_watch_missed_changes", "gauge",
+    "Changes that the last reading found and the watch has not told of: more than 0 for long means a deaf watch.",
+    ("kind",),
+)  # fmt: skip
+LOOP_LAG: Final = Metric(
+    "wattrain_operator_event_loop_lag_seconds", "gauge", "How late the operator's event loop was when last measured."
+)
+LEADER: Final = Metric("wattrain_operator_leader", "gauge", "1 for the operator that works, 0 for one that stands by.")
+PROGRESS_REQUESTS: Final = Metric(
+    "wattrain_operator_progress_requests_total", "counter",
+    "Questions to workers how far they are. outcome=unreachable: no answer in time, unreadable: no sense in it.",
+    ("outcome",),
+)  # fmt: skip
+OPERATOR_METRICS: Final = (
+    RECONCILE_SECONDS, RECONCILES, QUEUE_DEPTH, FAILING_JOBS, API_REQUESTS, CACHE_OBJECTS, LIST_AGE, WATCH_AGE,
+    WATCH_MISSED, LOOP_LAG, LEADER, PROGRESS_REQUESTS,
+)  # fmt: skip

@@ -30,6 +30,7 @@ def render() -> str:
         _INTRODUCTION,
         _table("Of a worker, by its supervisor", _WORKER, metrics.WORKER_METRICS),
         _table("Of a job, by the operator", "One series a TrainingJob.", metrics.JOB_METRICS),
+        _table("Of the operator itself", f"`GET {names.PATH_METRICS}` of the operator.", metrics.OPERATOR_METRICS),
         _labels(),
     ]
     return "\n".join(parts)

@@ -44,6 +44,12 @@ ACTIVE_DEADLINE_EXCEEDED: Final = "ActiveDeadlineExceeded"
 START_DEADLINE_EXCEEDED: Final = "StartDeadlineExceeded"
 NOT_SUPPORTED: Final = "NotSupported"
 
+# Why a job waits: the cluster does not let the operator create what it needs, or the job cannot be read
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+CREATION_REFUSED: Final = "CreationRefused"
+NAME_TAKEN: Final = "NameTaken"
+INVALID_SPEC: Final = "InvalidSpec"
+
 # Why a worker, and with it the group, stopped
 BAD_SPEC: Final = "BadSpec"
 BAD_DATA: Final = "BadData"

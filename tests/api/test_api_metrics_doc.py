@@ -3,7 +3,11 @@ import pytest
 from wattrain_api import metrics
 from wattrain_api.metrics_doc import main, render
 
-ALL = (*metrics.WORKER_METRICS, *metrics.JOB_METRICS)
+ALL = (*metrics.WORKER_METRICS, *metrics.JOB_METRICS, *metrics.OPERATOR_METRICS)
+LABELS = {
+    "namespace", "name", "state", "component", "device", "source", "currency", "kind", "verb", "resource", "code",
+    "outcome",
+}  # fmt: skip
 
 
 def test_every_metric_of_the_module_is_exported_and_documented():
@@ -17,7 +21,7 @@ def test_every_metric_of_the_module_is_exported_and_documented():
 def test_names_follow_the_conventions_of_prometheus(metric):
     assert metric.name.endswith("_total") == (metric.type == "counter")
     assert metric.type in ("gauge", "counter", "histogram")
-    assert set(metric.labels) <= {"namespace", "name", "state", "component", "device", "source", "currency"}
+    assert set(metric.labels) <= LABELS
     assert metric.help.endswith(".")
     assert "|" not in metric.help  # it would break the table
 

@@ -14,6 +14,7 @@ import typer
 
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
 from wattrain_operator.local.session import run_files
@@ -122,6 +123,9 @@ def validate(
     else:
         typer.echo(f"TrainingJob {loaded.job.metadata.name}: valid")
     raise typer.Exit(EXIT_BAD_INPUT if problems else 0)
+
+
+app.command("operator")(operate)
 
 
 def _refuse(lines: list[str], exit_code: int, output: Output) -> NoReturn:

@@ -15,8 +15,9 @@ from wattrain_operator.core.observed import CreateChild, Observed, Plan, Report
 from wattrain_operator.local.child import LocalChild
 from wattrain_operator.local.launch import SUPERVISOR, Surroundings
 from wattrain_operator.local.poller import Poller, Target, fetch
-from wattrain_operator.local.reports import Json, to_report
 from wattrain_operator.local.rundir import RunDirectory
+from wattrain_operator.sound import Json
+from wattrain_operator.wire import to_report
 
 STATUS_INTERVAL_SECONDS = 0.5
 

@@ -12,7 +12,8 @@ from typing import Literal
 from wattrain_operator.core.observed import Child, CreateChild, LastWord
 from wattrain_operator.local.launch import Surroundings, launch, listening_socket, termination_file
 from wattrain_operator.local.processes import kill_tree
-from wattrain_operator.local.reports import Json, read_last_word
+from wattrain_operator.sound import Json
+from wattrain_operator.wire import to_last_word
 
 KILL_AFTER_SECONDS = 15.0
 """From SIGTERM to SIGKILL: what ranks get for a checkpoint, and some for their supervisor to say its last word."""
@@ -54,7 +55,7 @@ class LocalChild:
         """Notice that the process has ended: its last word as JSON, once; else None."""
         if self.ended or self._process.poll() is None:
             return None
-        self._last_word, word = read_last_word(self._file, self._process.returncode, self.made.rank)
+        self._last_word, word = to_last_word(self._left(), self._process.returncode, self.made.rank)
         return word
 
     def observe(self, *, ready: bool) -> Child:
@@ -97,6 +98,12 @@ class LocalChild:
         if self._process.poll() is None:
             kill_tree(self.pid)
             self._process.wait(timeout=5)
+
+    def _left(self) -> bytes:
+        try:
+            return self._file.read_bytes()
+        except OSError:
+            return b""
 
     def _phase(self) -> Phase:
         if self._last_word is None:

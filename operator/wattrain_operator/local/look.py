@@ -10,7 +10,7 @@ from typing import Protocol
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import Event
-from wattrain_operator.local.reports import Json
+from wattrain_operator.sound import Json
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wattrain_api import names
-from wattrain_operator.local.reports import Json, with_last_word
+from wattrain_operator.sound import Json
+from wattrain_operator.wire import with_last_word
 
 POLL_SECONDS = 0.25
 TIMEOUT_SECONDS = 1.0

@@ -21,6 +21,7 @@ from wattrain_worker.supervisor.link import DirectLink, HTTPLink, Link
 from wattrain_worker.supervisor.member import AFTER_GRACE_SECONDS, Ending, Member
 from wattrain_worker.supervisor.notices import say
 from wattrain_worker.supervisor.output import Log
+from wattrain_worker.supervisor.own_data import prepare_own_data
 from wattrain_worker.supervisor.ranks import Ranks
 from wattrain_worker.supervisor.server import Server, listen
 from wattrain_worker.supervisor.state import State
@@ -71,12 +72,23 @@ class Supervisor:
         self._inbox.start()
         if self._server is not None:
             self._server.start()
-        ending = self._tick()
+        ending = self._prepare_own_data() or self._tick()
         while ending is None:
             self._waker.wait(_ENDING_TICK_SECONDS if self._member.ending_soon else _TICK_SECONDS)
             ending = self._tick()
         self._end(ending)
         return ending.exit_code
+
+    def _prepare_own_data(self) -> Ending | None:
+        if not self._config.prepares_own_data:
+            return None
+        self._state.set_phase("preparing")
+        ending = prepare_own_data(self._config, self._open_ranks, self._waker)
+        self._inbox.drain()  # its last report would end the phase that begins now
+        self._state.set_phase("starting")
+        if ending is not None:
+            self._coordinator = None  # the group has never met: nobody waits for a last answer
+        return ending
 
     def _tick(self) -> Ending | None:
         if self._waker.stop_requested and not self._member.stopping:
@@ -110,9 +122,12 @@ class Supervisor:
 
     def _start_ranks(self, order: Order) -> Ranks:
         self._state.start_generation(self._first_phase)
-        starts = rank_starts(self._config, order, self._inbox.path, os.environ)
-        self._ranks = Ranks(starts, self._log, self._config.metric_patterns, self._state.ingest)
+        self._ranks = self._open_ranks(self._config, order)
         return self._ranks
+
+    def _open_ranks(self, config: Config, order: Order) -> Ranks:
+        starts = rank_starts(config, order, self._inbox.path, os.environ)
+        return Ranks(starts, self._log, config.metric_patterns, self._state.ingest)
 
     def _take_datagram(self, datagram: bytes) -> None:
         if self._state.ingest_datagram(datagram):

@@ -54,6 +54,8 @@ class Config:
     metric_patterns: tuple[tuple[str, re.Pattern[str]], ...]
     processes_per_worker: int
     launcher: str
+    prepares_own_data: bool
+    """Whether this worker prepares the data for itself before it joins the group."""
 
     @property
     def preparing(self) -> bool:
@@ -108,7 +110,15 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         metric_patterns=() if preparing else _patterns(script),
         processes_per_worker=1 if preparing else _processes(group),
         launcher="native" if preparing else _launcher(group),
+        prepares_own_data=not preparing and _prepares_own_data(environ),
     )
+
+
+def _prepares_own_data(environ: Mapping[str, str]) -> bool:
+    value = environ.get(names.ENV_PREPARE, "")
+    if value not in ("", names.PREPARE_OWN):
+        raise ConfigError(f"{names.ENV_PREPARE} is {value!r}: write {names.PREPARE_OWN}, or nothing")
+    return value == names.PREPARE_OWN
 
 
 def _check_group(environ: Mapping[str, str], workers: int, worker: int) -> None:

@@ -1,0 +1,55 @@
+{{- /* Name of what belongs to the release; Services and pods allow 63 characters, suffixes take up to 16. */ -}}
+{{- define "wattrain.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 45 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "wattrain.operator" -}}
+{{- include "wattrain.fullname" . }}-operator
+{{- end -}}
+
+{{- /* Operators that watch some namespaces each may share a cluster, so what is in none needs a name of its own. */ -}}
+{{- define "wattrain.clusterName" -}}
+{{- include "wattrain.operator" . }}{{ if .Values.watchNamespaces }}:{{ .Release.Namespace }}{{ end }}
+{{- end -}}
+
+{{- define "wattrain.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "wattrain.operator" .) -}}
+{{- else -}}
+{{- $missing := "serviceAccount.name: name the ServiceAccount to use, or set serviceAccount.create to true" -}}
+{{- required $missing .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "wattrain.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "wattrain.labels" -}}
+{{ include "wattrain.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- /* The labels and a user's, which cannot replace those that select: (list $ .Values.podLabels) */ -}}
+{{- define "wattrain.labelsWith" -}}
+{{- $labels := include "wattrain.labels" (index . 0) | fromYaml -}}
+{{- merge $labels (index . 1) | toYaml -}}
+{{- end -}}
+
+{{- /* An image from its values: (list $ .Values.image) */ -}}
+{{- define "wattrain.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- $image.repository -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
+{{- end -}}

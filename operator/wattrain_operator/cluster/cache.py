@@ -1,0 +1,190 @@
+"""What the operator believes the cluster to be like: fed by watches, by its own writes, and repaired by LISTs.
+
+A watch that was interrupted never tells of what was deleted meanwhile, so every LIST is compared with the cache. An
+object never goes back to an older version, whichever of the three is late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from wattrain_api import names
+
+Json = dict[str, Any]
+Kind = Literal["TrainingJob", "Pod", "PowerDomain"]
+KINDS: tuple[Kind, ...] = ("TrainingJob", "Pod", "PowerDomain")
+
+
+class JobKey(NamedTuple):
+    """What names a job."""
+
+    namespace: str
+    name: str
+
+
+_ObjectKey = tuple[str, str]
+"""Namespace (empty for a PowerDomain) and name."""
+
+
+@dataclass
+class _Store:
+    """The objects of one kind."""
+
+    objects: dict[_ObjectKey, Json] = field(default_factory=dict)
+    buried: dict[_ObjectKey, int] = field(default_factory=dict)
+    """Version at which an object was deleted; kept until a LIST that is newer has been seen."""
+    unconfirmed: dict[_ObjectKey, int] = field(default_factory=dict)
+    """What a LIST repaired, and in which version, until the watch tells the same."""
+
+
+class Cache:
+    """All objects that the operator looks at. Bodies are the API server's, and are never changed in place."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Kind, _Store] = {kind: _Store() for kind in KINDS}
+        self._pods_by_owner: dict[str, dict[str, Json]] = {}
+
+    # --- Reading -----------------------------------------------------------------------------------------------
+    def job(self, key: JobKey) -> Json | None:
+        """The TrainingJob of that name."""
+        return self._stores["TrainingJob"].objects.get(key)
+
+    def job_keys(self) -> Iterator[JobKey]:
+        """The names of all jobs."""
+        return (JobKey(*key) for key in self._stores["TrainingJob"].objects)
+
+    def jobs(self) -> Iterable[Json]:
+        """All TrainingJobs."""
+        return self._stores["TrainingJob"].objects.values()
+
+    def pods(self, job_uid: str) -> list[Json]:
+        """The pods that the job with that uid owns: a namesake's are not among them."""
+        return list(self._pods_by_owner.get(job_uid, {}).values())
+
+    def domain(self, name: str) -> Json | None:
+        """The PowerDomain of that name."""
+        return self._stores["PowerDomain"].objects.get(("", name))
+
+    def count(self, kind: Kind) -> int:
+        """How many objects of that kind are known."""
+        return len(self._stores[kind].objects)
+
+    def unconfirmed(self, kind: Kind) -> int:
+        """How many changes a LIST found that the watch has not told of: more than none for long means that it is
+        deaf."""
+        return len(self._stores[kind].unconfirmed)
+
+    # --- Being told --------------------------------------------------------------------------------------------
+    def apply(self, kind: Kind, body: Json, *, deleted: bool = False, from_watch: bool = False) -> set[JobKey]:
+        """Take in one object, as a watch or a write's answer tells it. Returns the jobs that it changes something
+        for: none where it is no news."""
+        store, key, version = self._stores[kind], _key(body), _version(body)
+        if from_watch and store.unconfirmed.get(key, version + 1) <= version:
+            del store.unconfirmed[key]
+        if version <= store.buried.get(key, -1):
+            return set()
+        old = store.objects.get(key)
+        if old is not None and version <= _version(old) and not (deleted and version == _version(old)):
+            return set()
+        if deleted:
+            store.buried[key] = version
+            if old is None:
+                return set()
+            self._remove(kind, key)
+            return self._jobs_of(kind, old)
+        self._put(kind, key, _slim(kind, body))
+        return self._jobs_of(kind, body) | (self._jobs_of(kind, old) if old is not None else set())
+
+    def replace(self, kind: Kind, listed: Iterable[Json], version: int, scope: set[str] | None = None) -> set[JobKey]:
+        """Take in a LIST of all objects of a kind (or of those in the namespaces `scope`) as of `version`. Returns the
+        jobs that the cache was wrong about."""
+        store = self._stores[kind]
+        changed: set[JobKey] = set()
+        store.unconfirmed.clear()
+        found = {_key(body): body for body in listed}
+        for key, body in found.items():
+            news = self.apply(kind, body)
+            if news:
+                store.unconfirmed[key] = _version(body)
+            changed |= news
+        for key, old in list(store.objects.items()):
+            if key not in found and (scope is None or key[0] in scope) and _version(old) <= version:
+                self._remove(kind, key)
+                store.unconfirmed[key] = _version(old)
+                changed |= self._jobs_of(kind, old)
+        store.buried = {key: at for key, at in store.buried.items() if at > version}
+        return changed
+
+    def replace_pods(self, uid: str, listed: Iterable[Json], version: int) -> None:
+        """Take in a LIST of the pods of the job with that uid as of `version`."""
+        found = {_key(body): body for body in listed}
+        for body in found.values():
+            self.apply("Pod", body)
+        for old in self.pods(uid):
+            if _key(old) not in found and _version(old) <= version:
+                self._remove("Pod", _key(old))
+
+    # --- Inside ------------------------------------------------------------------------------------------------
+    def _put(self, kind: Kind, key: _ObjectKey, body: Json) -> None:
+        if kind == "Pod":
+            self._remove(kind, key)
+            self._pods_by_owner.setdefault(owner_uid(body), {})[key[1]] = body
+        self._stores[kind].objects[key] = body
+
+    def _remove(self, kind: Kind, key: _ObjectKey) -> None:
+        old = self._stores[kind].objects.pop(key, None)
+        if old is None or kind != "Pod":
+            return
+        owned = self._pods_by_owner.get(owner_uid(old), {})
+        owned.pop(key[1], None)
+        if not owned:
+            self._pods_by_owner.pop(owner_uid(old), None)
+
+    def _jobs_of(self, kind: Kind, body: Json) -> set[JobKey]:
+        namespace, name = _key(body)
+        if kind == "TrainingJob":
+            return {JobKey(namespace, name)}
+        if kind == "Pod":
+            job = (body["metadata"].get("labels") or {}).get(names.LABEL_JOB)
+            return {JobKey(namespace, job)} if job else set()
+        return {JobKey(*key) for key, job in self._stores["TrainingJob"].objects.items() if domain_of(job) == name}
+
+
+def uid_of(body: Json) -> str:
+    """The uid of an object."""
+    return str(body["metadata"].get("uid", ""))
+
+
+def owner_uid(pod: Json) -> str:
+    """The uid of the TrainingJob that owns `pod`; empty: none does."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return next((str(o.get("uid", "")) for o in owners if o.get("kind") == "TrainingJob" and o.get("controller")), "")
+
+
+def domain_of(job: Json) -> str:
+    """The name of the PowerDomain of `job`."""
+    energy = (job.get("spec") or {}).get("energy") or {}
+    return str(energy.get("powerDomain") or names.DEFAULT_POWER_DOMAIN)
+
+
+def _slim(kind: Kind, body: Json) -> Json:
+    """`body` without what nobody reads: thousands of pods must fit. Neither who wrote which field, nor a pod's spec
+    but for its node."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    if kind != "Pod":
+        return {**body, "metadata": metadata}
+    metadata.pop("annotations", None)
+    node = (body.get("spec") or {}).get("nodeName")
+    return {"metadata": metadata, "spec": {"nodeName": node} if node else {}, "status": body.get("status") or {}}
+
+
+def _key(body: Json) -> _ObjectKey:
+    metadata = body["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]
+
+
+def _version(body: Json) -> int:
+    # Comparable since Kubernetes 1.35 (KEP-5504), and before that because etcd counts revisions.
+    return int(body["metadata"].get("resourceVersion") or 0)

@@ -1,0 +1,192 @@
+"""Asks the supervisor that speaks for each group how far it is: one address a job, no two at the same moment.
+
+Whether a group moves is judged by its answers alone, on the operator's own monotonic clock: while nobody can be asked,
+no time passes for it, so that a lost network is never taken for a hanging training.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from wattrain_api import names
+from wattrain_operator.cluster.cache import JobKey, Json
+from wattrain_operator.cluster.client import ApiError, Client
+from wattrain_operator.core.observed import Report, Role
+from wattrain_operator.wire import to_report, with_last_word
+
+TIMEOUT_SECONDS = 5.0
+TICK_SECONDS = 0.25
+AT_ONCE = 32
+LONGEST_ANSWER_BYTES = 512 * 1024
+Fetch = Callable[["Speaker"], Awaitable[bytes]]
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """The pod that speaks for a group."""
+
+    uid: str
+    namespace: str
+    pod: str
+    address: str
+    """Its IP address; empty: it has none yet."""
+    role: Role
+    attempt: int
+
+
+@dataclass
+class _Listened:
+    speaker: Speaker
+    due_at: float
+    progress: Json | None = None
+    place: tuple[object, ...] = ()
+    changed_at: float = 0.0
+    answered_at: float = 0.0
+    closed: bool = False
+    asking: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class ProgressPoller:
+    """Remembers what every group said last."""
+
+    def __init__(
+        self, fetch: Fetch, interval_seconds: float, clock: Callable[[], float], tell: Callable[[JobKey], None]
+    ) -> None:
+        """`fetch` gets /v1/progress of a speaker; `tell` is called with every job that there is news of."""
+        self._fetch, self._interval, self._clock, self._tell = fetch, interval_seconds, clock, tell
+        self._listened: dict[JobKey, _Listened] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self.outcomes: Counter[str] = Counter()
+
+    def listen(self, key: JobKey, speaker: Speaker) -> None:
+        """From now on `speaker` speaks for the job; another pod than before starts anew, and is asked at once."""
+        old = self._listened.get(key)
+        if old is None or old.speaker.uid != speaker.uid:
+            self._drop(old)
+            self._listened[key] = _Listened(speaker, due_at=self._clock())
+        else:
+            old.speaker = speaker
+
+    def close_with(self, key: JobKey, uid: str, word: Json) -> None:
+        """The pod with that uid has ended, and left `word`: what it did after its last answer."""
+        listened = self._listened.get(key)
+        if listened is None or listened.speaker.uid != uid or listened.closed:
+            return
+        listened.closed = True
+        if listened.progress is not None:
+            self._take(listened, with_last_word(listened.progress, word))
+
+    def forget(self, key: JobKey) -> None:
+        """The job is over or gone."""
+        self._drop(self._listened.pop(key, None))
+
+    def report(self, key: JobKey) -> Report | None:
+        """What the group said last, in the core's words; None: nothing yet, or nothing that makes sense."""
+        listened = self._listened.get(key)
+        if listened is None or listened.progress is None:
+            return None
+        unchanged = listened.answered_at - listened.changed_at
+        return to_report(listened.progress, listened.speaker.role, listened.speaker.attempt, unchanged)
+
+    async def run(self) -> None:
+        """Ask, for ever."""
+        try:
+            while True:
+                self.ask_due()
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            for listened in list(self._listened.values()):
+                self._drop(listened)
+
+    def ask_due(self) -> None:
+        """Start to ask everyone whose time has come."""
+        now = self._clock()
+        for key, listened in self._listened.items():
+            idle = listened.asking is None or listened.asking.done()
+            if listened.due_at <= now and idle and listened.speaker.address and not listened.closed:
+                listened.due_at = now + self._interval * random.uniform(0.9, 1.1)
+                listened.asking = asyncio.create_task(self._ask(key, listened))
+
+    async def _ask(self, key: JobKey, listened: _Listened) -> None:
+        async with self._room:
+            outcome = "answered"
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    progress = parse(await self._fetch(listened.speaker))
+            except (TimeoutError, ApiError, aiohttp.ClientError, OSError):
+                outcome = "unreachable"
+            except ValueError:
+                outcome = "unreadable"
+            self.outcomes[outcome] += 1
+            if outcome == "answered" and not listened.closed:
+                self._take(listened, progress)
+                self._tell(key)
+
+    def _take(self, listened: _Listened, progress: Json) -> None:
+        now = self._clock()
+        place = tuple(progress.get(name) for name in ("attempt", "generation", "phase", "step"))
+        if listened.progress is None or place != listened.place:
+            listened.place, listened.changed_at = place, now
+        listened.progress, listened.answered_at = progress, now
+
+    @staticmethod
+    def _drop(listened: _Listened | None) -> None:
+        if listened is not None and listened.asking is not None:
+            listened.asking.cancel()
+
+
+def parse(body: bytes) -> Json:
+    """An answer of /v1/progress. ValueError where it is none: whoever answers may be a user's own program."""
+    try:
+        progress = json.loads(body)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(progress, dict):
+        raise ValueError("not a JSON object")
+    return progress
+
+
+class DirectFetch:
+    """Asks pods at their own addresses."""
+
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE), auto_decompress=False)
+
+    async def __call__(self, speaker: Speaker) -> bytes:
+        """GET /v1/progress."""
+        host = f"[{speaker.address}]" if ":" in speaker.address else speaker.address
+        url = f"http://{host}:{names.DEFAULT_WORKER_PORT}{names.PATH_PROGRESS}"
+        async with self._session.get(url, allow_redirects=False) as response:
+            if response.status != 200:
+                raise ValueError(f"HTTP {response.status}")
+            body = await response.content.read(LONGEST_ANSWER_BYTES)
+            while not response.content.at_eof() and len(body) < LONGEST_ANSWER_BYTES:
+                body += await response.content.read(LONGEST_ANSWER_BYTES - len(body))
+            return body
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+class ProxyFetch:
+    """Asks pods through the API server, for an operator that cannot reach their addresses."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def __call__(self, speaker: Speaker) -> bytes:
+        """GET /v1/progress."""
+        return await self._client.proxy(
+            speaker.namespace, speaker.pod, names.DEFAULT_WORKER_PORT, names.PATH_PROGRESS, TIMEOUT_SECONDS
+        )
+
+    async def close(self) -> None:
+        """Nothing is open: the client is another's."""

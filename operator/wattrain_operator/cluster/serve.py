@@ -1,0 +1,136 @@
+"""The operator's process, from the first line of its log to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from wattrain_operator.cluster import figures, handlers
+from wattrain_operator.cluster.client import Client
+from wattrain_operator.cluster.health import Health, Servers
+from wattrain_operator.cluster.leader import Leader, LeadershipLostError
+from wattrain_operator.cluster.login import NoClusterError, load_configuration
+from wattrain_operator.cluster.settings import InvalidSettingsError, OperatorSettings
+from wattrain_operator.cluster.shell import Shell
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
+HOST = "0.0.0.0"  # probes and Prometheus come from outside the pod
+logger = logging.getLogger("wattrain_operator")
+
+
+def main(environment: Mapping[str, str] = os.environ) -> int:
+    """Run the operator until SIGTERM or SIGINT. Exit code: 0 stopped, 1 failed or not leading any more, 2 bad input."""
+    _configure_logging()
+    try:
+        return asyncio.run(_serve(OperatorSettings.from_environment(environment)))
+    except InvalidSettingsError as error:
+        return _refuse(error.problems)
+    except NoClusterError as error:
+        return _refuse([str(error)])
+    except KeyboardInterrupt:
+        return EXIT_OK
+
+
+async def _serve(settings: OperatorSettings) -> int:
+    configuration = await load_configuration()
+    client = Client(configuration)
+    identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    leader = Leader(client, settings.operator_namespace, settings.lease_name, identity, time.monotonic)
+    shell = Shell(client, settings, identity, lambda: leader.leads)
+    health = Health(settings.resync_seconds)
+
+    async def metrics_page() -> bytes:
+        return await figures.page(shell, leads=leader.leads, loop_lag_seconds=health.loop_lag_seconds)
+
+    servers = Servers(health, metrics_page)
+    stop = asyncio.Event()
+    _heed_signals(stop)
+    measuring = asyncio.create_task(health.measure(), name="loop lag")
+    try:
+        await servers.start(HOST, settings.health_port, settings.metrics_port)
+        logger.info("probes on port %d, metrics on port %d", *servers.ports)
+        if not await _acquire(leader, stop):
+            await leader.release()
+            return EXIT_OK
+        health.begin(shell)
+        return await _lead(leader, shell, servers, settings, stop)
+    except OSError as error:
+        return _refuse([f"ports {settings.health_port} and {settings.metrics_port} cannot be listened on: {error}"])
+    finally:
+        measuring.cancel()
+        await servers.stop()
+        await shell.close()
+        await client.close()
+
+
+async def _lead(leader: Leader, shell: Shell, servers: Servers, settings: OperatorSettings, stop: asyncio.Event) -> int:
+    """Work until told to stop. What writes ends first, then the Lease is given away, then the watches end."""
+    watching = asyncio.create_task(
+        # kopf puts its own signal handlers in place, which would end the watches first
+        handlers.watch(shell.client.configuration, settings.namespaces, shell.take, lambda: _heed_signals(stop)),
+        name="watches",
+    )
+    keeping = asyncio.create_task(leader.keep(), name="lease")
+    working = asyncio.create_task(shell.run(), name="passes")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait({watching, keeping, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    lost = [task for task in done if task is not stopping]
+    for task in lost:
+        error = task.exception() if not task.cancelled() else None
+        logger.error("%s ended: %r", task.get_name(), error or "unexpectedly")
+    if any(isinstance(task.exception(), LeadershipLostError) for task in lost if not task.cancelled()):
+        logging.shutdown()
+        os._exit(EXIT_FAILED)  # another may lead already: not even a tidy end may write anything more
+    await _cancel(working)
+    await _cancel(keeping)
+    await leader.release()
+    await servers.stop()
+    stopping.cancel()
+    await _cancel(watching)  # asked to stop, kopf would first wait five seconds for tasks that are not its own
+    return EXIT_FAILED if lost else EXIT_OK
+
+
+async def _acquire(leader: Leader, stop: asyncio.Event) -> bool:
+    """Wait until this process leads. False: it was told to stop before."""
+    acquiring, stopping = asyncio.create_task(leader.acquire()), asyncio.create_task(stop.wait())
+    await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    leads = acquiring.done() and not stop.is_set()
+    if acquiring.done():
+        acquiring.result()  # a defect, if it raised
+    await _cancel(acquiring)
+    stopping.cancel()
+    return leads
+
+
+def _heed_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task
+
+
+def _configure_logging() -> None:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def _refuse(problems: list[str]) -> int:
+    for problem in problems:
+        sys.stderr.write(f"error: {problem}\n")
+    return EXIT_BAD_INPUT

@@ -1,0 +1,143 @@
+"""The operator while it leads: watches and LISTs feed the cache, the queue feeds passes, passes write."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from prometheus_client import Histogram
+
+from wattrain_api import metrics, names
+from wattrain_operator.cluster.apply import Applier
+from wattrain_operator.cluster.cache import KINDS, Cache, Json, Kind
+from wattrain_operator.cluster.client import (
+    PODS,
+    POWER_DOMAINS,
+    TRAINING_JOBS,
+    ApiError,
+    Client,
+    ForbiddenError,
+    NotFoundError,
+    Resource,
+)
+from wattrain_operator.cluster.events import EventRecorder
+from wattrain_operator.cluster.progress import DirectFetch, ProgressPoller, ProxyFetch
+from wattrain_operator.cluster.reconcile import Reconciler
+from wattrain_operator.cluster.refusals import NotYetError
+from wattrain_operator.cluster.settings import OperatorSettings
+from wattrain_operator.cluster.workqueue import WorkQueue
+
+WORKERS = 32
+"""Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
+LIST_RETRY_SECONDS = 2.0
+_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_RESOURCES: dict[Kind, Resource] = {"TrainingJob": TRAINING_JOBS, "Pod": PODS, "PowerDomain": POWER_DOMAINS}
+logger = logging.getLogger(__name__)
+
+
+class Shell:
+    """Everything between the API server and the core, in one event loop."""
+
+    def __init__(
+        self, client: Client, settings: OperatorSettings, identity: str, may_write: Callable[[], bool]
+    ) -> None:
+        """`may_write` says whether this process still leads."""
+        self.client, self._settings, self._may_write = client, settings, may_write
+        self.cache = Cache()
+        self.queue = WorkQueue(time.monotonic)
+        self._fetch = DirectFetch() if settings.reach == "direct" else ProxyFetch(client)
+        self.progress = ProgressPoller(self._fetch, settings.progress_interval_seconds, time.monotonic, self.queue.add)
+        applier = Applier(client, self.cache, settings, network_policy=settings.network_policy)
+        self._reconciler = Reconciler(
+            client, self.cache, applier, self.progress, EventRecorder(client, identity),
+            settings.status_interval_seconds, time.monotonic,
+        )  # fmt: skip
+        self.outcomes: Counter[str] = Counter()
+        self.durations = Histogram(
+            metrics.RECONCILE_SECONDS.name, metrics.RECONCILE_SECONDS.help, registry=None, buckets=_BUCKETS_SECONDS
+        )
+        self.listed_at: dict[Kind, float] = {}
+        self.heard_at: dict[Kind, float] = {}
+        self.deaf_resyncs: Counter[Kind] = Counter()
+        """How many LISTs in a row found what the watch should have told since the one before."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await self.resync()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._resync_for_ever())
+            tasks.create_task(self.progress.run())
+            for _ in range(WORKERS):
+                tasks.create_task(self._work())
+
+    async def close(self) -> None:
+        """Close connections to workers."""
+        if self._fetch is not None:
+            await self._fetch.close()
+
+    def take(self, kind: Kind, body: Json, deleted: bool) -> None:
+        """Take in an event of a watch."""
+        self.heard_at[kind] = time.monotonic()
+        for key in self.cache.apply(kind, body, deleted=deleted, from_watch=True):
+            self.queue.add(key)
+
+    async def resync(self) -> None:
+        """LIST everything, and have every job looked at that the cache was wrong about. Tries until it succeeds."""
+        for kind in KINDS:
+            while not await self._list(kind):
+                await asyncio.sleep(LIST_RETRY_SECONDS * random.uniform(0.5, 1.5))
+
+    async def _list(self, kind: Kind) -> bool:
+        selector = names.LABEL_JOB if kind == "Pod" else ""
+        spaces = self._settings.namespaces if kind != "PowerDomain" else ()
+        missed = self.cache.unconfirmed(kind)
+        try:
+            for space in spaces or ("",):
+                items, version = await self.client.list_all(_RESOURCES[kind], space, selector)
+                for key in self.cache.replace(kind, items, version, {space} if space else None):
+                    self.queue.add(key)
+        except NotFoundError:
+            logger.error("the API server knows no %s: install the definitions in manifests/crd, or the chart", kind)
+            return False
+        except ForbiddenError as error:
+            logger.error("listing %s is forbidden: give the operator the role of the chart: %s", kind, error.message)
+            return False
+        except ApiError as error:
+            logger.warning("listing %s failed: %s", kind, error)
+            return False
+        self.deaf_resyncs[kind] = self.deaf_resyncs[kind] + 1 if missed and kind in self.listed_at else 0
+        self.listed_at[kind] = time.monotonic()
+        return True
+
+    async def _resync_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.85, 1.15))
+            await self.resync()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            began, outcome = time.monotonic(), "done"
+            if not self._may_write():
+                self.queue.retry(key, 1.0)
+                continue
+            try:
+                self.queue.done(key, await self._reconciler.reconcile(key))
+            except NotYetError as error:
+                outcome = "retry"
+                pause = self.queue.retry(key, at_most_seconds=error.longest_pause_seconds)
+                logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
+            except ApiError as error:
+                outcome = "retry"
+                pause = self.queue.retry(key, error.retry_after_seconds or 0.0)
+                logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
+            except Exception:
+                outcome = "crash"
+                pause = self.queue.retry(key)
+                logger.exception("job %s/%s: a defect; again in %.1f s", *key, pause)
+            self.outcomes[outcome] += 1
+            self.durations.observe(time.monotonic() - began)

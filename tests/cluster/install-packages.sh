@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that a real node of the test cluster is made of, and nothing else:
+#   containerd, runc             run the containers
+#   containernetworking-plugins  connect pods to the network
+#   iproute2, iptables           addresses, routes, and kube-proxy's rules
+#   conntrack                    kube-proxy forgets connections with it
+#   util-linux, openssl          namespaces and certificates
+# No service is started or enabled: the tests run their own containerd, in namespaces of its own.
+set -euo pipefail
+
+packages=(containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if [ "${#missing[@]}" -eq 0 ]; then
+  echo "Everything is installed: ${packages[*]}"
+  exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "Installing ${missing[*]} needs root: sudo $0" >&2
+  exit 77
+fi
+
+# Debian starts a service right after its installation, unless this program says no.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+echo "Installing ${missing[*]}"
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" > /dev/null

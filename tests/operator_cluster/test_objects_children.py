@@ -1,0 +1,256 @@
+"""What the core is told about pods, from pods as an API server shows them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattrain_api.reasons import meaning_of_exit
+from wattrain_operator.cluster.objects import child_of
+from wattrain_operator.core.restarts import first_cause
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+METER = {"component": "cpu", "source": "model", "watts": 3.0, "joules": 44.0, "lowJoules": 15.0, "highJoules": 97.0}
+WORD = {
+    "version": 1, "exitCode": 75, "generation": 2, "step": 120, "phase": "training", "checkpointStep": 100,
+    "cause": {"rank": 1, "node": "b", "reason": "PeerLost", "exitCode": 75, "lastLine": "gone", "step": 119},
+    "energy": [METER],
+}  # fmt: skip
+
+
+def pod_with(phase, container=None, name="digits-2-1", init=None, metadata=None, conditions=(), **status):
+    """A pod whose worker's state is `container` and whose init container's is `init`."""
+    shown = {"phase": phase, "conditions": list(conditions), **status}
+    if container is not None:
+        shown["containerStatuses"] = [{"name": "worker", "state": container, "ready": False, "restartCount": 0}]
+    if init is not None:
+        shown["initContainerStatuses"] = [{"name": "supervisor", "state": init}]
+    return {
+        "metadata": {"name": name, "uid": "u-1", "namespace": "team", **(metadata or {})},
+        "spec": {"nodeName": "node-7"},
+        "status": shown,
+    }
+
+
+def terminated(exit_code, message="", reason="Error", **more):
+    return {"terminated": {"exitCode": exit_code, "reason": reason, "message": message, **more}}
+
+
+def condition(kind, status, reason="", message=""):
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def ended(*args, **kwargs):
+    return child_of(pod_with("Failed", *args, **kwargs), NOW).last_word
+
+
+# --- Who it is, and whether it runs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "attempt", "rank"),
+    [
+        ("digits-2-1", "worker", 2, 1),
+        ("a-1-2-10-31", "worker", 10, 31),
+        ("digits-prepare-3", "prepare", 3, 0),
+        ("x-prepare-3-0", "worker", 3, 0),
+        ("3-prepare-4", "prepare", 4, 0),
+        ("digits-mine", "worker", 0, 0),
+    ],
+)
+def test_the_name_says_who_it_is_whatever_the_labels_say(name, role, attempt, rank):
+    labels = {"wattrain.dev/role": "prepare", "wattrain.dev/attempt": "77", "wattrain.dev/worker-index": "no"}
+    child = child_of(pod_with("Pending", name=name, metadata={"labels": labels}), NOW)
+    assert (child.role, child.attempt, child.rank, child.uid) == (role, attempt, rank, "u-1")
+
+
+@pytest.mark.parametrize(
+    ("phase", "seen"),
+    [("Pending", "Pending"), ("Running", "Running"), ("Unknown", "Running"), ("Succeeded", "Succeeded")],
+)
+def test_a_pod_whose_node_does_not_answer_counts_as_running(phase, seen):
+    assert child_of(pod_with(phase), NOW).phase == seen
+
+
+def test_a_pod_that_has_just_been_created_has_no_status():
+    pod = pod_with("Pending")
+    for status in (None, {}):
+        child = child_of({**pod, "status": status}, NOW)
+        assert (child.phase, child.ready, child.last_word) == ("Pending", False, None)
+
+
+def test_it_is_ready_when_its_supervisor_answers_and_not_when_it_has_ended():
+    ready = [condition("Ready", "True")]
+    running = child_of(pod_with("Running", {"running": {}}, conditions=ready), NOW)
+    assert (running.ready, running.message) == (True, "")
+    silent = child_of(pod_with("Running", {"running": {}}, conditions=[condition("Ready", "False")]), NOW)
+    assert (silent.ready, silent.message) == (False, "its supervisor does not answer yet")
+    assert not child_of(pod_with("Failed", terminated(1), conditions=ready), NOW).ready
+
+
+def test_how_long_it_has_been_asked_to_end_counts_from_the_question_not_from_the_deadline():
+    metadata = {"deletionTimestamp": "2026-11-24T12:00:50Z", "deletionGracePeriodSeconds": 60}
+    assert child_of(pod_with("Running", metadata=metadata), NOW).terminating_seconds == 10.0
+    assert child_of(pod_with("Running"), NOW).terminating_seconds is None
+    late = {"deletionTimestamp": "2026-11-24T11:00:00Z", "deletionGracePeriodSeconds": 0}
+    assert child_of(pod_with("Running", metadata=late), NOW).terminating_seconds == 3600.0
+
+
+# --- What it waits for ------------------------------------------------------------------------------------------
+
+WAITS = {
+    "no node": (
+        pod_with("Pending", conditions=[
+            condition("PodScheduled", "False", "Unschedulable", "0/3 nodes are available: 3 Insufficient cpu.")
+        ]),
+        "Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.",
+    ),
+    "no image": (
+        pod_with("Pending", {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}),
+        'ImagePullBackOff: Back-off pulling image "nope:1"',
+    ),
+    "no image of the init container": (
+        pod_with("Pending", {"waiting": {"reason": "PodInitializing"}},
+                 init={"waiting": {"reason": "ErrImagePull", "message": "not found\n"}}),
+        "ErrImagePull: not found",
+    ),
+    "a missing ConfigMap": (
+        pod_with("Pending", {"waiting": {"reason": "CreateContainerConfigError", "message": 'no configmap "x"'}}),
+        'CreateContainerConfigError: no configmap "x"',
+    ),
+    "its start": (pod_with("Pending", {"waiting": {"reason": "ContainerCreating"}}), "ContainerCreating"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_a_pending_pod_says_what_it_waits_for(what):
+    pod, message = WAITS[what]
+    assert child_of(pod, NOW).message == message
+
+
+# --- How it ended -----------------------------------------------------------------------------------------------
+
+
+def test_the_last_word_of_the_supervisor_is_believed():
+    word = ended(terminated(75, json.dumps(WORD)))
+    assert (word.exit_code, word.step, word.disruption) == (75, 120, False)
+    assert (word.failure.rank, word.failure.reason, word.failure.node) == (1, "PeerLost", "b")
+    assert word.energy[0].joules == 44.0
+
+
+def test_success_has_no_failure():
+    result = {**WORD, "exitCode": 0, "test": {"accuracy": 0.97}, "model": {"path": "/wattrain/digits/model"}}
+    child = child_of(pod_with("Succeeded", terminated(0, json.dumps(result), "Completed")), NOW)
+    assert (child.last_word.exit_code, child.last_word.failure) == (0, None)
+    assert (child.last_word.test.accuracy, child.last_word.model_uri) == (0.97, "/wattrain/digits/model")
+
+
+def test_a_supervisor_that_was_killed_leaves_the_last_line_of_its_log():
+    word = ended(terminated(137, "step 1\nstep 2 \x1b[31mloss\n\n"))
+    assert (word.failure.reason, word.failure.last_line, word.failure.node) == ("Killed", "step 2  [31mloss", "node-7")
+    assert meaning_of_exit(word.exit_code).counted
+
+
+def test_a_supervisor_killed_without_a_word_leaves_its_exit_code():
+    word = ended(terminated(139))
+    assert (word.exit_code, word.failure.reason, word.failure.last_line) == (139, "Crashed", "")
+
+
+def test_memory_used_up_is_told_as_that_whoever_was_killed():
+    whole = ended(terminated(137, "", "OOMKilled")).failure
+    assert whole.reason == "OutOfMemory"
+    assert "workers.resources.limits.memory" in whole.last_line
+    cause = {"rank": 3, "node": "b", "reason": "Killed", "exitCode": -9, "lastLine": "step 7", "step": 7}
+    rank = ended(terminated(137, json.dumps({**WORD, "exitCode": 137, "cause": cause}), "OOMKilled")).failure
+    assert (rank.reason, rank.rank, rank.last_line, rank.step) == ("OutOfMemory", 3, "step 7", 7)
+
+
+def test_memory_that_a_helper_used_up_does_not_hide_the_programs_own_error():
+    cause = {"rank": 0, "reason": "BadData", "exitCode": 65, "lastLine": "no column x", "step": 0}
+    failure = ended(terminated(65, json.dumps({**WORD, "cause": cause}), "OOMKilled")).failure
+    assert (failure.reason, failure.last_line) == ("BadData", "no column x")
+
+
+def test_a_python_that_the_image_lacks_is_named():
+    message = 'failed to create containerd task: exec: "python3": executable file not found in $PATH'
+    failure = ended(terminated(128, message, "StartError")).failure
+    assert failure.last_line == f"StartError: {message}"
+
+
+def test_an_init_container_that_failed_decides_the_end():
+    word = ended({"waiting": {"reason": "PodInitializing"}}, init=terminated(1, "cp: cannot stat 'x'"))
+    assert (word.exit_code, word.failure.last_line) == (1, "cp: cannot stat 'x'")
+
+
+EVICTED = condition("DisruptionTarget", "True", "EvictionByEvictionAPI", "Eviction API: evicting")
+DISRUPTIONS = {
+    "evicted": pod_with("Failed", terminated(143, json.dumps(WORD)), conditions=[EVICTED]),
+    "preempted": pod_with("Failed", terminated(137), conditions=[
+        condition("DisruptionTarget", "True", "PreemptionByScheduler", "to accommodate a higher priority pod")
+    ]),
+    "under pressure": pod_with("Failed", reason="Evicted", message="The node was low on resource: memory.", conditions=[
+        condition("DisruptionTarget", "True", "TerminationByKubelet", "The node was low on resource: memory.")
+    ]),
+    "not taken": pod_with("Failed", reason="OutOfcpu", message="Node didn't have enough resource: cpu"),
+    "node shut down": pod_with("Failed", terminated(143), reason="Terminated", message="Pod was terminated"),
+    "node lost": pod_with("Failed", reason="NodeLost", message="Node which was running pod is unresponsive"),
+    "deleted": pod_with("Failed", terminated(137), metadata={
+        "deletionTimestamp": "2026-11-24T12:01:00Z", "deletionGracePeriodSeconds": 60
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DISRUPTIONS)
+def test_what_the_program_is_not_to_blame_for_is_a_disruption(what):
+    child = child_of(DISRUPTIONS[what], NOW)
+    failure, meaning = first_cause([child])
+    assert (meaning.reason, meaning.counted, meaning.permanent) == ("WorkerLost", False, False)
+    assert (failure.reason, failure.node, failure.rank) == ("WorkerLost", "node-7", 1)
+    assert failure.last_line
+
+
+def test_an_evicted_worker_keeps_what_its_supervisor_said_of_energy_and_step():
+    word = child_of(DISRUPTIONS["evicted"], NOW).last_word
+    assert (word.step, word.failure.step, word.energy[0].joules) == (120, 120, 44.0)
+    assert word.failure.last_line == "EvictionByEvictionAPI: Eviction API: evicting"
+
+
+def test_a_pod_that_fills_its_own_volume_is_to_blame_though_it_is_evicted():
+    message = 'Usage of EmptyDir volume "storage" exceeds the limit "10Gi".'
+    child = child_of(pod_with("Failed", reason="Evicted", message=message), NOW)
+    failure, meaning = first_cause([child])
+    assert (meaning.counted, failure.last_line) == (True, f"Evicted: {message}")
+
+
+def test_a_condition_that_is_not_true_disrupts_nothing():
+    child = child_of(pod_with("Failed", terminated(70), conditions=[{**EVICTED, "status": "False"}]), NOW)
+    assert not child.last_word.disruption
+
+
+def test_who_finished_before_the_disruption_has_finished():
+    child = child_of(pod_with("Succeeded", terminated(0, "", "Completed"), conditions=[EVICTED]), NOW)
+    assert (child.last_word.exit_code, child.last_word.failure, child.last_word.disruption) == (0, None, False)
+
+
+@given(
+    message=st.text(max_size=4096) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")) | st.just("[" * 4096),
+    exit_code=st.integers(1, 255),
+    reason=st.sampled_from(["Error", "OOMKilled", "StartError", "", "\u202e\n"]),
+)
+def test_whatever_a_container_leaves_becomes_one_harmless_line(message, exit_code, reason):
+    word = ended(terminated(exit_code, message, reason))
+    assert word.exit_code == exit_code
+    assert word.failure is None or word.failure.last_line.isprintable()
+    assert word.failure is None or len(word.failure.last_line) <= 1024
+
+
+def test_reading_a_pod_changes_nothing_in_it():
+    for pod, _ in WAITS.values():
+        before = copy.deepcopy(pod)
+        child_of(pod, NOW)
+        assert pod == before

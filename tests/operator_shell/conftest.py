@@ -1,0 +1,220 @@
+"""The operator's shell in this process, against a real API server. Pods have no node: a test plays their life."""
+
+import asyncio
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.controlplane import ControlPlane
+from harness.unavailable import UnavailableError
+from kubernetes.aio import config
+from kubernetes.aio.client.configuration import Configuration
+
+from wattrain_operator.cluster import handlers
+from wattrain_operator.cluster.client import EVENTS, PODS, SERVICES, TRAINING_JOBS, Client, NotFoundError, Resource
+from wattrain_operator.cluster.settings import OperatorSettings
+from wattrain_operator.cluster.shell import Shell
+
+Json = dict[str, Any]
+WRITES = ("create", "update", "delete", "patch")
+SPEC: Json = {
+    "recipe": {"name": "logistic-regression"},
+    "data": {"source": {"builtin": "digits"}},
+    "training": {"epochs": 1, "batchSize": 32},
+    "workers": {"replicas": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    """A control plane without nodes."""
+    with tempfile.TemporaryDirectory(prefix="wattrain-", ignore_cleanup_errors=True) as folder:
+        try:
+            made = ControlPlane(Path(folder, "plane"))
+            made.__enter__()
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def namespace(plane) -> Iterator[str]:
+    with contextlib.suppress(ConnectionError), plane.namespace() as name:  # a test may have killed the API server
+        yield name
+
+
+class Died(BaseException):
+    """The operator's process has ended: nothing catches it."""
+
+
+class MortalClient(Client):
+    """A client whose process dies as soon as its `lives`-th write has been answered."""
+
+    def __init__(self, configuration: Configuration, lives: int | None = None) -> None:
+        super().__init__(configuration)
+        self.lives = lives
+        self.written: list[str] = []
+        self.dead = asyncio.Event()
+
+    async def _send(self, verb: str, resource: Resource, path: str, body: Any, timeout_seconds: float) -> bytes:
+        if self.dead.is_set():
+            raise Died
+        answer = await super()._send(verb, resource, path, body, timeout_seconds)
+        if verb in WRITES:
+            self.written.append(f"{verb} {resource.plural}")
+            if self.lives is not None and len(self.written) >= self.lives:
+                self.dead.set()
+        if self.dead.is_set():
+            raise Died
+        return answer
+
+
+class Cluster:
+    """One namespace of the control plane, as a test sees it."""
+
+    def __init__(self, configuration: Callable[[], Awaitable[Configuration]], client: Client, namespace: str) -> None:
+        self.configuration, self.client, self.namespace = configuration, client, namespace
+
+    async def apply(self, name: str, spec: Json | None = None) -> Json:
+        body = {"apiVersion": "wattrain.dev/v1alpha1", "kind": "TrainingJob"}
+        body |= {"metadata": {"name": name, "namespace": self.namespace}, "spec": spec or SPEC}
+        return await self.client.create(TRAINING_JOBS, self.namespace, body)
+
+    async def job(self, name: str) -> Json:
+        return await self.client.get(TRAINING_JOBS, self.namespace, name)
+
+    async def status(self, name: str) -> Json:
+        return (await self.job(name)).get("status") or {}
+
+    async def pods(self) -> list[Json]:
+        return (await self.client.list_all(PODS, self.namespace))[0]
+
+    async def events(self) -> list[Json]:
+        found = (await self.client.list_all(EVENTS, self.namespace))[0]
+        return [event for event in found if event["regarding"]["kind"] == "TrainingJob"]
+
+    async def services(self) -> list[Json]:
+        return (await self.client.list_all(SERVICES, self.namespace))[0]
+
+    async def set_pod(self, pod: Json, status: Json) -> None:
+        """Play the kubelet."""
+        current = await self.client.get(PODS, self.namespace, pod["metadata"]["name"])
+        del current["metadata"]["resourceVersion"]  # the scheduler writes too
+        await self.client.update(PODS, {**current, "status": {**current.get("status", {}), **status}}, "status")
+
+    async def run_pod(self, pod: Json) -> None:
+        await self.set_pod(pod, {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
+
+    async def end_pod(self, pod: Json, exit_code: int = 0, word: Json | None = None) -> None:
+        ended = {"exitCode": exit_code, "message": json.dumps(word) if word else ""}
+        container = {"name": "worker", "image": "i", "imageID": "i", "restartCount": 0, "ready": False}
+        phase = "Failed" if exit_code else "Succeeded"
+        status = {
+            "phase": phase,
+            "conditions": [],
+            "containerStatuses": [{**container, "state": {"terminated": ended}}],
+        }
+        await self.set_pod(pod, status)
+
+    async def delete_pod(self, pod: Json) -> None:
+        metadata = pod["metadata"]
+        await self.client.delete(PODS, self.namespace, metadata["name"], metadata["uid"])
+
+    async def delete_job(self, job: Json) -> None:
+        await self.client.delete(TRAINING_JOBS, self.namespace, job["metadata"]["name"], job["metadata"]["uid"])
+
+    @contextlib.asynccontextmanager
+    async def playing(self) -> AsyncIterator[None]:
+        """Every pod runs as soon as it is there, and succeeds as soon as its whole group runs."""
+        task = asyncio.create_task(self._play())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _play(self) -> None:
+        while True:
+            pods = [pod for pod in await self.pods() if not pod["metadata"].get("deletionTimestamp")]
+            for pod in pods:
+                with contextlib.suppress(NotFoundError):
+                    await self._step(pod, pods)
+            await asyncio.sleep(0.05)
+
+    async def _step(self, pod: Json, pods: list[Json]) -> None:
+        phase, job = pod["status"]["phase"], pod["metadata"]["labels"]["wattrain.dev/job"]
+        if phase == "Pending":
+            await self.run_pod(pod)
+        elif phase == "Running" and (await self.status(job)).get("state") in ("Running", "Complete"):
+            await self.end_pod(pod, 0, {"version": 1, "exitCode": 0, "step": 7})
+
+    @contextlib.asynccontextmanager
+    async def operator(self, *, lives: int | None = None, **changes: Any) -> AsyncIterator[Shell]:
+        """The operator at work in this namespace, with kopf's watches; without election and servers."""
+        client = MortalClient(await self.configuration(), lives)
+        chosen = {"resync_seconds": 3600.0, "status_interval_seconds": 0.0, **changes}
+        settings = OperatorSettings("worker:1", "worker:1", namespaces=(self.namespace,), **chosen)
+        shell = Shell(client, settings, "test", lambda: not client.dead.is_set())
+        working = asyncio.create_task(shell.run())
+        self.watch(shell)
+        try:
+            yield shell
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            await self.unwatch()
+            await shell.close()
+            await client.close()
+
+    def watch(self, shell: Shell) -> None:
+        """Start kopf's watches, which begin with LISTs of their own."""
+        watching = handlers.watch(shell.client.configuration, [self.namespace], shell.take, lambda: None)
+        self._watching = asyncio.create_task(watching)
+
+    async def unwatch(self) -> None:
+        """End kopf's watches."""
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+
+
+@pytest.fixture
+def scenario(plane, namespace) -> Callable[[Callable[[Cluster], Awaitable[None]]], None]:
+    """Runs a coroutine function that gets a Cluster, in an event loop of its own."""
+
+    async def configuration() -> Configuration:
+        made = Configuration()
+        await config.load_kube_config(config_file=str(plane.kubeconfig), client_configuration=made)
+        return made
+
+    async def main(story: Callable[[Cluster], Awaitable[None]]) -> None:
+        client = Client(await configuration())
+        try:
+            async with asyncio.timeout(240):
+                await story(Cluster(configuration, client, namespace))
+        finally:
+            await client.close()
+            await asyncio.sleep(0.2)  # aiohttp's connections end by TLS's rules after they are closed
+
+    return lambda story: asyncio.run(main(story))
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+    """Wait until `holds` answers yes."""
+    deadline = time.monotonic() + seconds
+    while not await holds():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture(name="until")
+def _until() -> Callable[..., Awaitable[None]]:
+    return until

@@ -1,0 +1,116 @@
+"""What the operator believes, when watches, its own writes and LISTs tell it out of order."""
+
+import pytest
+
+from wattrain_operator.cluster.cache import Cache, JobKey
+
+KEY = JobKey("team", "one")
+
+
+def job(version, uid="u1", domain=None, name="one"):
+    spec = {} if domain is None else {"energy": {"powerDomain": domain}}
+    metadata = {"name": name, "namespace": "team", "uid": uid, "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": spec}
+
+
+def pod(version, name="one-1-0", owner="u1", label="one"):
+    owners = [{"kind": "TrainingJob", "uid": owner, "controller": True}]
+    labels = {"wattrain.dev/job": label}
+    metadata = {"name": name, "namespace": "team", "uid": f"p-{name}", "resourceVersion": str(version)}
+    return {"metadata": metadata | {"labels": labels, "ownerReferences": owners}}
+
+
+@pytest.fixture
+def cache():
+    return Cache()
+
+
+def test_news_of_a_pod_concern_its_job(cache):
+    assert cache.apply("Pod", pod(5)) == {KEY}
+    assert [p["metadata"]["name"] for p in cache.pods("u1")] == ["one-1-0"]
+
+
+def test_an_object_never_goes_back_to_an_older_version(cache):
+    cache.apply("TrainingJob", job(7))
+    assert cache.apply("TrainingJob", job(6)) == set()
+    assert cache.apply("TrainingJob", job(7)) == set()
+    assert cache.job(KEY)["metadata"]["resourceVersion"] == "7"
+
+
+def test_a_late_event_does_not_bring_back_what_was_deleted(cache):
+    cache.apply("Pod", pod(5))
+    assert cache.apply("Pod", pod(9), deleted=True) == {KEY}
+    assert cache.apply("Pod", pod(8)) == set()
+    assert cache.pods("u1") == []
+
+
+def test_a_list_that_is_older_than_a_deletion_does_not_bring_it_back(cache):
+    cache.apply("Pod", pod(5))
+    cache.apply("Pod", pod(9), deleted=True)
+    assert cache.replace("Pod", [pod(5)], 8) == set()
+    assert cache.pods("u1") == []
+
+
+def test_a_list_that_is_older_than_a_creation_does_not_remove_it(cache):
+    cache.apply("Pod", pod(9))
+    assert cache.replace("Pod", [], 8) == set()
+    assert len(cache.pods("u1")) == 1
+
+
+def test_a_list_removes_what_a_deaf_watch_kept_and_says_whose_it_was(cache):
+    cache.apply("Pod", pod(5))
+    assert cache.replace("Pod", [], 10) == {KEY}
+    assert cache.pods("u1") == []
+
+
+def test_a_list_of_one_namespace_leaves_the_others_alone(cache):
+    cache.apply("TrainingJob", job(5))
+    assert cache.replace("TrainingJob", [], 10, {"other"}) == set()
+    assert cache.job(KEY) is not None
+
+
+def test_the_pods_of_a_namesake_are_not_the_jobs_own(cache):
+    cache.apply("Pod", pod(5, owner="old"))
+    cache.apply("Pod", pod(6, name="one-1-1", owner="new"))
+    assert [p["metadata"]["name"] for p in cache.pods("new")] == ["one-1-1"]
+
+
+def test_a_pod_that_is_created_again_by_a_namesake_moves_to_it(cache):
+    cache.apply("Pod", pod(5, owner="old"))
+    cache.apply("Pod", pod(9, owner="new"))
+    assert cache.pods("old") == []
+    assert len(cache.pods("new")) == 1
+
+
+def test_a_power_domain_concerns_the_jobs_that_name_it(cache):
+    cache.apply("TrainingJob", job(5))
+    cache.apply("TrainingJob", job(6, name="two", domain="green"))
+    domain = {"metadata": {"name": "default", "resourceVersion": "7"}}
+    assert cache.apply("PowerDomain", domain) == {KEY}
+
+
+def test_what_a_list_repaired_stays_suspicious_until_the_watch_tells_it(cache):
+    cache.replace("Pod", [pod(5)], 6)
+    assert cache.unconfirmed("Pod") == 1
+    cache.apply("Pod", pod(5), from_watch=True)
+    assert cache.unconfirmed("Pod") == 0
+
+
+def test_what_a_list_removed_stays_suspicious_until_the_watch_tells_of_the_deletion(cache):
+    cache.apply("Pod", pod(5))
+    cache.replace("Pod", [], 10)
+    assert cache.unconfirmed("Pod") == 1
+    cache.apply("Pod", pod(9), deleted=True, from_watch=True)
+    assert cache.unconfirmed("Pod") == 0
+
+
+def test_what_nobody_reads_is_not_kept(cache):
+    body = pod(5)
+    body["metadata"] |= {"managedFields": [{}], "annotations": {"wattrain.dev/spec": "{}"}}
+    body |= {"spec": {"nodeName": "n1", "containers": [{}]}, "status": {"phase": "Running"}}
+    cache.apply("Pod", body)
+    (kept,) = cache.pods("u1")
+    assert kept["spec"] == {"nodeName": "n1"}
+    assert kept["status"] == {"phase": "Running"}
+    assert "managedFields" not in kept["metadata"]
+    assert body["metadata"]["managedFields"] == [{}]  # the watch's own object stays as it is

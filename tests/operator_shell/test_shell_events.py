@@ -1,0 +1,98 @@
+"""Events: told once, counted afterwards, and never in the way."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from wattrain_operator.cluster.client import AlreadyExistsError, ApiError, NotFoundError
+from wattrain_operator.cluster.events import NOTE_BYTES, EventRecorder
+from wattrain_operator.core.observed import Event
+
+JOB = {"metadata": {"name": "one", "namespace": "team", "uid": "u1"}}
+EVENT = Event("Warning", "WorkersRestarted", "rank 1 failed")
+
+
+class Server:
+    def __init__(self):
+        self.events, self.error = {}, None
+
+    async def create(self, _resource, _namespace, body):
+        if self.error:
+            raise self.error
+        if body["metadata"]["name"] in self.events:
+            raise AlreadyExistsError(409, "AlreadyExists", "")
+        self.events[body["metadata"]["name"]] = json.loads(json.dumps(body))
+
+    async def merge(self, _resource, _namespace, name, patch):
+        if self.error:
+            raise self.error
+        if name not in self.events:
+            raise NotFoundError(404, "NotFound", "")
+        self.events[name] |= patch
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+@pytest.fixture
+def recorder(server):
+    return EventRecorder(server, "me", lambda: datetime(2026, 11, 24, tzinfo=UTC))
+
+
+def tell(recorder, event=EVENT, job=JOB):
+    asyncio.run(recorder.tell(job, event))
+
+
+def test_an_event_names_the_job_by_its_uid(server, recorder):
+    tell(recorder)
+    (event,) = server.events.values()
+    assert event["regarding"]["uid"] == "u1"
+    assert (event["type"], event["reason"], event["note"]) == ("Warning", "WorkersRestarted", "rank 1 failed")
+    assert event["eventTime"] == "2026-11-24T00:00:00.000000Z"
+    assert "series" not in event
+
+
+def test_the_same_again_counts_up(server, recorder):
+    for _ in range(3):
+        tell(recorder)
+    (event,) = server.events.values()
+    assert event["series"]["count"] == 3
+
+
+def test_what_the_operator_before_has_told_is_counted_up_and_not_told_again(server, recorder):
+    tell(recorder)
+    tell(EventRecorder(server, "another"))
+    (event,) = server.events.values()
+    assert event["series"]["count"] == 2
+
+
+def test_an_event_that_the_server_has_forgotten_is_told_anew(server, recorder):
+    tell(recorder)
+    server.events.clear()
+    tell(recorder)
+    (event,) = server.events.values()
+    assert "series" not in event
+
+
+def test_a_namesake_has_events_of_its_own(server, recorder):
+    tell(recorder)
+    tell(recorder, job={"metadata": JOB["metadata"] | {"uid": "u2"}})
+    assert len(server.events) == 2
+
+
+def test_an_event_that_cannot_be_told_is_logged_and_holds_nothing_up(server, recorder, caplog):
+    server.error = ApiError(500, "InternalError", "no")
+    tell(recorder)
+    assert "is lost" in caplog.text
+
+
+def test_a_note_is_one_line_that_fits(server, recorder):
+    tell(recorder, Event("Normal", "R", "\x1b[31mé\n" * 1000))
+    (event,) = server.events.values()
+    assert len(event["note"].encode()) <= NOTE_BYTES
+    assert "\n" not in event["note"]
+    assert "\x1b" not in event["note"]

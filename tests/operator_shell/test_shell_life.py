@@ -1,0 +1,177 @@
+"""Jobs from their creation to their end, with the operator's shell against a real API server."""
+
+from itertools import pairwise
+
+
+def writes(shell):
+    return list(shell.client.written)
+
+
+def is_true(status, kind):
+    return any(c["type"] == kind and c["status"] == "True" for c in status.get("conditions", ()))
+
+
+def test_a_job_is_admitted_runs_and_completes_and_then_nothing_more_is_written(scenario, until):
+    async def story(cluster):
+        async with cluster.operator() as shell:
+            await cluster.apply("one")
+
+            async def both_there():
+                return len(await cluster.pods()) == 2
+
+            await until(both_there, "two pods")
+            status = await cluster.status("one")
+            assert is_true(status, "Admitted")
+            assert status["state"] == "Starting"
+            assert [s["metadata"]["name"] for s in await cluster.services()] == ["one"]
+            for pod in await cluster.pods():
+                await cluster.run_pod(pod)
+
+            async def running():
+                return is_true(await cluster.status("one"), "Running")
+
+            await until(running, "Running")
+            for pod in await cluster.pods():
+                await cluster.end_pod(pod, 0, {"version": 1, "exitCode": 0, "step": 7})
+
+            async def complete():
+                return is_true(await cluster.status("one"), "Complete") and not await cluster.pods()
+
+            await until(complete, "Complete, with its pods removed")
+
+            async def told():
+                return len(await cluster.events()) == 3
+
+            await until(told, "three events")
+            reasons = {event["reason"] for event in await cluster.events()}
+            assert reasons == {"JobAdmitted", "WorkersRunning", "TrainingComplete"}
+            before = writes(shell)
+            for _ in range(3):
+                shell.queue.add(next(shell.cache.job_keys()))
+                await shell.resync()
+
+            async def at_rest():
+                return not len(shell.queue)
+
+            await until(at_rest, "an empty queue")
+            assert writes(shell) == before
+            assert shell.outcomes["crash"] == 0
+            assert len(before) <= 20, before
+
+    scenario(story)
+
+
+def test_an_operator_killed_after_any_of_its_writes_leaves_no_trace_of_that(scenario, until):
+    """The end of every run is the same, and no pod is ever made twice."""
+
+    async def live(cluster, name, lives):
+        """One job from apply to its end, with an operator that dies after `lives` writes, and another after it."""
+        job = await cluster.apply(name)
+        made = []
+        async with cluster.playing():
+            for chances in (lives, None):
+                async with cluster.operator(lives=chances) as shell:
+
+                    async def over(shell=shell):
+                        return shell.client.dead.is_set() or (
+                            is_true(await cluster.status(name), "Complete")
+                            and not await cluster.pods()
+                            and not len(shell.queue)
+                        )
+
+                    await until(over, f"{name} is over (operator with {chances} writes)")
+                    made += shell.client.written
+                    if not shell.client.dead.is_set():
+                        break
+        status = await cluster.status(name)
+        await cluster.delete_job(job)
+        return made, canonical(status), chances is not None
+
+    async def story(cluster):
+        made, expected, _ = await live(cluster, "whole", None)
+        assert made.count("create pods") == 2
+        for lives in range(1, len(made) + 5):
+            made, end, survived = await live(cluster, f"cut-{lives}", lives)
+            assert end == expected, f"killed after write {lives}: {made}"
+            assert made.count("create pods") == 2, f"killed after write {lives}: {made}"
+            if survived:
+                return
+        raise AssertionError("the operator died every time: it writes more and more")
+
+    scenario(story)
+
+
+def canonical(status):
+    """What a job's end has to do with what happened, and not with when."""
+    conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+    kept = ("state", "attempt", "restartCount", "groupComplete", "workers")
+    return conditions, {name: status.get(name) for name in kept}
+
+
+def test_what_was_deleted_while_the_watch_was_down_is_forgotten_after_one_list(scenario, until):
+    async def story(cluster):
+        async with cluster.operator() as shell:
+            gone = await cluster.apply("gone")
+            await cluster.apply("stays")
+
+            async def all_there():
+                return len(await cluster.pods()) == 4 and shell.cache.count("Pod") == 4
+
+            await until(all_there, "four pods")
+            await cluster.unwatch()
+            await cluster.delete_job(gone)
+            for pod in await cluster.pods():
+                await cluster.delete_pod(pod)
+
+            async def none_there():
+                return not await cluster.pods()
+
+            await until(none_there, "no pods")
+            shell.heard_at.clear()
+            cluster.watch(shell)
+
+            async def hears():
+                return "TrainingJob" in shell.heard_at
+
+            await until(hears, "the watch is back")
+            assert shell.cache.count("TrainingJob") == 2  # a watch that comes back does not tell what is gone
+            assert shell.cache.count("Pod") == 4
+            await shell.resync()
+            assert shell.cache.count("TrainingJob") == 1
+
+            async def whole_again():
+                return len(await cluster.pods()) == 2 == shell.cache.count("Pod")
+
+            await until(whole_again, "a group for the job that is still there")
+            assert shell.outcomes["crash"] == 0
+
+    scenario(story)
+
+
+def test_a_job_deleted_and_created_again_fifty_times_never_meets_its_namesakes(scenario, until):
+    async def story(cluster):
+        async with cluster.operator() as shell:
+            uids = []
+            for _ in range(50):
+                job = await cluster.apply("again")
+                uids.append(job["metadata"]["uid"])
+
+                async def pods_are_its_own(uid=uids[-1]):
+                    owners = [p["metadata"]["ownerReferences"][0]["uid"] for p in await cluster.pods()]
+                    return owners == [uid, uid]
+
+                # The cluster's garbage collector looks for new kinds, as ours is in a new cluster, every 30 s.
+                await until(pods_are_its_own, "two pods of the newest job", seconds=90)
+                status = await cluster.status("again")
+                assert status["attempt"] == 1
+                assert status["restartCount"] == 0
+                await cluster.delete_job(job)
+            assert all(a != b for a, b in pairwise(uids))
+
+            async def nothing_left():
+                return not await cluster.pods() and shell.cache.count("TrainingJob") == 0
+
+            await until(nothing_left, "nothing")
+            assert shell.outcomes["crash"] == 0
+
+    scenario(story)

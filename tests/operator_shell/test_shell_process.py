@@ -1,0 +1,122 @@
+"""The operator's process as a whole: how it starts, hands over and ends."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from harness.api import JOBS
+
+IMAGE = {"WATTRAIN_OPERATOR_WORKER_IMAGE": "worker:1"}
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/wattrain-operator"
+
+
+def environment(**variables):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTRAIN_", "KUBE"))}
+    return kept | variables
+
+
+def wait_for(holds, what, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        time.sleep(0.05)
+
+
+class Process:
+    """One operator; its log goes into a file."""
+
+    def __init__(self, log, plane, namespace):
+        self.log = log
+        settings = IMAGE | {f"WATTRAIN_OPERATOR_{port}_PORT": "0" for port in ("METRICS", "HEALTH")}
+        settings |= {"WATTRAIN_OPERATOR_NAMESPACES": namespace, "WATTRAIN_OPERATOR_NAMESPACE": namespace}
+        with log.open("w") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "wattrain_operator.cluster"],
+                env=environment(KUBECONFIG=str(plane.kubeconfig), **settings), stderr=file,
+            )  # fmt: skip
+
+    def said(self, pattern):
+        return re.search(pattern, self.log.read_text())
+
+    def get(self, path):
+        ports = self.said(r"probes on port (\d+), metrics on port (\d+)")
+        port = ports[2 if path == "/metrics" else 1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def end(self, number):
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def start(plane, namespace, tmp_path):
+    """Starts operators; none is left afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(name):
+            operator = Process(tmp_path / f"{name}.log", plane, namespace)
+            stack.callback(operator.process.wait)
+            stack.callback(operator.process.kill)
+            return operator
+
+        yield begin
+
+
+def test_one_leads_and_the_other_follows_when_it_is_killed_or_leaves(plane, namespace, start):
+    first = start("first")
+    wait_for(lambda: first.said("leading as"), "the first one leads")
+    second = start("second")
+    wait_for(lambda: second.said("standing by"), "the second one stands by")
+    assert second.get("/readyz") == "ok"
+    assert "wattrain_operator_leader 0.0" in second.get("/metrics")
+    first.end(signal.SIGKILL)
+    wait_for(lambda: second.said("leading as"), "the second one leads", seconds=20)
+    third = start("third")
+    wait_for(lambda: third.said("standing by"), "the third one stands by")
+    with plane.api() as api:
+        body = {"apiVersion": "wattrain.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "one"}}
+        spec = {"script": {"command": ["python", "-c", "1"]}, "workers": {"replicas": 2}}
+        api.create(JOBS.format(namespace), body | {"spec": spec})
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        wait_for(lambda: len(api.get(pods)["items"]) == 2, "two pods")
+        uids = {pod["metadata"]["uid"] for pod in api.get(pods)["items"]}
+        assert second.end(signal.SIGTERM) == 0
+        assert api.get(LEASE.format(namespace))["spec"]["holderIdentity"] == "" or third.said("leading as")
+        wait_for(lambda: third.said("leading as"), "the third one leads", seconds=10)
+        wait_for(lambda: "wattrain_operator_cache_objects" in third.get("/metrics"), "the third one works")
+        assert {pod["metadata"]["uid"] for pod in api.get(pods)["items"]} == uids
+    assert third.end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, "error: WATTRAIN_OPERATOR_WORKER_IMAGE=: required, but missing"),
+        (IMAGE | {"WATTRAIN_OPERATOR_REACH": "magic"}, "error: WATTRAIN_OPERATOR_REACH=magic: not known"),
+        (IMAGE | {"KUBECONFIG": "/nowhere"}, "error: no way to a cluster"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_said_in_a_line(variables, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "wattrain_operator.cluster"],
+        env=environment(HOME=str(tmp_path), **variables), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_line_starts_it_too(tmp_path):
+    code = "import sys; sys.argv = ['wattrain', 'operator']; from wattrain_operator.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(HOME=str(tmp_path)), capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, "WORKER_IMAGE" in done.stderr) == (2, True)

@@ -1,0 +1,101 @@
+"""What happens when the cluster does not let the operator create what a job needs: quotas, names that are taken."""
+
+from wattrain_operator.cluster.client import PODS, Resource
+
+QUOTAS = Resource("", "v1", "resourcequotas")
+
+
+def running(status):
+    return next((c for c in status.get("conditions", ()) if c["type"] == "Running"), {})
+
+
+async def set_quota(cluster, pods):
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": cluster.namespace}}
+    body["spec"] = {"hard": {"pods": str(pods)}}
+    return await cluster.client.create(QUOTAS, cluster.namespace, body)
+
+
+async def until_counted(cluster, until):
+    async def counted():
+        quota = await cluster.client.get(QUOTAS, cluster.namespace, "few")
+        return "pods" in (quota.get("status") or {}).get("used", {})
+
+    await until(counted, "the quota counts")
+
+
+def test_a_group_that_a_quota_cuts_is_taken_back_whole_and_comes_when_the_quota_allows(scenario, until):
+    async def story(cluster):
+        quota = await set_quota(cluster, 1)
+        await until_counted(cluster, until)
+        async with cluster.operator() as shell:
+            await cluster.apply("big")
+
+            async def refused():
+                return running(await cluster.status("big")).get("reason") == "QuotaExceeded"
+
+            await until(refused, "the condition QuotaExceeded")
+            status = await cluster.status("big")
+            assert "raise the quota" in running(status)["message"]
+            assert status["message"] == running(status)["message"]
+
+            async def taken_back():
+                return not await cluster.pods() and not len(shell.queue)
+
+            await until(taken_back, "no part of the group is left")
+
+            async def told():
+                return [e["type"] for e in await cluster.events() if e["reason"] == "QuotaExceeded"] == ["Warning"]
+
+            await until(told, "one warning")
+            await cluster.client.delete(QUOTAS, cluster.namespace, "few", quota["metadata"]["uid"])
+
+            async def whole():
+                return len(await cluster.pods()) == 2
+
+            await until(whole, "both pods", seconds=60)
+
+            async def no_longer_told():
+                return running(await cluster.status("big"))["reason"] == "WorkersStarting"
+
+            await until(no_longer_told, "the condition is taken away")
+            status = await cluster.status("big")
+            assert (status["attempt"], status["restartCount"]) == (1, 0)
+            assert shell.outcomes["crash"] == 0
+
+    scenario(story)
+
+
+def test_a_pod_of_somebody_else_under_a_name_of_ours_is_left_alone_and_told(scenario, until):
+    async def story(cluster):
+        container = {"name": "c", "image": "i", "securityContext": {"allowPrivilegeEscalation": False}}
+        container["securityContext"] |= {"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+        container["securityContext"]["seccompProfile"] = {"type": "RuntimeDefault"}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "mine-1-1", "labels": {"wattrain.dev/job": "mine"}},
+        }
+        theirs = await cluster.client.create(PODS, cluster.namespace, body | {"spec": {"containers": [container]}})
+        async with cluster.operator() as shell:
+            await cluster.apply("mine")
+
+            async def told():
+                return running(await cluster.status("mine")).get("reason") == "NameTaken"
+
+            await until(told, "the condition NameTaken")
+            assert "mine-1-1" in running(await cluster.status("mine"))["message"]
+
+            async def alone():
+                return [p["metadata"]["uid"] for p in await cluster.pods()] == [theirs["metadata"]["uid"]]
+
+            await until(alone, "only the other pod is left")
+            await cluster.delete_pod(theirs)
+
+            async def whole():
+                pods = await cluster.pods()
+                return len(pods) == 2 and all(p["metadata"].get("ownerReferences") for p in pods)
+
+            await until(whole, "both pods of the job", seconds=60)
+            assert shell.outcomes["crash"] == 0
+
+    scenario(story)

@@ -1,0 +1,46 @@
+"""The preparation of the data by a worker that shares its data directory with nobody, before it joins its group."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Final
+
+from wattrain_api import names, reasons
+from wattrain_worker.supervisor.causes import to_status
+from wattrain_worker.supervisor.config import Config
+from wattrain_worker.supervisor.launch import Order
+from wattrain_worker.supervisor.member import Ending, to_cause
+from wattrain_worker.supervisor.ranks import Ranks
+from wattrain_worker.supervisor.waker import Waker
+
+_TICK_SECONDS: Final = 0.2
+_ORDER: Final = Order(generation=0, master_address="127.0.0.1", master_port=0, restart_reason="")
+
+
+def prepare_own_data(config: Config, start_ranks: Callable[[Config, Order], Ranks], waker: Waker) -> Ending | None:
+    """Prepare, and wait for the end of it: None when the data is there, else how the supervisor is to end."""
+    if waker.stop_requested:
+        return Ending(reasons.EXIT_PREEMPTED, None)
+    ranks = start_ranks(as_preparation(config), _ORDER)
+    while not ranks.all_gone:
+        waker.wait(_TICK_SECONDS)
+        if waker.stop_requested:
+            ranks.stop(config.grace_seconds)
+        ranks.poll()
+    [rank] = ranks.gone
+    if waker.stop_requested:
+        return Ending(reasons.EXIT_PREEMPTED, None)
+    exit_code = reasons.EXIT_OK if rank.exit_code is None else rank.exit_code
+    if exit_code == reasons.EXIT_OK:
+        return None
+    failure = {"rank": None, "node": config.node, "exitCode": exit_code, "lastLine": rank.last_line(), "step": 0}
+    return Ending(to_status(exit_code), to_cause(failure))
+
+
+def as_preparation(config: Config) -> Config:
+    """`config` as that of a preparation: one process, and no group."""
+    return dataclasses.replace(
+        config, role=names.ROLE_PREPARE, worker=0, workers=1, processes_per_worker=1, launcher="native", command=(),
+        metric_patterns=(),
+    )  # fmt: skip
