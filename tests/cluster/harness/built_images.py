@@ -72,7 +72,16 @@ def build(target: str) -> BuiltImage:
                     f"--tag={image.name}",
                 ]
                 _buildah("build", *options, *mounts, str(_ROOT), show=True)
+            _remove_older(target, image.name)
     return image
+
+
+def _remove_older(target: str, name: str) -> None:
+    """Images of the same target from earlier sources; the layers that they share with this one stay."""
+    names = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").stdout.split()
+    for older in names:
+        if f"wattrain/{target}:" in older and not older.endswith(name):
+            _buildah("rmi", older, check=False)
 
 
 def _check_possible() -> None:
