@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 
 import pytest
 from harness.built_images import BuiltImage, build
@@ -67,7 +68,7 @@ def test_all_bytecode_is_there_because_the_root_cannot_be_written_to(operator):
 
 
 def test_the_operator_started_without_settings_says_which_are_missing(operator):
-    said = operator.run(*operator.inspect('{{join .OCIv1.Config.Entrypoint " "}}').split())
+    said = operator.run(*operator.inspect("{{range .OCIv1.Config.Entrypoint}}{{.}} {{end}}").split())
     assert said.returncode == 2
     assert "WATTRAIN_OPERATOR_WORKER_IMAGE" in said.stderr
 
@@ -103,3 +104,12 @@ def test_a_recipe_trains_in_the_workers_image(worker):
     word = json.loads(said.stdout)
     assert (word["exitCode"], word["step"], word["phase"]) == (0, 10, "done"), said.stderr
     assert worker.run("sh", "-c", "command -v python").stdout.strip() == "/opt/venv/bin/python"
+
+
+def test_an_exported_image_bears_its_name_for_the_node_that_imports_it(operator, tmp_path):
+    archive = tmp_path / "operator.tar"
+    operator.export(archive)
+    with tarfile.open(archive) as content:
+        index = json.load(content.extractfile("index.json"))
+    [manifest] = index["manifests"]
+    assert manifest["annotations"]["org.opencontainers.image.ref.name"] == operator.name

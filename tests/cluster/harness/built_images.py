@@ -34,7 +34,7 @@ class BuiltImage:
     """An image in the cache."""
 
     name: str
-    """Repository and tag, `wattrain/operator:0123456789ab`."""
+    """Repository and tag, `wattrain.dev/operator:0123456789ab`: a node takes a name without a host for a public one."""
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `command` in a container of it, as the image's own user."""
@@ -56,7 +56,7 @@ class BuiltImage:
 def build(target: str) -> BuiltImage:
     """The image of the Dockerfile's `target`, built where it is not there yet. UnavailableError where it cannot be."""
     _check_possible()
-    image = BuiltImage(f"wattrain/{target}:{_hash_of_inputs()}")
+    image = BuiltImage(f"wattrain.dev/{target}:{_hash_of_inputs()}")
     with _locked():
         if not _exists(image.name):
             _make_base(_base())
@@ -72,7 +72,16 @@ def build(target: str) -> BuiltImage:
                     f"--tag={image.name}",
                 ]
                 _buildah("build", *options, *mounts, str(_ROOT), show=True)
+            _remove_older(target, image.name)
     return image
+
+
+def _remove_older(target: str, name: str) -> None:
+    """Images of the same target from earlier sources; the layers that they share with this one stay."""
+    names = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").stdout.split()
+    for older in names:
+        if f"wattrain.dev/{target}:" in older and not older.endswith(name):
+            _buildah("rmi", older, check=False)
 
 
 def _check_possible() -> None:
