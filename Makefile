@@ -15,9 +15,10 @@ run: .venv/.local-installed ## Install what a laptop needs, and train examples/d
 test: .venv/.dev-installed ## Install the rest, and run every check and test
 	@$(BIN)/python -m pytest -n $$(nproc) --dist worksteal
 
-generate: .venv/.dev-installed ## Write again what is generated: manifests/crd and docs/metrics.md
+generate: .venv/.dev-installed ## Write again what is generated: manifests, docs/metrics.md and parts of the chart
 	@$(BIN)/python -m wattrain_api.crd
 	@$(BIN)/python -m wattrain_api.metrics_doc
+	@$(BIN)/python charts/generate.py
 
 clean: ## Remove the virtual environment and all caches; runs/ stays
 	rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -34,17 +34,17 @@ from wattrain_operator.simulated.simulation import Simulation
 class Bounds(NamedTuple):
     """How often may happen what the core itself does not bound."""
 
-    disruptions: int = 1
+    disruptions: int = 0
     """Evictions, deletions from outside and lost nodes."""
     suspensions: int = 0
     """Suspensions, each of which may be taken back."""
-    deaths: int = 1
+    deaths: int = 0
     """Deaths of the operator, each after any single write."""
     stalls: int = 0
     """Groups that hang, and children that never start."""
     silences: int = 0
     """Times that a supervisor stops answering."""
-    crashes: int = 4
+    crashes: int = 1
     """Crashes of a rank. The core allows two, and two more after each checkpoint."""
     exit_code: int = KILLED
     """How ranks crash."""
@@ -251,7 +251,7 @@ def main() -> int:
     """Explore, and print the numbers."""
     parser = argparse.ArgumentParser(description="Walk through every state of a small job.")
     for name in Bounds._fields:
-        parser.add_argument(f"--{name}", type=int, default=Bounds._field_defaults[name])
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=Bounds._field_defaults[name])
     parser.add_argument("--max-restarts", type=int, default=1)
     parser.add_argument("--prepare", action="store_true", help="with the preparation of the data")
     args = parser.parse_args()

@@ -6,7 +6,7 @@ Dying loses all of it. What it then reads first may be older than what it knew b
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from wattrain_api.powerdomain import PowerDomainSpec, Tariff
 from wattrain_api.status import TrainingJobStatus
@@ -38,6 +38,7 @@ class Setting(NamedTuple):
     shared_storage: bool = True
     """All workers see one directory, so that the data is prepared once, by a child of its own."""
     status_interval_seconds: float = 0.0
+    """Shortest time between two writes of figures alone."""
     reads_own_writes: bool = False
     """Whether its view of the job has what it wrote itself at once, or waits for the event."""
 
@@ -45,7 +46,6 @@ class Setting(NamedTuple):
 DEFAULT_SETTING = Setting()
 
 Write = StatusWrite | CreateChild | DeleteChild | DeleteJob
-Outcome = Literal["done", "conflict"]
 
 
 class Shell:
@@ -146,7 +146,7 @@ class Shell:
         self.wake_at = None if plan.wake_after_seconds is None else world.now + plan.wake_after_seconds
         return plan
 
-    def write(self, world: World) -> Outcome:
+    def write(self, world: World) -> None:
         """Do the next write. A status that was decided from an old version takes the whole plan with it."""
         write, *rest = self.pending
         self.pending = tuple(rest)
@@ -154,8 +154,7 @@ class Shell:
             case StatusWrite(status, version):
                 if not world.write_status(status, version):
                     self.pending, self.needs_fresh_view, self.needs_pass = (), False, True
-                    return "conflict"
-                if self.setting.reads_own_writes:
+                elif self.setting.reads_own_writes:
                     self.job, self.needs_pass = world.job, True
             case CreateChild():
                 world.create(write)
@@ -164,7 +163,6 @@ class Shell:
             case DeleteJob():
                 world.children.clear()
                 world.job = world.job._replace(deleted=True, version=world.job.version + 1)
-        return "done"
 
 
 def _position(report: Report) -> tuple[object, ...]:

@@ -65,14 +65,13 @@ class World:
         job = old.model_copy(update={"metadata": metadata, "spec": spec})
         self.job = self.job._replace(job=job, version=self.job.version + 1)
 
-    def create(self, wanted: CreateChild) -> bool:
-        """Create a child unless its name is taken. Whether there is a new one."""
+    def create(self, wanted: CreateChild) -> None:
+        """Create a child unless its name is taken, which is harmless."""
         if wanted.name in self.children or self.job.deleted:
-            return False
+            return
         self.uids += 1
         child = Child(wanted.name, f"uid-{self.uids}", wanted.role, wanted.attempt, wanted.rank, "Pending")
         self.children[wanted.name] = Process(child, wanted.restarts_left)
-        return True
 
     def delete(self, name: str, uid: str, force: bool) -> None:
         """Ask a child to end. One that never ran or has ended, or whose end is not waited for, is gone at once."""
