@@ -5,10 +5,13 @@
 #   iproute2, iptables           addresses, routes, and kube-proxy's rules
 #   conntrack                    kube-proxy forgets connections with it
 #   util-linux, openssl          namespaces and certificates
+#   buildah, debootstrap         build the images on a base of their own
 # No service is started or enabled: the tests run their own containerd, in namespaces of its own.
 set -euo pipefail
 
-packages=(containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl)
+packages=(
+  containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl buildah debootstrap
+)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
