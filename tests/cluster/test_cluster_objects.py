@@ -104,7 +104,9 @@ def test_the_namespace_would_refuse_a_pod_that_breaks_a_rule(tried, namespace):
 
 def test_what_the_api_server_shows_of_a_new_pod_is_the_child_that_was_asked_for(api, namespace):
     job = job_of(namespace, *JOBS["a recipe"])
-    api.create(PODS.format(namespace), pod_of(job, child(job, rank=7), Settings()))
+    pod = pod_of(job, child(job, rank=7), Settings())
+    del pod["metadata"]["ownerReferences"]  # its job is not there: the garbage collector would take it away
+    api.create(PODS.format(namespace), pod)
     seen = child_of(api.get(f"{PODS.format(namespace)}/digits-1234-7"), datetime.now(UTC))
     assert (seen.role, seen.attempt, seen.rank, seen.phase, seen.ended) == ("worker", 1234, 7, "Pending", False)
     assert seen.terminating_seconds is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ report(step=1, loss=float(found["counts"]["training"]))
 
 def told(directory: Path, source: dict[str, Any], prepare: str = "own") -> dict[str, str]:
     """The environment of a worker whose script finds data from `source`."""
-    script = {"command": ["python", str(directory / "script.py")]}
+    script = {"command": [sys.executable, str(directory / "script.py")]}
     (directory / "own-spec.json").write_text(json.dumps({"script": script, "data": {"source": source}}))
     return {
         "WATTRAIN_SPEC": str(directory / "own-spec.json"),
