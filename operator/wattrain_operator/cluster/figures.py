@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric as Family
-from prometheus_client.registry import Collector
 from pydantic import ValidationError
 
 from wattrain_api import metrics
 from wattrain_operator.cluster import reading
 from wattrain_operator.cluster.cache import KINDS
 from wattrain_operator.cluster.shell import Shell
-from wattrain_operator.local.metrics import job_families
+from wattrain_operator.exposition import Samples, exposition, family_of, job_families
 
 JOBS_AT_ONCE = 50
 """Jobs that are rendered before the event loop gets its turn again."""
-Samples = Iterable[tuple[Mapping[str, str], float]]
 
 
 async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
     """The whole page in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
     merged = {
         family.name: family for family in operator_families(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
     }
@@ -39,8 +34,7 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
             merged.setdefault(
                 family.name, Family(family.name, family.documentation, family.type)
             ).samples += family.samples
-    registry.register(_Ready([*merged.values(), *shell.durations.collect()]))
-    return generate_latest(registry)
+    return exposition([*merged.values(), *shell.durations.collect()])
 
 
 def operator_families(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> list[Family]:
@@ -62,19 +56,4 @@ def operator_families(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> 
         (metrics.LEADER, [({}, float(leads))]),
         (metrics.PROGRESS_REQUESTS, [({"outcome": o}, n) for o, n in shell.progress.outcomes.items()]),
     ]
-    return [_family(metric, samples) for metric, samples in values]
-
-
-def _family(metric: metrics.Metric, samples: Samples) -> Family:
-    family = Family(metric.name.removesuffix("_total"), metric.help, metric.type)
-    for labels, value in samples:
-        family.add_sample(metric.name, dict(labels), value)
-    return family
-
-
-class _Ready(Collector):
-    def __init__(self, families: list[Family]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Family]:
-        return self._families
+    return [family_of(metric, samples) for metric, samples in values]

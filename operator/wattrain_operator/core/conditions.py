@@ -76,6 +76,6 @@ def _state(draft: Draft) -> State:
         return "Queued" if draft.seen.ahead else "Pending"
     if is_true(status, reasons.RUNNING):
         return "Running"
-    if running in (reasons.RESTARTING, reasons.BACKING_OFF):
+    if running == reasons.RESTARTING:
         return "Restarting"
     return "Preparing" if running == reasons.PREPARING else "Starting"

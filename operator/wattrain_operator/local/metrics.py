@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import get_args
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
 
-from wattrain_api import metrics, names
-from wattrain_api.status import State, TrainingJobStatus
+from wattrain_api import names
+from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
+from wattrain_operator.exposition import exposition, job_families
 from wattrain_operator.local.refused import Refused
 
 Pages = Mapping[str, bytes]
@@ -79,9 +77,7 @@ class MetricsServer:
 
 def page(job: TrainingJob, status: TrainingJobStatus, pages: Pages) -> bytes:
     """The text of the exposition."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Ready([*merge(pages), *job_families(job, status)]))
-    return generate_latest(registry)
+    return exposition([*merge(pages), *job_families(job, status)])
 
 
 def merge(pages: Pages) -> list[Family]:
@@ -92,42 +88,3 @@ def merge(pages: Pages) -> list[Family]:
             into = merged.setdefault(family.name, Family(family.name, family.documentation, family.type))
             into.samples += [s._replace(labels={**s.labels, "worker": worker}) for s in family.samples]
     return list(merged.values())
-
-
-def job_families(job: TrainingJob, status: TrainingJobStatus) -> list[Family]:
-    """`wattrain_trainingjob_*` as the status has it. What is not known yet is left out, never 0."""
-    who = {"namespace": job.metadata.namespace, "name": job.metadata.name}
-    progress, energy = status.progress, status.energy
-    percent = None if progress is None else progress.percent
-    values: list[tuple[metrics.Metric, Iterable[tuple[dict[str, str], float | None]]]] = [
-        (metrics.JOB_STATE, [({"state": s}, float(s == status.state)) for s in get_args(State)]),
-        (metrics.JOB_PROGRESS, [({}, None if percent is None else percent / 100)]),
-        (metrics.JOB_LOSS, [({}, None if progress is None else progress.loss)]),
-        (metrics.JOB_RATE, [({}, None if progress is None else progress.samples_per_second)]),
-        (metrics.JOB_POWER, [({}, energy.watts if energy.meters else None)]),
-        (metrics.JOB_ENERGY, [({"component": m.component, "source": m.source}, m.joules) for m in energy.meters]),
-        (metrics.JOB_MEASURED, [({}, energy.measured_ratio if energy.meters else None)]),
-        (metrics.JOB_WASTED, [({}, energy.wasted_joules)]),
-        (metrics.JOB_CARBON, [({}, energy.carbon_grams)]),
-        (metrics.JOB_COST, [({"currency": energy.currency}, energy.cost)]),
-        (metrics.JOB_RESTARTS, [({}, float(status.restart_count))]),
-    ]
-    return [_family(metric, who, samples) for metric, samples in values]
-
-
-def _family(
-    metric: metrics.Metric, who: dict[str, str], samples: Iterable[tuple[dict[str, str], float | None]]
-) -> Family:
-    family = Family(metric.name.removesuffix("_total"), metric.help, metric.type)
-    for labels, value in samples:
-        if value is not None:
-            family.add_sample(metric.name, {**who, **labels}, value)
-    return family
-
-
-class _Ready(Collector):
-    def __init__(self, families: list[Family]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Family]:
-        return self._families
