@@ -169,7 +169,7 @@ def walk() -> Callable[..., int]:
 class Scene:
     """One job as a table of sentences sees it: set what is the case, plan, look at what was decided."""
 
-    def __init__(self, policy: dict[str, Any], spec: dict[str, Any], workers: int = 2, prepare: bool = False) -> None:
+    def __init__(self, policy: dict[str, Any], spec: dict[str, Any], workers: int = 2, shared: bool = False) -> None:
         self.spec = TrainingJobSpec.model_validate(
             {
                 "recipe": {"name": "mlp"},
@@ -180,7 +180,7 @@ class Scene:
             }
             | spec
         )
-        self.prepare = prepare
+        self.shared = shared
         self.seconds = 0.0
         self.status = TrainingJobStatus()
         self.children: dict[str, Child] = {}
@@ -196,7 +196,7 @@ class Scene:
         seen = Observed(
             moment(self.seconds), TrainingJob(metadata=metadata, spec=self.spec), self.status,
             tuple(self.children.values()), self.report, self.domain, self.ahead, "job/first" if self.ahead else "",
-            fresh, self.prepare, self.interval_seconds,
+            fresh, self.shared, self.interval_seconds,
         )  # fmt: skip
         decided = plan(seen)
         self.status = decided.status
@@ -226,7 +226,7 @@ class Scene:
     def run(self) -> Scene:
         """Bring the group up until it trains."""
         self.settle()
-        if self.prepare and not self.status.data_prepared:
+        if self.shared and not self.status.data_prepared:
             self.add(0, role="prepare", phase="Succeeded", ready=False, last_word=LastWord(0))
             self.settle()
         for rank in range(self.spec.workers.replicas):
@@ -248,10 +248,10 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Callable[..., Scene]:
-    """Makes a scene: fields of spec.policy in camelCase, and `spec`, `workers`, `prepare`."""
+    """Makes a scene: fields of spec.policy in camelCase, and `spec`, `workers`, `shared` storage."""
 
-    def make(spec: dict[str, Any] | None = None, workers: int = 2, prepare: bool = False, **policy: Any) -> Scene:
-        return Scene(policy, spec or {}, workers, prepare)
+    def make(spec: dict[str, Any] | None = None, workers: int = 2, shared: bool = False, **policy: Any) -> Scene:
+        return Scene(policy, spec or {}, workers, shared)
 
     return make
 

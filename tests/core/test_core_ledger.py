@@ -59,7 +59,7 @@ def test_last_words_count_where_they_say_more_than_the_last_report(scene: Scene)
 
 
 def test_every_attempt_and_the_preparation_are_counted_once(scene: Scene) -> None:
-    job = scene(prepare=True)
+    job = scene(shared=True)
     job.settle()
     job.add(0, role="prepare", phase="Succeeded", ready=False, last_word=LastWord(0, energy=(_cpu(7),)))
     job.settle()
@@ -77,7 +77,7 @@ def test_every_attempt_and_the_preparation_are_counted_once(scene: Scene) -> Non
 
 
 def test_what_was_spent_since_the_checkpoint_is_lost_by_a_failure(scene: Scene) -> None:
-    job = scene().run()
+    job = scene(shared=True).run()
     _tell(job, _cpu(50), checkpoint_step=5, checkpoint_joules=40.0)
     assert job.status.checkpoint.joules == 40
     job.fail(0, -9)
@@ -143,8 +143,24 @@ def test_joules_per_sample_are_those_of_the_attempt(scene: Scene) -> None:
     assert job.status.energy.joules_per_sample == 0.25
 
 
-def test_what_a_restart_with_new_workers_costs_is_lost_too(scene: Scene) -> None:
+def test_where_checkpoints_go_with_their_workers_all_that_was_spent_is_lost_once(scene: Scene) -> None:
     job = scene().run()
+    _tell(job, _cpu(50), checkpoint_step=5, checkpoint_joules=40.0)
+    job.fail(0, -9)
+    job.plan()
+    lost = job.status.restarts[-1]
+    assert (job.status.checkpoint, lost.resumed_from_step, lost.joules_lost) == (None, 0, 50)
+    job.children.clear()
+    job.seconds = 10
+    job.run()
+    _tell(job, _cpu(30), checkpoint_step=2, checkpoint_joules=20.0)
+    job.fail(0, -9, step=7)
+    job.plan()
+    assert job.status.energy.wasted_joules == job.status.energy.joules == 80
+
+
+def test_what_a_restart_with_new_workers_costs_is_lost_too(scene: Scene) -> None:
+    job = scene(shared=True).run()
     _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)
     job.fail(0, -9)
     job.settle()

@@ -51,7 +51,9 @@ def test_a_resumed_job_starts_other_workers(scene: Scene) -> None:
     _suspend(job, False)
     assert [c.name for c in job.plan().creates] == ["job-2-0", "job-2-1"]
     assert job.answer("Suspended") == ("False", "JobResumed")
-    assert [e.reason for e in job.events][-2:] == [reasons.JOB_RESUMED, reasons.JOB_ADMITTED]
+    assert [e.reason for e in job.events][-3:] == [
+        reasons.JOB_RESUMED, reasons.JOB_ADMITTED, reasons.EPHEMERAL_STORAGE
+    ]  # fmt: skip
 
 
 def test_a_suspension_that_is_taken_back_at_once_is_no_failure_of_the_program(scene: Scene) -> None:
@@ -212,7 +214,7 @@ def _state_of(job: Any) -> str:
 
 def test_every_state_has_its_word(scene: Scene) -> None:
     words = []
-    job = scene(prepare=True)
+    job = scene(shared=True)
     job.ahead = 1
     words.append(_state_of(job))
     job.ahead = 0
@@ -230,7 +232,7 @@ def test_every_state_has_its_word(scene: Scene) -> None:
 
 
 def test_what_is_told_is_told_once_and_warnings_are_warnings(scene: Scene) -> None:
-    job = scene().run()
+    job = scene(shared=True).run()
     job.fail(0, -9)
     job.plan()
     job.children.clear()
@@ -238,10 +240,33 @@ def test_what_is_told_is_told_once_and_warnings_are_warnings(scene: Scene) -> No
     job.run()
     _finish(job, 0)
     assert [(e.type, e.reason) for e in job.events] == [
-        ("Normal", "JobAdmitted"), ("Normal", "WorkersRunning"), ("Warning", "WorkersRestarted"),
-        ("Normal", "WorkersRunning"), ("Normal", "TrainingComplete"),
+        ("Normal", "JobAdmitted"), ("Normal", "DataPrepared"), ("Normal", "WorkersRunning"),
+        ("Warning", "WorkersRestarted"), ("Normal", "WorkersRunning"), ("Normal", "TrainingComplete"),
     ]  # fmt: skip
-    assert job.events[2].message == "rank 0 failed at step 0 (Killed, exit code -9); attempt 2 goes on from step 0"
+    assert job.events[3].message == "rank 0 failed at step 0 (Killed, exit code -9); attempt 2 goes on from step 0"
+
+
+def test_a_job_on_ephemeral_storage_says_at_its_start_and_at_its_end_what_does_not_last(scene: Scene) -> None:
+    job = scene().run()
+    told = next(e for e in job.events if e.reason == "EphemeralStorage")
+    assert (told.type, "spec.storage.claim" in told.message) == ("Warning", True)
+    admitted = next(c for c in job.status.conditions if c.type == "Admitted")
+    assert told.message in admitted.message
+    job.add(0, phase="Succeeded", ready=False, last_word=LastWord(0, model_uri="file:m"))
+    job.add(1, phase="Succeeded", ready=False, last_word=LastWord(0))
+    job.settle()
+    assert (job.status.state, job.status.model.uri) == ("Complete", "")
+    assert "goes with their pods" in job.status.message
+
+
+def test_a_suspension_on_ephemeral_storage_says_that_the_job_will_begin_anew(scene: Scene) -> None:
+    job = scene().run()
+    job.report = replace(job.report, checkpoint_step=1)
+    job.settle()
+    _suspend(job, True)
+    job.settle()
+    assert (job.status.state, job.status.checkpoint) == ("Suspended", None)
+    assert "begin anew" in job.status.message
 
 
 def test_the_transition_time_of_a_condition_moves_only_with_its_answer(scene: Scene) -> None:

@@ -45,6 +45,10 @@ def _forget_to_be_woken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Draft, "wake_at", lambda self, moment: None)
 
 
+def _count_on_storage_that_is_gone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restarts, "lose_own_storage", lambda draft: None)
+
+
 _FINISHED = {invariants.FINISHED_STAYS, invariants.NO_ORPHAN, invariants.NOTHING_AT_REST}
 PLANTED = [
     (_forget_that_it_is_finished, _FINISHED, Bounds(0, 0, 0, exit_code=65)),
@@ -53,6 +57,7 @@ PLANTED = [
     (_charge_disruptions, {invariants.NOT_CHARGED}, Bounds(disruptions=1, deaths=0, crashes=0)),
     (_add_every_report_anew, {invariants.LEDGER_TRUE}, Bounds(0, 0, 0)),
     (_forget_to_be_woken, {invariants.SETTLES}, Bounds(0, 0, 0)),
+    (_count_on_storage_that_is_gone, {invariants.CHECKPOINT_RISES}, Bounds(disruptions=1, deaths=0, crashes=0)),
 ]
 planted = pytest.mark.parametrize(
     ("plant", "sentences", "bounds"), PLANTED, ids=[plant.__name__[1:] for plant, _, _ in PLANTED]

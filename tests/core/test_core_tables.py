@@ -36,7 +36,7 @@ def test_a_job_waits_for_those_ahead_and_says_for_what(scene: Scene) -> None:
 
 
 def test_data_is_prepared_before_any_worker_is_created(scene: Scene) -> None:
-    job = scene(prepare=True)
+    job = scene(shared=True)
     created = job.plan().creates
     assert [(c.name, c.role) for c in created] == [("job-prepare-1", "prepare")]
     assert job.status.state == "Preparing"
@@ -47,7 +47,7 @@ def test_data_is_prepared_before_any_worker_is_created(scene: Scene) -> None:
 
 
 def test_where_storage_is_not_shared_every_worker_prepares_for_itself(scene: Scene) -> None:
-    assert {c.role for c in scene(prepare=False).plan().creates} == {"worker"}
+    assert {c.role for c in scene(shared=False).plan().creates} == {"worker"}
 
 
 def test_all_workers_are_created_in_one_plan(scene: Scene) -> None:
@@ -75,7 +75,7 @@ def test_a_job_runs_when_all_workers_answer(scene: Scene) -> None:
 
 
 def test_a_job_is_complete_when_all_workers_are_done_and_keeps_the_test_result(scene: Scene) -> None:
-    job = scene().run()
+    job = scene(shared=True).run()
     test = Metrics(step=10, loss=0.1, accuracy=0.97)
     job.add(0, phase="Succeeded", ready=False, last_word=LastWord(0, test=test, model_uri="file:m"))
     job.settle()
@@ -317,7 +317,7 @@ def test_a_restart_in_place_from_before_the_checkpoint_does_not_count(scene: Sce
 
 def test_a_script_without_data_needs_no_preparation(scene: Scene) -> None:
     spec = {"recipe": None, "data": None, "training": None, "script": {"command": ["python", "train.py"]}}
-    assert {c.role for c in scene(spec, prepare=True).plan().creates} == {"worker"}
+    assert {c.role for c in scene(spec, shared=True).plan().creates} == {"worker"}
 
 
 def test_what_this_version_cannot_do_fails_the_job_and_names_the_field(scene: Scene) -> None:

@@ -43,11 +43,11 @@ def test_a_job_is_admitted_runs_and_completes_and_then_nothing_more_is_written(s
             await until(complete, "Complete, with its pods removed")
 
             async def told():
-                return len(await cluster.events()) == 3
+                return len(await cluster.events()) == 4
 
-            await until(told, "three events")
+            await until(told, "four events")
             reasons = {event["reason"] for event in await cluster.events()}
-            assert reasons == {"JobAdmitted", "WorkersRunning", "TrainingComplete"}
+            assert reasons == {"JobAdmitted", "EphemeralStorage", "WorkersRunning", "TrainingComplete"}
             before = writes(shell)
             for _ in range(3):
                 shell.queue.add(next(shell.cache.job_keys()))

@@ -136,8 +136,10 @@ def _answer_loss(draft: Draft, who: list[str], rank: int | None) -> None:
 def _complete(draft: Draft, workers: list[Child]) -> None:
     word = next((c.last_word for c in workers if c.rank == 0), None)
     metrics, uri = (None, "") if word is None else (word.test, word.model_uri)
-    draft.update(completion_time=draft.now, model=ModelStatus(uri=uri, metrics=metrics))
     message = "the worker is done" if len(workers) == 1 else f"all {len(workers)} workers are done"
+    if not draft.seen.shared_storage:
+        uri, message = "", f"{message}; what they wrote goes with their pods, for storage is ephemeral"
+    draft.update(completion_time=draft.now, model=ModelStatus(uri=uri, metrics=metrics))
     set_condition(draft, reasons.COMPLETE, "True", reasons.JOB_COMPLETE, message)
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_COMPLETE, message)
     draft.tell(reasons.JOB_COMPLETE, message)

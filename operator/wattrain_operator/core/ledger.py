@@ -36,6 +36,12 @@ def mark_safe(draft: Draft, checkpoint: Report) -> float:
     return at_commit
 
 
+def lose_what_was_safe(draft: Draft) -> None:
+    """The checkpoints are gone: of what was spent, only what has been written off before is not lost with them."""
+    energy = draft.status.energy
+    draft.update(energy=energy.model_copy(update={"safe_joules": energy.wasted_joules}))
+
+
 def write_off(draft: Draft, joules_lost: float | None = None) -> float:
     """A restart: what was spent since the newest checkpoint or restart is lost. Returns it, in joules."""
     energy = draft.status.energy

@@ -13,6 +13,10 @@ from wattrain_operator.core.observed import Child
 
 NODE_LOST_SECONDS = 90.0
 """How long a worker may take to end before its machine is given up: the grace of its checkpoint and a minute."""
+STORAGE_IS_EPHEMERAL = (
+    "storage is ephemeral: model and checkpoints do not outlive the job's pods; to keep them, name a claim in "
+    "spec.storage.claim"
+)
 
 
 def first_sight(draft: Draft) -> None:
@@ -103,8 +107,14 @@ def admit(draft: Draft) -> bool:
     draft.update(
         start_time=draft.status.start_time or draft.now, active_since=draft.now, attempt_time=draft.now, not_before=None
     )
-    set_condition(draft, reasons.ADMITTED, "True", reasons.JOB_ADMITTED, "the job has its place")
+    place = "the job has its place"
+    set_condition(
+        draft, reasons.ADMITTED, "True", reasons.JOB_ADMITTED,
+        place if draft.seen.shared_storage else f"{place}; {STORAGE_IS_EPHEMERAL}",
+    )  # fmt: skip
     draft.tell(reasons.JOB_ADMITTED, f"admitted to power domain {draft.spec.energy.power_domain}")
+    if not draft.seen.shared_storage:
+        draft.tell(reasons.EPHEMERAL_STORAGE, STORAGE_IS_EPHEMERAL, warning=True)
     return False
 
 
@@ -143,9 +153,12 @@ def _set_suspended(draft: Draft) -> None:
     active = 0 if since is None else int((draft.now - since).total_seconds())
     draft.update(active_since=None, active_seconds=draft.status.active_seconds + max(0, active))
     if draft.status.attempt:
+        restarts.lose_own_storage(draft)
         restarts.next_attempt(draft)  # the workers of the old one are gone: resuming starts others
     step = 0 if draft.status.checkpoint is None else draft.status.checkpoint.step
     message = f"suspended; it will go on from the newest checkpoint, which is at step {step} or later"
+    if not draft.seen.shared_storage:
+        message = "suspended; it will begin anew, for its checkpoints went with its workers"
     set_condition(draft, reasons.SUSPENDED, "True", reasons.JOB_SUSPENDED, message)
     set_condition(draft, reasons.ADMITTED, "False", reasons.JOB_SUSPENDED, "a suspended job holds no place")
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_SUSPENDED, "the job is suspended")

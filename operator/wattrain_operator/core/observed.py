@@ -135,7 +135,8 @@ class Observed:
     """Whether the job with its status and its children were read from the source itself just now, in this order; a
     cache may lag behind. Children alone are not enough: an old status would have an old attempt's workers created."""
     shared_storage: bool = True
-    """Whether all workers see one directory, so that the data is prepared once."""
+    """Whether all workers see one directory, which outlives them: the data is prepared once, and a later attempt finds
+    the checkpoints of an earlier one. Else each has a directory of its own, which goes with it."""
     status_interval_seconds: float = 0.0
     """Shortest time between two writes of figures alone; changes of state are written at once."""
 

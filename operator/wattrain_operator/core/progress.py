@@ -55,7 +55,8 @@ def _take_checkpoint(draft: Draft, report: Report) -> None:
         failures_since_checkpoint=0,  # it gets on: the budget is for a training that does not
     )
     if old is None:
-        draft.tell(reasons.CHECKPOINT_SAVED, f"first checkpoint, at step {step}: a restart goes on from there")
+        restart = "a restart" if draft.seen.shared_storage else "a restart in place"
+        draft.tell(reasons.CHECKPOINT_SAVED, f"first checkpoint, at step {step}: {restart} goes on from there")
 
 
 def _progress(draft: Draft, report: Report) -> Progress:

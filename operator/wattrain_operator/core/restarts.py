@@ -63,6 +63,7 @@ def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
             f"{text}, and policy.maxRestarts ({draft.spec.policy.max_restarts}) is used up",
         )
         return
+    lose_own_storage(draft)
     _record(draft, failure, draft.now, draft.status.attempt, counted=meaning.counted)
     delay = _back_off(failures if meaning.counted else 0)
     next_attempt(draft, failures_since_checkpoint=failures, not_before=draft.now + timedelta(seconds=delay))
@@ -83,6 +84,13 @@ def next_attempt(draft: Draft, **fields: object) -> None:
         progress=None if progress is None else progress.model_copy(update={"phase": ""}),  # it has not trained yet
         **fields,
     )
+
+
+def lose_own_storage(draft: Draft) -> None:
+    """Checkpoints in the workers' own directories go with the workers, and what they had saved is lost."""
+    if not draft.seen.shared_storage and draft.status.checkpoint is not None:
+        draft.update(checkpoint=None)
+        ledger.lose_what_was_safe(draft)
 
 
 def take_in_place(draft: Draft, restarts: tuple[InPlaceRestart, ...]) -> None:

@@ -15,7 +15,8 @@ ONE_OF_A_KIND: Final = "there are never two live children of the same role, atte
 FENCED: Final = "no child is created while one of another attempt may still write"
 FINISHED_STAYS: Final = "a finished job is never run again, and stays finished as it was"
 COMPLETE_MEANS_ALL: Final = "a job is complete only if all workers of one attempt succeeded"
-CHECKPOINT_RISES: Final = "the newest checkpoint in the status never falls, and was really committed"
+CHECKPOINT_RISES: Final = "the newest checkpoint in the status never falls while it exists, and was really committed"
+RESUMES_AS_SAID: Final = "a group never starts from an earlier step than the restart that it is made for says"
 ATTEMPT_RISES: Final = "the attempt never falls"
 WITHIN_BUDGET: Final = "no more failures since the last checkpoint are counted than the restart budget allows"
 NOT_CHARGED: Final = "a disruption of a group that the operator has seen is never charged to the restart budget"
@@ -122,6 +123,16 @@ def check_children(world: World) -> None:
     hold(ONE_OF_A_KIND, len(live) == len(set(live)), live)
 
 
+def check_resumption(world: World) -> None:
+    """What must hold of a group that has just met."""
+    group, status = world.group, world.job.status
+    if group is None or group.training or group.restarts or group.attempt != status.attempt or not status.restarts:
+        return
+    last = status.restarts[-1]
+    if not last.in_place and last.attempt + 1 == group.attempt:
+        hold(RESUMES_AS_SAID, last.resumed_from_step <= group.step, last, group)
+
+
 def check_rest(world: World) -> None:
     """What must hold of the children when nothing more will happen by itself."""
     status, spec = world.job.status, world.job.spec
@@ -165,6 +176,9 @@ def _end(status: TrainingJobStatus) -> tuple[object, ...]:
 
 
 def _check_checkpoint(world: World, before: TrainingJobStatus, after: TrainingJobStatus) -> None:
+    if not world.shared_storage and after.attempt > before.attempt:
+        hold(CHECKPOINT_RISES, after.checkpoint is None, after.checkpoint)
+        return
     if before.checkpoint is not None:
         hold(CHECKPOINT_RISES, after.checkpoint is not None, before.checkpoint)
     if after.checkpoint is not None:

@@ -51,7 +51,7 @@ class Simulation:
     __slots__ = ("books", "shell", "world")
 
     def __init__(self, spec: TrainingJobSpec, setting: Setting = DEFAULT_SETTING) -> None:
-        self.world = World(spec)
+        self.world = World(spec, shared_storage=setting.shared_storage)
         self.shell = Shell(self.world, setting)
         self.books = invariants.Books()
 
@@ -127,6 +127,7 @@ class Simulation:
         else:
             self._do_with_arguments(move, old)
         invariants.check_children(world)
+        invariants.check_resumption(world)
 
     def _do_with_arguments(self, move: Move, old: tuple[JobObject, Cache] | None) -> None:
         world, shell = self.world, self.shell

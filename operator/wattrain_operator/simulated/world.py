@@ -16,9 +16,11 @@ _PEER_LOST = Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST)
 class World:
     """What is the case. Methods are what the API server, the kubelet and the workers do; each says when it can be."""
 
-    __slots__ = ("ahead", "causes", "checkpoints", "children", "group", "job", "now", "spent", "uids")
+    __slots__ = ("ahead", "causes", "checkpoints", "children", "group", "job", "now", "shared_storage", "spent", "uids")
 
-    def __init__(self, spec: TrainingJobSpec) -> None:
+    def __init__(self, spec: TrainingJobSpec, *, shared_storage: bool = True) -> None:
+        """`shared_storage` False: the workers' directories, and the checkpoints in them, go with the workers."""
+        self.shared_storage = shared_storage
         self.now = 0.0
         self.job = JobObject(TrainingJob(metadata=ObjectMeta(name=JOB, uid="uid"), spec=spec))
         self.children: dict[str, Process] = {}
@@ -95,6 +97,8 @@ class World:
         if self.has_group(attempt):
             self.blame(attempt, "replaced")
         if process.child.role == "worker" and whole:
+            if not self.shared_storage and not self.has_group(attempt):
+                self.checkpoints = {}
             self.group = Group(attempt, self.newest_checkpoint)
 
     def advance(self) -> None:
