@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,26 +17,33 @@ from harness.daemon import Daemon, wait_for
 
 _STAGES = Path(__file__).with_name("kwok-stages.yaml")
 _LABEL = "wattrain.dev/fake-node"
+_RANGES = [f"10.{second}.0.0/16" for second in range(200, 240)]
+_LOOPBACK_RANGE = "127.200.0.0/16"
 _CAPACITY = {"cpu": "1024", "memory": "4Ti", "pods": "5000", "nvidia.com/gpu": "64"}
 NODES = "/api/v1/nodes"
 
 
 class Fleet:
-    """Use as a context manager: inside, `size` ready nodes named fake-0, fake-1, ...; afterwards none."""
+    """Use as a context manager: inside, `size` ready nodes named fake-0, fake-1, ...; afterwards none.
+
+    The addresses of their pods are this machine's own, so that nothing that is sent to a pod leaves it. Who is not root
+    gets loopback addresses, which the controllers of endpoints refuse.
+    """
 
     def __init__(self, plane: ControlPlane, size: int = 4):
         self._plane = plane
         self.nodes = [f"fake-{number}" for number in range(size)]
-        kubeconfig = plane.kubeconfig_for("kwok", "kwok", "system:masters")
         self._health = free_port()
+
+    def __enter__(self) -> Self:
+        self._range = _reserve_range()
+        kubeconfig = self._plane.kubeconfig_for("kwok", "kwok", "system:masters")
         command: list[str | Path] = [
-            find("kwok"), f"--kubeconfig={kubeconfig}", f"--config={_STAGES}", "--cidr=10.200.0.0/14",
+            find("kwok"), f"--kubeconfig={kubeconfig}", f"--config={_STAGES}", f"--cidr={self._range}",
             f"--manage-nodes-with-label-selector={_LABEL}", "--node-lease-duration-seconds=40",
             f"--server-address=127.0.0.1:{self._health}",
         ]  # fmt: skip
-        self.daemon = Daemon("kwok", command, plane.place.folder / "kwok.log")
-
-    def __enter__(self) -> Self:
+        self.daemon = Daemon("kwok", command, self._plane.place.folder / "kwok.log")
         try:
             self.daemon.start(self._is_healthy)
             with self._plane.api() as api:
@@ -42,7 +52,7 @@ class Fleet:
                 for name in self.nodes:
                     wait_for(api.waits_for(f"{NODES}/{name}", is_ready), seconds=30, what=f"node {name} to be ready")
         except BaseException:
-            self.daemon.kill()
+            self._end()
             raise
         return self
 
@@ -50,7 +60,12 @@ class Fleet:
         with self._plane.api() as api:
             for name in self.nodes:
                 api.request("DELETE", f"{NODES}/{name}")
+        self._end()
+
+    def _end(self) -> None:
         self.daemon.kill()
+        if self._range != _LOOPBACK_RANGE:
+            _route("del", self._range)
 
     def add(self, api: Api, name: str) -> None:
         """Add a node, or bring back one that a test has deleted."""
@@ -62,6 +77,19 @@ class Fleet:
     def _is_healthy(self) -> bool:
         with Api(f"http://127.0.0.1:{self._health}") as own:
             return own.request("GET", "/healthz").status == 200
+
+
+def _reserve_range() -> str:
+    """A range of addresses that lead to this machine alone, and that no other fleet uses."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return _LOOPBACK_RANGE
+    return next((each for each in _RANGES if _route("add", each)), _LOOPBACK_RANGE)
+
+
+def _route(verb: str, addresses: str) -> bool:
+    """Add or remove the route of `addresses` to this machine. Whether it was done: only one can add it."""
+    command = ["ip", "route", verb, "local", addresses, "dev", "lo"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def is_ready(node: dict[str, Any]) -> bool:
