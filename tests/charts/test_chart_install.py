@@ -22,7 +22,7 @@ def pods_of_operator(api, namespace):
     return api.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=app.kubernetes.io/component=operator")["items"]
 
 
-def may(plane, api, account, namespace, verb, resource, name=""):
+def may(own_plane, api, account, namespace, verb, resource, name=""):
     """Whether the API server lets the service account `account` (as `namespace:name`) do that."""
     group, _, plural = resource.rpartition("/")
     plural, _, subresource = plural.partition(":")
@@ -32,7 +32,7 @@ def may(plane, api, account, namespace, verb, resource, name=""):
     return api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
 
 
-def test_helm_installs_upgrades_and_removes_and_the_jobs_stay(install, new_namespace, plane, api):
+def test_helm_installs_upgrades_and_removes_and_the_jobs_stay(install, new_namespace, own_plane, api):
     namespace = new_namespace()
     notes = install("install", namespace)
     assert "kubectl apply" in notes
@@ -51,25 +51,25 @@ def test_helm_installs_upgrades_and_removes_and_the_jobs_stay(install, new_names
 
 
 def test_a_release_takes_over_the_definitions_of_a_removed_one_only_where_told_to(
-    install, new_namespace, helm, chart, plane
+    install, new_namespace, helm, chart, own_plane
 ):
     before, after = new_namespace(), new_namespace()
     install("install", before)
     install("uninstall", before)
-    where = ("--namespace", after, "--kubeconfig", plane.kubeconfig)
+    where = ("--namespace", after, "--kubeconfig", own_plane.kubeconfig)
     refused = helm.run("install", "wattrain", chart, *where)
     assert refused.returncode != 0
     assert "CustomResourceDefinition" in refused.stderr
     install("install", after, "--take-ownership")
 
 
-def test_the_operators_account_may_do_its_work_and_no_more(install, new_namespace, plane, api):
+def test_the_operators_account_may_do_its_work_and_no_more(install, new_namespace, own_plane, api):
     namespace = new_namespace()
     install("install", namespace, "--set", "reach=proxy")
     account = f"{namespace}:wattrain-operator"
 
     def allowed(verb, resource, name="", where="default"):
-        return may(plane, api, account, where, verb, resource, name)
+        return may(own_plane, api, account, where, verb, resource, name)
 
     assert allowed("watch", "wattrain.dev/trainingjobs")
     assert allowed("update", "wattrain.dev/trainingjobs:status")
@@ -81,21 +81,21 @@ def test_the_operators_account_may_do_its_work_and_no_more(install, new_namespac
     assert not allowed("create", "pods:exec")
     assert not allowed("update", "coordination.k8s.io/leases", "another", namespace)
     assert not allowed("create", "coordination.k8s.io/leases")
-    assert not may(plane, api, f"{namespace}:default", namespace, "get", "wattrain.dev/trainingjobs")
+    assert not may(own_plane, api, f"{namespace}:default", namespace, "get", "wattrain.dev/trainingjobs")
 
 
-def test_two_operators_of_a_namespace_each_keep_to_it(install, new_namespace, plane, api):
+def test_two_operators_of_a_namespace_each_keep_to_it(install, new_namespace, own_plane, api):
     mine, yours = new_namespace(), new_namespace()
     install("install", mine, "--set", f"watchNamespaces={{{mine}}}")
     install("install", yours, "--set", f"watchNamespaces={{{yours}}}", "--set", "crds.enabled=false")
     account = f"{mine}:wattrain-operator"
-    assert may(plane, api, account, mine, "create", "pods")
-    assert not may(plane, api, account, yours, "create", "pods")
-    assert not may(plane, api, account, yours, "list", "wattrain.dev/trainingjobs")
-    assert may(plane, api, account, "", "list", "wattrain.dev/powerdomains")
+    assert may(own_plane, api, account, mine, "create", "pods")
+    assert not may(own_plane, api, account, yours, "create", "pods")
+    assert not may(own_plane, api, account, yours, "list", "wattrain.dev/trainingjobs")
+    assert may(own_plane, api, account, "", "list", "wattrain.dev/powerdomains")
 
 
-def test_who_may_edit_a_namespace_may_run_jobs_in_it_and_a_viewer_sees_them(install, new_namespace, plane, api):
+def test_who_may_edit_a_namespace_may_run_jobs_in_it_and_a_viewer_sees_them(install, new_namespace, own_plane, api):
     namespace = new_namespace()
     install("install", namespace)
     for role in ("edit", "view"):
@@ -110,13 +110,13 @@ def test_who_may_edit_a_namespace_may_run_jobs_in_it_and_a_viewer_sees_them(inst
     jobs = "wattrain.dev/trainingjobs"
     for role, verb in (("edit", "create"), ("view", "watch")):
         wait_for(
-            lambda role=role, verb=verb: may(plane, api, f"{namespace}:{role}", namespace, verb, jobs),
+            lambda role=role, verb=verb: may(own_plane, api, f"{namespace}:{role}", namespace, verb, jobs),
             seconds=30,
             what=f"the role {role} to include TrainingJobs",
         )
-    assert not may(plane, api, f"{namespace}:view", namespace, "create", jobs)
-    assert not may(plane, api, f"{namespace}:edit", namespace, "update", f"{jobs}:status")
-    assert not may(plane, api, f"{namespace}:edit", "default", "create", jobs)
+    assert not may(own_plane, api, f"{namespace}:view", namespace, "create", jobs)
+    assert not may(own_plane, api, f"{namespace}:edit", namespace, "update", f"{jobs}:status")
+    assert not may(own_plane, api, f"{namespace}:edit", "default", "create", jobs)
 
 
 @pytest.mark.skipif(

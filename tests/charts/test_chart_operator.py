@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
+from harness import rights
 from harness.daemon import wait_for
 
 from wattrain_api.names import LABEL_JOB
@@ -17,18 +18,17 @@ pytest.importorskip(
 
 JOBS = "/apis/wattrain.dev/v1alpha1/namespaces/{}/trainingjobs"
 PODS = f"/api/v1/namespaces/{{}}/pods?labelSelector={LABEL_JOB}"
-REFUSED = (401, 403)
 
 
 @contextmanager
-def running(plane, api, namespace, folder):
+def running(own_plane, api, namespace, folder):
     """The operator as the Deployment in `namespace` describes it and under its account, but as a process out here."""
     deployment = api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/wattrain-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     told = {variable["name"]: variable.get("value", "") for variable in container["env"]}
     told |= {f"WATTRAIN_OPERATOR_{port}_PORT": "0" for port in ("METRICS", "HEALTH")}
     told |= {"WATTRAIN_OPERATOR_NAMESPACE": namespace}  # which a pod knows from its account
-    told |= {"KUBECONFIG": str(plane.kubeconfig_of(namespace, "wattrain-operator"))}
+    told |= {"KUBECONFIG": str(own_plane.kubeconfig_of(namespace, "wattrain-operator"))}
     command, log = [sys.executable, "-m", "wattrain_operator.cluster"], folder / "operator.log"
     with log.open("w") as output:
         process = subprocess.Popen(command, env=os.environ | told, stdout=output, stderr=output)
@@ -42,18 +42,9 @@ def running(plane, api, namespace, folder):
                 process.kill()
 
 
-def asked_for(plane, account):
-    """What `account` asked of the API server, as ((API group, resource), verb, HTTP status)."""
-    for event in plane.audit_events(account):
-        what = event.get("objectRef", {})
-        if "resource" in what:
-            resource = "/".join(filter(None, (what["resource"], what.get("subresource"))))
-            yield (what.get("apiGroup", ""), resource), event["verb"], event["responseStatus"]["code"]
-
-
 @pytest.mark.parametrize("everywhere", [True, False], ids=["all namespaces", "one namespace"])
 def test_the_operator_asks_for_what_it_is_granted_and_for_nothing_else(
-    everywhere, install, new_namespace, plane, api, root, documented_rights, tmp_path
+    everywhere, install, new_namespace, own_plane, api, root, tmp_path
 ):
     home, namespace = new_namespace(), new_namespace()
     install("install", home, *(() if everywhere else ("--set", f"watchNamespaces={{{namespace}}}")))
@@ -61,7 +52,7 @@ def test_the_operator_asks_for_what_it_is_granted_and_for_nothing_else(
     job = yaml.safe_load((root / "examples" / "digits-mlp.yaml").read_text(encoding="utf-8"))
     name, workers = job["metadata"]["name"], job["spec"]["workers"]["replicas"]
 
-    with running(plane, api, home, tmp_path) as lives:
+    with running(own_plane, api, home, tmp_path) as lives:
         api.create(JOBS.format(namespace), job)
         pods = PODS.format(namespace)
         wait_for(lambda: lives() and len(api.get(pods)["items"]) == workers, seconds=60, what="the job's pods")
@@ -70,10 +61,8 @@ def test_the_operator_asks_for_what_it_is_granted_and_for_nothing_else(
         api.patch(f"{JOBS.format(namespace)}/{name}", {"spec": {"suspend": True}})
         wait_for(lambda: lives() and api.get(pods)["items"] == [], seconds=60, what="the job's pods to be gone")
 
-    asked = list(asked_for(plane, account))
-    assert [request for request in asked if request[2] in REFUSED] == []
-    used = {(resource, verb) for resource, verb, _ in asked}
-    assert used <= {(resource, verb) for resource, verbs in documented_rights.items() for verb in verbs}
-    assert {(("", "pods"), "delete"), (("wattrain.dev", "trainingjobs/status"), "update")} <= used
+    use = rights.use_of(own_plane.audit_events(account))
+    assert list(rights.differences(use, whole=False)) == []
+    assert {("", "pods", "delete"), ("wattrain.dev", "trainingjobs/status", "update")} <= use.asked
     kinds = [("wattrain.dev", "trainingjobs"), ("wattrain.dev", "powerdomains"), ("", "pods")]
-    assert used >= {(kind, verb) for kind in kinds for verb in ("list", "watch")}
+    assert use.asked >= {(*kind, verb) for kind in kinds for verb in ("list", "watch")}

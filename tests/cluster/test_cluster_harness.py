@@ -14,6 +14,7 @@ from harness.api import Api
 from harness.certificates import Authority
 from harness.controlplane import ControlPlane
 from harness.daemon import Daemon, DaemonError, wait_for
+from harness.fleet import ON_FAKE_NODES
 from harness.sandbox import check_possible
 from harness.shared import shared
 from harness.unavailable import UnavailableError
@@ -36,21 +37,21 @@ POD = {
 # --- The control plane ----------------------------------------------------------------------------------------------
 
 
-def test_every_part_is_of_the_version_that_is_pinned(control_plane):
-    with control_plane.api() as api:
+def test_every_part_is_of_the_version_that_is_pinned(plane):
+    with plane.api() as api:
         assert api.get("/version")["gitVersion"] == "v1.36.3"
         assert api.get("/readyz")["message"] == "ok"
 
 
-def test_pod_security_is_enforced(control_plane, namespace):
+def test_pod_security_is_enforced(cluster, namespace):
     privileged = POD | {"spec": {"containers": [{"name": "main", "image": "none"}], "hostNetwork": True}}
-    with control_plane.api() as api:
+    with cluster.api() as api:
         reply = api.request("POST", f"/api/v1/namespaces/{namespace}/pods", privileged)
     assert reply.status == 403
     assert 'violates PodSecurity "restricted:latest"' in reply.message
 
 
-def test_a_user_has_the_rights_that_were_granted_and_no_others(control_plane, namespace):
+def test_a_user_has_the_rights_that_were_granted_and_no_others(plane, namespace):
     role = {"metadata": {"name": "reader"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]}
     binding = {
         "metadata": {"name": "reader"},
@@ -58,13 +59,13 @@ def test_a_user_has_the_rights_that_were_granted_and_no_others(control_plane, na
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
     }
     rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    with control_plane.api() as api:
+    with plane.api() as api:
         api.create(f"{rbac}/roles", role)
         api.create(f"{rbac}/rolebindings", binding)
-    kubeconfig = control_plane.kubeconfig_of(namespace, "default")
+    kubeconfig = plane.kubeconfig_of(namespace, "default")
 
     def asked(*words: str) -> tuple[int, str]:
-        done = control_plane.kubectl(*words, f"--namespace={namespace}", kubeconfig=kubeconfig)
+        done = plane.kubectl(*words, f"--namespace={namespace}", kubeconfig=kubeconfig)
         return done.returncode, done.stderr
 
     wait_for(lambda: asked("get", "pods")[0] == 0, seconds=10, what="the role to be in force")
@@ -72,20 +73,21 @@ def test_a_user_has_the_rights_that_were_granted_and_no_others(control_plane, na
     status, said = asked("get", "secrets")
     assert status == 1
     assert f'User "system:serviceaccount:{namespace}:default" cannot list resource "secrets"' in said
-    with control_plane.api_as("somebody") as stranger:
+    with plane.api_as("somebody") as stranger:
         assert stranger.request("GET", f"/api/v1/namespaces/{namespace}/pods").status == 403
 
 
-def test_the_audit_log_says_who_did_what(control_plane, namespace):
-    with control_plane.api_as("curious") as curious:
+def test_the_audit_log_says_who_did_what(plane, namespace):
+    with plane.api_as("curious") as curious:
         curious.request("GET", f"/api/v1/namespaces/{namespace}/pods/absent")
-    (event,) = control_plane.audit_events("curious")
+    wait_for(lambda: plane.audit_events("curious"), seconds=10, what="the log to tell")
+    (event,) = plane.audit_events("curious")
     assert (event["verb"], event["objectRef"]["resource"], event["responseStatus"]["code"]) == ("get", "pods", 403)
 
 
-def test_what_belongs_to_a_deleted_object_is_collected(control_plane, namespace):
+def test_what_belongs_to_a_deleted_object_is_collected(cluster, namespace):
     path = f"/api/v1/namespaces/{namespace}/configmaps"
-    with control_plane.api() as api:
+    with cluster.api() as api:
         owner = api.create(path, {"metadata": {"name": "owner"}})["metadata"]
         reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["uid"]}
         api.create(path, {"metadata": {"name": "child", "ownerReferences": [reference]}})
@@ -97,24 +99,24 @@ def test_what_belongs_to_a_deleted_object_is_collected(control_plane, namespace)
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_was_killed_comes_back_with_what_was_written(control_plane, namespace, part):
+def test_a_part_that_was_killed_comes_back_with_what_was_written(own_plane, namespace, part):
     path = f"/api/v1/namespaces/{namespace}/configmaps"
-    with control_plane.api() as api:
+    with own_plane.api() as api:
         before = api.create(path, {"metadata": {"name": "kept"}})["metadata"]["uid"]
-    pid = control_plane.daemon(part).pid
-    control_plane.kill(part)
-    control_plane.start(part)
-    assert control_plane.daemon(part).pid != pid
-    with control_plane.api() as api:
+    pid = own_plane.daemon(part).pid
+    own_plane.kill(part)
+    own_plane.start(part)
+    assert own_plane.daemon(part).pid != pid
+    with own_plane.api() as api:
         wait_for(api.waits_for(f"{path}/kept", lambda _: True), seconds=30, what="the API server to answer")
         assert api.get(f"{path}/kept")["metadata"]["uid"] == before
 
 
-def test_nothing_answers_while_the_api_server_is_frozen(control_plane):
-    hasty = Api(control_plane.place.server, timeout_seconds=0.5)
-    with control_plane.frozen("kube-apiserver"), pytest.raises(ConnectionError, match="timed out"):
+def test_nothing_answers_while_the_api_server_is_frozen(own_plane):
+    hasty = Api(own_plane.place.server, timeout_seconds=0.5)
+    with own_plane.frozen("kube-apiserver"), pytest.raises(ConnectionError, match="timed out"):
         hasty.request("GET", "/readyz")
-    with control_plane.api() as api:
+    with own_plane.api() as api:
         assert api.request("GET", "/readyz").status == 200
 
 
@@ -215,10 +217,10 @@ def test_a_missing_package_of_a_real_node_is_named_with_the_remedy(tmp_path, mon
 # --- Fake nodes -----------------------------------------------------------------------------------------------------
 
 
-def test_a_pod_is_scheduled_and_runs_on_a_fake_node_and_goes_when_it_is_deleted(control_plane, kwok_nodes, namespace):
+def test_a_pod_is_scheduled_and_runs_on_a_fake_node_and_goes_when_it_is_deleted(plane, kwok_nodes, namespace):
     path = f"/api/v1/namespaces/{namespace}/pods"
-    with control_plane.api() as api:
-        api.create(path, POD)
+    with plane.api() as api:
+        api.create(path, POD | {"spec": POD["spec"] | ON_FAKE_NODES})
         runs = api.waits_for(f"{path}/sleeper", lambda pod: pod["status"].get("phase") == "Running")
         wait_for(runs, seconds=30, what="the pod to run")
         pod = api.get(f"{path}/sleeper")

@@ -1,17 +1,18 @@
-"""The operator's shell in this process, against a real API server. Pods have no node: a test plays their life."""
+"""The operator's shell in this process, against a real API server, with the rights that the chart gives it.
+
+Pods have no node: a test plays their life. `scenario` and `namespace` are of the control plane that all test processes
+share (or of the cluster of $KUBECONFIG), and of `own_plane` in a test that asks for that one.
+"""
 
 import asyncio
 import contextlib
 import json
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.controlplane import ControlPlane
-from harness.unavailable import UnavailableError
 from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 
@@ -22,33 +23,14 @@ from wattrain_operator.cluster.shell import Shell
 
 Json = dict[str, Any]
 WRITES = ("create", "update", "delete", "patch")
+NOWHERE = {"wattrain.dev/test": "nowhere"}
+"""Labels that no node has: so nobody but the test plays the life of a pod, on a cluster with nodes too."""
 SPEC: Json = {
     "recipe": {"name": "logistic-regression"},
     "data": {"source": {"builtin": "digits"}},
     "training": {"epochs": 1, "batchSize": 32},
     "workers": {"replicas": 2},
 }
-
-
-@pytest.fixture(scope="session")
-def plane() -> Iterator[ControlPlane]:
-    """A control plane without nodes."""
-    with tempfile.TemporaryDirectory(prefix="wattrain-", ignore_cleanup_errors=True) as folder:
-        try:
-            made = ControlPlane(Path(folder, "plane"))
-            made.__enter__()
-        except UnavailableError as error:
-            pytest.skip(str(error))
-        try:
-            yield made
-        finally:
-            made.close()
-
-
-@pytest.fixture
-def namespace(plane) -> Iterator[str]:
-    with contextlib.suppress(ConnectionError), plane.namespace() as name:  # a test may have killed the API server
-        yield name
 
 
 class Died(BaseException):
@@ -78,14 +60,18 @@ class MortalClient(Client):
 
 
 class Cluster:
-    """One namespace of the control plane, as a test sees it."""
+    """One namespace of the control plane, as a test sees it: with all rights, unlike the operator."""
 
     def __init__(self, configuration: Callable[[], Awaitable[Configuration]], client: Client, namespace: str) -> None:
         self.configuration, self.client, self.namespace = configuration, client, namespace
+        """`configuration` makes the way to the API server that the operator takes, with its rights."""
 
     async def apply(self, name: str, spec: Json | None = None) -> Json:
+        """Create a job, whose pods no node takes unless `spec` selects nodes itself."""
         body = {"apiVersion": "wattrain.dev/v1alpha1", "kind": "TrainingJob"}
-        body |= {"metadata": {"name": name, "namespace": self.namespace}, "spec": spec or SPEC}
+        chosen = spec or SPEC
+        chosen = {**chosen, "workers": {"nodeSelector": NOWHERE, **chosen.get("workers", {})}}
+        body |= {"metadata": {"name": name, "namespace": self.namespace}, "spec": chosen}
         return await self.client.create(TRAINING_JOBS, self.namespace, body)
 
     async def job(self, name: str) -> Json:
@@ -187,19 +173,19 @@ class Cluster:
 
 
 @pytest.fixture
-def scenario(plane, namespace) -> Callable[[Callable[[Cluster], Awaitable[None]]], None]:
+def scenario(own_or_shared, namespace, operator_kubeconfig) -> Callable[[Callable[[Cluster], Awaitable[None]]], None]:
     """Runs a coroutine function that gets a Cluster, in an event loop of its own."""
 
-    async def configuration() -> Configuration:
+    async def configuration(kubeconfig: Path) -> Configuration:
         made = Configuration()
-        await config.load_kube_config(config_file=str(plane.kubeconfig), client_configuration=made)
+        await config.load_kube_config(config_file=str(kubeconfig), client_configuration=made)
         return made
 
     async def main(story: Callable[[Cluster], Awaitable[None]]) -> None:
-        client = Client(await configuration())
+        client = Client(await configuration(own_or_shared.kubeconfig))
         try:
             async with asyncio.timeout(240):
-                await story(Cluster(configuration, client, namespace))
+                await story(Cluster(lambda: configuration(operator_kubeconfig), client, namespace))
         finally:
             await client.close()
             await asyncio.sleep(0.2)  # aiohttp's connections end by TLS's rules after they are closed

@@ -52,27 +52,27 @@ async def complete(cluster, until, shell, name):
     assert shell.outcomes["crash"] == 0
 
 
-def test_an_api_server_that_is_killed_for_a_while_restarts_no_job(scenario, until, plane):
+def test_an_api_server_that_is_killed_for_a_while_restarts_no_job(scenario, until, own_plane):
     async def story(cluster):
         async with cluster.operator(resync_seconds=1.0) as shell:
             await cluster.apply("one")
             await until_running(cluster, until, "one")
-            plane.kill("kube-apiserver")
+            own_plane.kill("kube-apiserver")
             try:
                 await until_refused(shell, until)
             finally:
-                plane.start("kube-apiserver")  # in this thread: it ends with the one that started it
+                own_plane.start("kube-apiserver")  # in this thread: it ends with the one that started it
             await complete(cluster, until, shell, "one")
 
     scenario(story)
 
 
-def test_a_job_changes_while_etcd_is_frozen_as_soon_as_it_thaws(scenario, until, plane):
+def test_a_job_changes_while_etcd_is_frozen_as_soon_as_it_thaws(scenario, until, own_plane):
     async def story(cluster):
         async with cluster.operator(resync_seconds=1.0):
             await cluster.apply("one")
             await until_running(cluster, until, "one")
-            with plane.frozen("etcd"):
+            with own_plane.frozen("etcd"):
                 frozen = asyncio.create_task(cluster.apply("two"))
                 done, _ = await asyncio.wait({frozen}, timeout=5)
                 assert not done

@@ -31,14 +31,14 @@ def wait_for(holds, what, seconds=40):
 class Process:
     """One operator; its log goes into a file."""
 
-    def __init__(self, log, plane, namespace):
+    def __init__(self, log, kubeconfig, namespace):
         self.log = log
         settings = IMAGE | {f"WATTRAIN_OPERATOR_{port}_PORT": "0" for port in ("METRICS", "HEALTH")}
         settings |= {"WATTRAIN_OPERATOR_NAMESPACES": namespace, "WATTRAIN_OPERATOR_NAMESPACE": namespace}
         with log.open("w") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "wattrain_operator.cluster"],
-                env=environment(KUBECONFIG=str(plane.kubeconfig), **settings), stderr=file,
+                env=environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file,
             )  # fmt: skip
 
     def said(self, pattern):
@@ -56,12 +56,12 @@ class Process:
 
 
 @pytest.fixture
-def start(plane, namespace, tmp_path):
+def start(operator_kubeconfig, namespace, tmp_path):
     """Starts operators; none is left afterwards."""
     with contextlib.ExitStack() as stack:
 
         def begin(name):
-            operator = Process(tmp_path / f"{name}.log", plane, namespace)
+            operator = Process(tmp_path / f"{name}.log", operator_kubeconfig, namespace)
             stack.callback(operator.process.wait)
             stack.callback(operator.process.kill)
             return operator
@@ -69,7 +69,7 @@ def start(plane, namespace, tmp_path):
         yield begin
 
 
-def test_one_leads_and_the_other_follows_when_it_is_killed_or_leaves(plane, namespace, start):
+def test_one_leads_and_the_other_follows_when_it_is_killed_or_leaves(cluster, namespace, start):
     first = start("first")
     wait_for(lambda: first.said("leading as"), "the first one leads")
     second = start("second")
@@ -80,7 +80,7 @@ def test_one_leads_and_the_other_follows_when_it_is_killed_or_leaves(plane, name
     wait_for(lambda: second.said("leading as"), "the second one leads", seconds=20)
     third = start("third")
     wait_for(lambda: third.said("standing by"), "the third one stands by")
-    with plane.api() as api:
+    with cluster.api() as api:
         body = {"apiVersion": "wattrain.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "one"}}
         spec = {"script": {"command": ["python", "-c", "1"]}, "workers": {"replicas": 2}}
         api.create(JOBS.format(namespace), body | {"spec": spec})

@@ -22,10 +22,10 @@ _RESTRICTED = "pod-security.kubernetes.io/enforce"
 
 
 class Cluster:
-    """A cluster with our CRDs, seen as its administrator through `kubeconfig`."""
+    """A cluster with our CRDs, seen as its administrator through `kubeconfig`. `folder` is for files of ours."""
 
-    def __init__(self, kubeconfig: Path):
-        self.kubeconfig = kubeconfig
+    def __init__(self, kubeconfig: Path, folder: Path):
+        self.kubeconfig, self.folder = kubeconfig, folder
 
     def api(self) -> Api:
         """A connection of the administrator."""
@@ -35,6 +35,16 @@ class Cluster:
         """Run kubectl with `text` as its input, as the administrator or with another `kubeconfig`."""
         command = [str(find("kubectl")), f"--kubeconfig={kubeconfig or self.kubeconfig}", *words]
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
+
+    def kubeconfig_of(self, namespace: str, service_account: str) -> Path:
+        """A kubeconfig with a token of a service account, as an operator outside of the cluster would use it."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        with self.api() as api:
+            token = api.create(path, {"spec": {"expirationSeconds": 24 * 3600}})["status"]["token"]
+        shown = self.kubectl("config", "view", "--raw", "--minify", "--flatten", "--output=json").stdout
+        document = json.loads(shown)
+        document["users"] = [{"name": user["name"], "user": {"token": token}} for user in document["users"]]
+        return _write_private(self.folder / f"{namespace}-{service_account}.json", document)
 
     def install_crds(self) -> None:
         """Apply manifests/crd, and wait until the API server serves both kinds."""
@@ -64,7 +74,7 @@ class ExistingCluster(Cluster):
     """The cluster of $KUBECONFIG: kubectl's proxy signs in, so that every way to do so works."""
 
     def __init__(self, folder: Path):
-        super().__init__(Path(os.environ["KUBECONFIG"]))
+        super().__init__(Path(os.environ["KUBECONFIG"]), folder)
         log = folder / "kubectl-proxy.log"
         command = [str(find("kubectl")), f"--kubeconfig={self.kubeconfig}", "proxy", "--port=0"]
         self._proxy = Daemon("kubectl proxy", command, log)
@@ -79,19 +89,21 @@ class ExistingCluster(Cluster):
         self._proxy.stop()
 
 
-def write_kubeconfig(path: Path, server: str, authority: Path, pair: KeyPair | None = None, token: str = "") -> Path:
-    """Write a kubeconfig for one user of one cluster, who signs in by certificate or by token."""
-    user = {"token": token} if pair is None else _files(pair)
-    document: dict[str, Any] = {
+def write_kubeconfig(path: Path, server: str, authority: Path, pair: KeyPair) -> Path:
+    """Write a kubeconfig for one user of one cluster, who signs in by certificate."""
+    return _write_private(path, {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": str(authority)}}],
-        "users": [{"name": "test", "user": user}],
+        "users": [{"name": "test", "user": _files(pair)}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "current-context": "test",
-    }
+    })  # fmt: skip
+
+
+def _write_private(path: Path, document: dict[str, Any]) -> Path:
+    path.touch(mode=0o600)
     path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML too
-    path.chmod(0o600)
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.binaries import find
@@ -42,6 +42,10 @@ class Place:
     def audit_log(self) -> Path:
         """File of audit events, JSON lines."""
         return self.folder / "audit.jsonl"
+
+    def description(self) -> dict[str, str | int]:
+        """The same for another process, as JSON."""
+        return asdict(self) | {"folder": str(self.folder)}
 
 
 def free_port(address: str = "127.0.0.1") -> int:

@@ -9,13 +9,14 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from harness import components
 from harness.api import Api
-from harness.certificates import Authority, KeyPair
+from harness.certificates import Authority
 from harness.cluster import Cluster, write_kubeconfig
 from harness.components import Place, free_port
 from harness.daemon import Check, Daemon
@@ -30,8 +31,10 @@ class OwnCluster(Cluster):
     """
 
     def __init__(self, place: Place):
-        super().__init__(place.folder / "admin.json")
+        super().__init__(place.folder / "admin.json", place.folder)
         self.place, self.authority = place, place.authority
+        self.restarts: list[tuple[datetime, datetime]] = []
+        """When its API server was started again, and when it was ready."""
 
     def api(self) -> Api:
         return Api(self.place.server, self.authority.own.certificate, self.authority.pair("admin"))
@@ -45,26 +48,23 @@ class OwnCluster(Cluster):
 
     def kubeconfig_for(self, name: str, user: str, *groups: str) -> Path:
         """A kubeconfig of any user, by certificate, in a file called `name`."""
-        return self._kubeconfig(name, pair=self.authority.client(name, user, groups))
-
-    def kubeconfig_of(self, namespace: str, service_account: str) -> Path:
-        """A kubeconfig with a token of a service account, as an operator outside of the cluster would use it."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
-        with self.api() as api:
-            token = api.create(path, {"spec": {"expirationSeconds": 24 * 3600}})["status"]["token"]
-        return self._kubeconfig(f"{namespace}-{service_account}", token=token)
-
-    def _kubeconfig(self, name: str, pair: KeyPair | None = None, token: str = "") -> Path:
+        pair = self.authority.client(name, user, groups)
         file = self.place.folder / f"{name}.json"
-        return write_kubeconfig(file, self.place.server, self.authority.own.certificate, pair, token)
+        return write_kubeconfig(file, self.place.server, self.authority.own.certificate, pair)
 
     def audit_events(self, user: str = "") -> list[dict[str, Any]]:
         """What was asked of the API server so far, by `user` or by everyone but its own parts, oldest first."""
         if not self.place.audit_log.exists():
             return []
-        lines = self.place.audit_log.read_text(encoding="utf-8").splitlines()
-        events = (json.loads(line) for line in lines)
-        return [event for event in events if user in ("", event["user"]["username"])]
+        written = self.place.audit_log.read_bytes()
+        lines = written[: written.rfind(b"\n") + 1].splitlines()  # the last one may be half written
+        events = (json.loads(line) for line in lines if user.encode() in line)
+        return [event for event in events if user in ("", event["user"].get("username", ""))]
+
+
+def attached_plane(description: dict[str, Any]) -> OwnCluster:
+    """The control plane that somebody else runs, from the description of its place."""
+    return OwnCluster(Place(**{**description, "folder": Path(description["folder"])}))
 
 
 class ControlPlane(OwnCluster):
@@ -116,7 +116,10 @@ class ControlPlane(OwnCluster):
     def start(self, part: str) -> None:
         """Start `part` again after kill(), on the same ports, and wait until it is ready."""
         daemon, ready = self._parts[part]
+        began = datetime.now(UTC)
         daemon.start(ready)
+        if part == "kube-apiserver":
+            self.restarts.append((began, datetime.now(UTC)))
 
     @contextmanager
     def frozen(self, part: str) -> Iterator[None]:

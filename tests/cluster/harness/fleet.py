@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +14,7 @@ from typing import Any, Self
 from harness.api import Api
 from harness.binaries import find
 from harness.components import free_port
-from harness.controlplane import ControlPlane
+from harness.controlplane import OwnCluster
 from harness.daemon import Daemon, wait_for
 
 _STAGES = Path(__file__).with_name("kwok-stages.yaml")
@@ -20,19 +22,33 @@ _LABEL = "wattrain.dev/fake-node"
 _RANGES = [f"10.{second}.0.0/16" for second in range(200, 240)]
 _LOOPBACK_RANGE = "127.200.0.0/16"
 _CAPACITY = {"cpu": "1024", "memory": "4Ti", "pods": "5000", "nvidia.com/gpu": "64"}
+_TAINT = {"key": _LABEL, "effect": "NoSchedule"}
 NODES = "/api/v1/nodes"
+ON_FAKE_NODES: dict[str, Any] = {
+    "nodeSelector": {_LABEL: ""},
+    "tolerations": [{"key": _LABEL, "operator": "Exists", "effect": "NoSchedule"}],
+}
+"""What a pod, or `spec.workers` of a job, says to run on the fake nodes that all test processes share."""
 
 
-class Fleet:
+class FakeNodes:
+    """Nodes that somebody runs."""
+
+    def __init__(self, nodes: list[str]):
+        self.nodes = nodes
+
+
+class Fleet(FakeNodes):
     """Use as a context manager: inside, `size` ready nodes named fake-0, fake-1, ...; afterwards none.
 
     The addresses of their pods are this machine's own, so that nothing that is sent to a pod leaves it. Who is not root
-    gets loopback addresses, which the controllers of endpoints refuse.
+    gets loopback addresses, which the controllers of endpoints refuse. `tainted` keeps pods away that do not ask for
+    fake nodes.
     """
 
-    def __init__(self, plane: ControlPlane, size: int = 4):
-        self._plane = plane
-        self.nodes = [f"fake-{number}" for number in range(size)]
+    def __init__(self, plane: OwnCluster, size: int = 4, *, tainted: bool = False):
+        super().__init__([f"fake-{number}" for number in range(size)])
+        self._plane, self._taints = plane, [_TAINT] if tainted else []
         self._health = free_port()
 
     def __enter__(self) -> Self:
@@ -71,12 +87,20 @@ class Fleet:
         """Add a node, or bring back one that a test has deleted."""
         api.create(NODES, {
             "metadata": {"name": name, "labels": {_LABEL: "", "kubernetes.io/hostname": name}},
+            "spec": {"taints": self._taints},
             "status": {"capacity": _CAPACITY, "allocatable": _CAPACITY},
         })  # fmt: skip
 
     def _is_healthy(self) -> bool:
         with Api(f"http://127.0.0.1:{self._health}") as own:
             return own.request("GET", "/healthz").status == 200
+
+
+@contextmanager
+def described_fleet(plane: OwnCluster) -> Iterator[dict[str, list[str]]]:
+    """Tainted fake nodes, described for other test processes."""
+    with Fleet(plane, tainted=True) as fleet:
+        yield {"nodes": fleet.nodes}
 
 
 def _reserve_range() -> str:
@@ -93,6 +117,6 @@ def _route(verb: str, addresses: str) -> bool:
 
 
 def is_ready(node: dict[str, Any]) -> bool:
-    """Whether a node says that it is ready and the controllers let pods onto it."""
+    """Whether a node says that it is ready and the controllers let pods onto it that tolerate our own taint."""
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
-    return ready and not node["spec"].get("taints")
+    return ready and all(taint["key"] == _LABEL for taint in node["spec"].get("taints", []))
