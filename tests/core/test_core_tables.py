@@ -349,3 +349,26 @@ def test_figures_are_held_back_and_changes_of_state_are_not(scene: Scene) -> Non
     assert job.plan().wake_after_seconds == 14.0  # joules alone are held back as well
     job.fail(0, -9)
     assert job.plan().status.attempt == 2
+
+
+def test_workers_that_become_ready_one_after_the_other_are_told_together(scene: Scene) -> None:
+    job = scene(workers=3)
+    job.interval_seconds = 15.0
+    job.settle()
+    job.plan()
+    for rank in (0, 1):
+        job.add(rank)
+        decided = job.plan()
+        assert (decided.status.workers.ready, decided.wake_after_seconds) == (0, 15.0)
+    job.add(2)
+    assert (job.plan().status.workers.ready, job.status.state) == (3, "Running")
+
+
+def test_a_worker_that_keeps_the_others_waiting_is_seen_after_a_while(scene: Scene) -> None:
+    job = scene(workers=2)
+    job.interval_seconds = 15.0
+    job.settle()
+    job.add(0)
+    job.seconds = 15.0
+    job.plan()
+    assert (job.status.workers.ready, job.status.state) == (1, "Starting")

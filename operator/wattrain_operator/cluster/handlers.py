@@ -105,6 +105,7 @@ def _registry(configuration: Configuration, take: Take) -> kopf.OperatorRegistry
 
     def pass_on(kind: Kind) -> Callable[..., Any]:
         async def handler(event: Any, **_: Any) -> None:
+            event["object"]["metadata"].pop("managedFields", None)  # half of it, and kopf keeps it for a while
             take(kind, event["object"], event["type"] == "DELETED")
 
         return handler
@@ -123,6 +124,7 @@ def _settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False  # events are told after the status write, and only once
     chosen.watching.label_selectors["v1", "pods"] = names.LABEL_JOB  # other pods never leave the API server
     chosen.watching.chunk_size = 500
+    chosen.queueing.idle_timeout = 0.5  # how long the last event of each object is kept in memory
     chosen.watching.inactivity_timeout = 70  # bookmarks come every 60 s
     chosen.watching.reconnect_backoff = 1.0
     chosen.watching.connect_timeout = 5

@@ -13,7 +13,7 @@ from prometheus_client import Histogram
 
 from wattrain_api import metrics, names
 from wattrain_operator.cluster.apply import Applier
-from wattrain_operator.cluster.cache import KINDS, Cache, Json, Kind
+from wattrain_operator.cluster.cache import KINDS, Cache, JobKey, Json, Kind
 from wattrain_operator.cluster.client import (
     PODS,
     POWER_DOMAINS,
@@ -33,6 +33,8 @@ from wattrain_operator.cluster.workqueue import WorkQueue
 
 WORKERS = 32
 """Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
+GATHER_SECONDS = 0.03
+"""Between two looks at the same job: its pods change together, and one look, and one status, answers them all."""
 LIST_RETRY_SECONDS = 2.0
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESOURCES: dict[Kind, Resource] = {"TrainingJob": TRAINING_JOBS, "Pod": PODS, "PowerDomain": POWER_DOMAINS}
@@ -121,23 +123,28 @@ class Shell:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
-            began, outcome = time.monotonic(), "done"
             if not self._may_write():
                 self.queue.retry(key, 1.0)
                 continue
-            try:
-                self.queue.done(key, await self._reconciler.reconcile(key))
-            except NotYetError as error:
-                outcome = "retry"
-                pause = self.queue.retry(key, at_most_seconds=error.longest_pause_seconds)
-                logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
-            except ApiError as error:
-                outcome = "retry"
-                pause = self.queue.retry(key, error.retry_after_seconds or 0.0)
-                logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
-            except Exception:
-                outcome = "crash"
-                pause = self.queue.retry(key)
-                logger.exception("job %s/%s: a defect; again in %.1f s", *key, pause)
-            self.outcomes[outcome] += 1
+            began = time.monotonic()
+            self.outcomes[await self._look_at(key)] += 1
             self.durations.observe(time.monotonic() - began)
+
+    async def _look_at(self, key: JobKey) -> str:
+        """One pass over a job, and when the next is due. Returns how it went."""
+        try:
+            next_look = await self._reconciler.reconcile(key)
+        except NotYetError as error:
+            pause = self.queue.retry(key, at_most_seconds=error.longest_pause_seconds)
+            logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
+            return "retry"
+        except ApiError as error:
+            pause = self.queue.retry(key, error.retry_after_seconds or 0.0)
+            logger.info("job %s/%s: %s; again in %.1f s", *key, error, pause)
+            return "retry"
+        except Exception:
+            pause = self.queue.retry(key)
+            logger.exception("job %s/%s: a defect; again in %.1f s", *key, pause)
+            return "crash"
+        asyncio.get_running_loop().call_later(GATHER_SECONDS, self.queue.done, key, next_look)
+        return "done"

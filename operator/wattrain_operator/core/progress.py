@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import takewhile
 
 from wattrain_api import reasons
@@ -30,19 +31,25 @@ def take_report(draft: Draft) -> None:
 
 
 def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
-    """Leave figures as they were where nothing else changed and they were written a moment ago."""
+    """Leave figures, and how many workers are ready, as they were where nothing else changed and something was written
+    a moment ago."""
     after = draft.status
-    if after.progress is None or before.progress is None or before.progress.updated_time is None:
+    figures = {"progress": before.progress, "energy": before.energy, "workers": before.workers}
+    if after == before or after.model_copy(update=figures) != before or (after.progress and not before.progress):
         return
-    age = (draft.seen.now - before.progress.updated_time).total_seconds()
-    only_figures = after.model_copy(update={"progress": before.progress, "energy": before.energy}) == before
-    if not only_figures or after == before:
-        return
+    age = (draft.seen.now - _written_at(before)).total_seconds()
     if age < draft.seen.status_interval_seconds:
         draft.status = before
         draft.wake_after(draft.seen.status_interval_seconds - age)
-    else:  # joules alone may have changed: the time of the last write counts all the same
+    elif after.progress is not None:  # joules alone may have changed: the time of the last write counts all the same
         draft.update(progress=after.progress.model_copy(update={"updated_time": draft.now}))
+
+
+def _written_at(status: TrainingJobStatus) -> datetime:
+    """When the status was last written, as far as it says so itself."""
+    figures = status.progress.updated_time if status.progress is not None else None
+    times = (figures, status.attempt_time, *(c.last_transition_time for c in status.conditions))
+    return max(time for time in times if time is not None)
 
 
 def _take_checkpoint(draft: Draft, report: Report) -> None:
