@@ -23,7 +23,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     use = rights.recorded(folder_of_records(config))
-    whole = _is_whole(config) and session.exitstatus == pytest.ExitCode.OK
+    whole = is_whole(config) and session.exitstatus == pytest.ExitCode.OK
     if not use.asked:
         if whole:
             config.stash[_RESULT] = "NOT CHECKED: no operator ran against an API server of ours", []
@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line("\n".join(found) or said)
 
 
-def _is_whole(config: pytest.Config) -> bool:
+def is_whole(config: pytest.Config) -> bool:
     """Whether all tests were asked for."""
     option = config.option
     selections = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
