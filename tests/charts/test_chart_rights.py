@@ -52,7 +52,7 @@ def test_nothing_is_granted_that_would_let_the_operator_read_secrets_or_raise_ri
         "get", "list", "watch", "create", "update", "patch", "delete"
     }  # fmt: skip
     assert "patch" not in documented_rights[("wattrain.dev", "trainingjobs/status")]
-    assert documented_rights[("wattrain.dev", "powerdomains")] == {"get", "list", "watch"}
+    assert documented_rights[("wattrain.dev", "powerdomains")] == {"list", "watch"}
 
 
 def test_only_the_operators_own_account_is_bound(helm, kustomize):
@@ -75,7 +75,7 @@ def test_only_the_operators_own_account_is_bound(helm, kustomize):
 def test_an_operator_of_some_namespaces_has_rights_there_alone(helm, documented_rights):
     objects = helm.render({"watchNamespaces": ["team-a", "team-b"]})
     (cluster,) = [role for role in roles_of(objects) if role["kind"] == "ClusterRole"]
-    assert granted([cluster]) == {("wattrain.dev", "powerdomains"): {"get", "list", "watch"}}
+    assert granted([cluster]) == {("wattrain.dev", "powerdomains"): {"list", "watch"}}
     for namespace in ("team-a", "team-b"):
         (role,) = [o for o in of_kind(objects, "Role") if o["metadata"]["namespace"] == namespace]
         everywhere = {("wattrain.dev", "powerdomains"), ("coordination.k8s.io", "leases"), ("", "pods/proxy")}

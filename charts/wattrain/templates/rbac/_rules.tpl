@@ -31,5 +31,5 @@
 {{- define "wattrain.domainRules" -}}
 - apiGroups: [wattrain.dev]
   resources: [powerdomains]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end -}}
