@@ -7,31 +7,36 @@
 #   util-linux, openssl          namespaces and certificates
 #   buildah, debootstrap         build the images on a base of their own
 # No service is started or enabled: the tests run their own containerd, in namespaces of its own.
+# `make test` runs it, and goes on without where it cannot: 77 says that it needs root, or a machine with apt-get.
 set -euo pipefail
 
 packages=(
   containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl buildah debootstrap
 )
+if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
+  echo "The packages of a real node can be installed for you on Debian and its kin only: ${packages[*]}" >&2
+  exit 77
+fi
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ "${#missing[@]}" -eq 0 ]; then
-  echo "Everything is installed: ${packages[*]}"
+  echo "All packages of a real node are installed."
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ]; then
-  echo "Installing ${missing[*]} needs root: sudo $0" >&2
+  echo "A real node needs packages that only root can install: sudo $0 installs ${missing[*]}" >&2
   exit 77
 fi
 
 # Debian starts a service right after its installation, unless this program says no.
-policy=/usr/sbin/policy-rc.d
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\nexit 101\n' > "$policy"
   chmod 755 "$policy"
   trap 'rm -f "$policy"' EXIT
 fi
-echo "Installing ${missing[*]}"
+echo "Installing what a real node needs: ${missing[*]}"
 apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" > /dev/null
