@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from harness import rights
-from harness.daemon import wait_for
+from harness.daemon import die_with_parent, wait_for
 
 from wattrain_api.names import LABEL_JOB
 
@@ -31,7 +31,9 @@ def running(own_plane, api, namespace, folder):
     told |= {"KUBECONFIG": str(own_plane.kubeconfig_of(namespace, "wattrain-operator"))}
     command, log = [sys.executable, "-m", "wattrain_operator.cluster"], folder / "operator.log"
     with log.open("w") as output:
-        process = subprocess.Popen(command, env=os.environ | told, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env=os.environ | told, stdout=output, stderr=output, preexec_fn=die_with_parent
+        )
         try:
             yield lambda: process.poll() is None or pytest.fail(log.read_text(encoding="utf-8"))
         finally:

@@ -159,6 +159,29 @@ time.sleep(600)
     wait_for(lambda: not exists(child), seconds=10, what="the daemon to end")
 
 
+def test_a_scratch_folder_goes_with_what_belongs_to_it_when_its_process_is_killed(tmp_path):
+    code = f"""
+import time
+from pathlib import Path
+from harness.scratch import scratch_folder, when_killed
+with scratch_folder("wattrain-test-") as folder:
+    with when_killed(folder / "deep", "echo x >> {tmp_path}/over"):
+        pass
+    with when_killed(folder / "deep", "echo x >> {tmp_path}/still"):
+        (folder / "deep").mkdir()
+        print(folder, flush=True)
+        time.sleep(600)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        folder = Path(parent.stdout.readline().strip())
+        assert folder.is_dir()
+        parent.kill()
+    wait_for(lambda: not folder.exists(), seconds=20, what="the folder to go")
+    assert [path.name for path in tmp_path.iterdir()] == ["still"]
+
+
 def test_a_daemon_that_fails_says_what_it_wrote_last(tmp_path):
     code = "import sys; print('no such disk'); sys.exit(3)"
     daemon = Daemon("store", [sys.executable, "-c", code], tmp_path / "log")

@@ -11,6 +11,7 @@ import urllib.request
 
 import pytest
 from harness.api import JOBS
+from harness.daemon import die_with_parent
 
 IMAGE = {"WATTRAIN_OPERATOR_WORKER_IMAGE": "worker:1"}
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/wattrain-operator"
@@ -38,7 +39,7 @@ class Process:
         with log.open("w") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "wattrain_operator.cluster"],
-                env=environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file,
+                env=environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file, preexec_fn=die_with_parent,
             )  # fmt: skip
 
     def said(self, pattern):

@@ -34,6 +34,12 @@ def remove(name: str) -> None:
             wait_for(partial(_removed, Path(folder)), seconds=20, what=f"{folder} to be out of use")
 
 
+def removal(name: str, lock: Path) -> str:
+    """A shell's command for the same, once who holds `lock` is dead; not where another one has taken it since."""
+    find = f"find {_MOUNT} -depth -type d -path '*/{name}*' -exec rmdir {{}} +"
+    return f'flock --nonblock {lock} timeout 20 sh -c "until {find}; do sleep 0.2; done"'
+
+
 def _removed(folder: Path) -> bool:
     folder.rmdir()  # OSError for a moment, while the kernel buries the last process
     return True

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ from harness.binaries import find
 from harness.components import free_port
 from harness.controlplane import OwnCluster
 from harness.daemon import Daemon, wait_for
+from harness.scratch import when_killed
 
 _STAGES = Path(__file__).with_name("kwok-stages.yaml")
 _LABEL = "wattrain.dev/fake-node"
@@ -49,13 +50,14 @@ class Fleet(FakeNodes):
     def __init__(self, plane: OwnCluster, size: int = 4, *, tainted: bool = False):
         super().__init__([f"fake-{number}" for number in range(size)])
         self._plane, self._taints = plane, [_TAINT] if tainted else []
+        self._reserved = ExitStack()
         self._health = free_port()
 
     def __enter__(self) -> Self:
-        self._range = _reserve_range()
+        addresses = self._reserved.enter_context(_reserved_range(self._plane.place.folder))
         kubeconfig = self._plane.kubeconfig_for("kwok", "kwok", "system:masters")
         command: list[str | Path] = [
-            find("kwok"), f"--kubeconfig={kubeconfig}", f"--config={_STAGES}", f"--cidr={self._range}",
+            find("kwok"), f"--kubeconfig={kubeconfig}", f"--config={_STAGES}", f"--cidr={addresses}",
             f"--manage-nodes-with-label-selector={_LABEL}", "--node-lease-duration-seconds=40",
             f"--server-address=127.0.0.1:{self._health}",
         ]  # fmt: skip
@@ -80,8 +82,7 @@ class Fleet(FakeNodes):
 
     def _end(self) -> None:
         self.daemon.kill()
-        if self._range != _LOOPBACK_RANGE:
-            _route("del", self._range)
+        self._reserved.close()
 
     def add(self, api: Api, name: str) -> None:
         """Add a node, or bring back one that a test has deleted."""
@@ -103,16 +104,28 @@ def described_fleet(plane: OwnCluster) -> Iterator[dict[str, list[str]]]:
         yield {"nodes": fleet.nodes}
 
 
-def _reserve_range() -> str:
+@contextmanager
+def _reserved_range(folder: Path) -> Iterator[str]:
     """A range of addresses that lead to this machine alone, and that no other fleet uses."""
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        return _LOOPBACK_RANGE
-    return next((each for each in _RANGES if _route("add", each)), _LOOPBACK_RANGE)
+    may = os.geteuid() == 0 and shutil.which("ip") is not None
+    found = next((each for each in _RANGES if may and _done(_route("add", each))), None)
+    if found is None:
+        yield _LOOPBACK_RANGE
+        return
+    remove = _route("del", found)
+    with when_killed(folder, " ".join(remove)):
+        try:
+            yield found
+        finally:
+            _done(remove)
 
 
-def _route(verb: str, addresses: str) -> bool:
-    """Add or remove the route of `addresses` to this machine. Whether it was done: only one can add it."""
-    command = ["ip", "route", verb, "local", addresses, "dev", "lo"]
+def _route(verb: str, addresses: str) -> list[str]:
+    """Adds or removes the route of `addresses` to this machine. Only one can add it."""
+    return ["ip", "route", verb, "local", addresses, "dev", "lo"]
+
+
+def _done(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

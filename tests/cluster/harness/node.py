@@ -19,6 +19,7 @@ from harness.fleet import NODES, is_ready
 from harness.image import write_image
 from harness.node_cluster import NodeCluster
 from harness.sandbox import HOST_ADDRESS, NODE_ADDRESS, POD_RANGE, Sandbox, check_possible
+from harness.scratch import when_killed
 
 NAME = "real-node"
 _CGROUP = "wattrain-test-node"
@@ -32,7 +33,8 @@ def real_cluster(folder: Path) -> Iterator[Node]:
     """
     check_possible()
     folder.mkdir(parents=True)
-    with locked(cache_folder() / "node.lock"):
+    lock = cache_folder() / "node.lock"
+    with locked(lock), when_killed(folder, cgroups.removal(_CGROUP, lock)):
         sandbox = Sandbox(folder)
         try:
             sandbox.open([POD_RANGE, SERVICE_RANGE])
