@@ -9,10 +9,13 @@
 ARG BASE=python:3.11-slim-bookworm
 
 # --- The project as a wheel ------------------------------------------------------------------------------------------
-FROM ${BASE} AS wheel
-WORKDIR /src
+FROM ${BASE} AS tools
 RUN python3 -m venv /opt/build && \
-    /opt/build/bin/pip install --no-cache-dir hatchling prometheus-client nvidia-ml-py
+    /opt/build/bin/pip install --no-cache-dir hatchling prometheus-client nvidia-ml-py && \
+    python3 -m venv /opt/venv
+
+FROM tools AS wheel
+WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY operator operator
@@ -20,18 +23,24 @@ COPY worker worker
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 # --- What each image depends on --------------------------------------------------------------------------------------
+# Only the lists of dependencies leave this stage: another change of pyproject.toml installs nothing anew.
+FROM ${BASE} AS requirements
+WORKDIR /src
+COPY pyproject.toml ./
+RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    [open(f'{extra}.txt', 'w').write('\n'.join(p['dependencies'] + p['optional-dependencies'][extra])) \
+    for extra in ('operator', 'worker')]"
+
 # Bytecode is compiled here, since the root file system of a running container cannot be written to, and is not compared
 # with its sources, whose times a builder may change.
 FROM ${BASE} AS dependencies
 WORKDIR /src
 RUN python3 -m venv /opt/venv && /opt/venv/bin/python -c "import site; print(site.getsitepackages()[0])" > /site && \
     echo /opt/wattrain/lib > "$(cat /site)/wattrain.pth"
-COPY pyproject.toml ./
-RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    [open(f'{extra}.txt', 'w').write('\n'.join(p['dependencies'] + p['optional-dependencies'][extra])) \
-    for extra in ('operator', 'worker')]"
+ENV PATH=/opt/venv/bin:$PATH
 
 FROM dependencies AS operator-dependencies
+COPY --from=requirements /src/operator.txt ./
 RUN /opt/venv/bin/pip install --no-cache-dir --no-compile -r operator.txt && \
     /opt/venv/bin/pip uninstall --yes pip setuptools && \
     python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$(cat /site)"
@@ -39,6 +48,7 @@ RUN /opt/venv/bin/pip install --no-cache-dir --no-compile -r operator.txt && \
 # torch brings a few files in the syntax of newer Pythons, which do not compile and are never imported.
 FROM dependencies AS worker-dependencies
 ARG TORCH_INDEX_URL=
+COPY --from=requirements /src/worker.txt ./
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
         /opt/venv/bin/pip install --no-cache-dir --no-compile --index-url "$TORCH_INDEX_URL" torch; \
     fi && \
@@ -48,8 +58,7 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
 
 # --- The project's own code, and the supervisor as one file for images that have nothing of it ----------------------
 FROM wheel AS project
-RUN python3 -m venv /opt/venv && \
-    /opt/venv/bin/pip install --no-cache-dir --no-compile --no-deps --target /opt/wattrain/lib /wheels/*.whl && \
+RUN /opt/venv/bin/pip install --no-cache-dir --no-compile --no-deps --target /opt/wattrain/lib /wheels/*.whl && \
     python3 -m compileall -q --invalidation-mode unchecked-hash /opt/wattrain/lib && \
     PYTHONPATH=/opt/wattrain/lib /opt/build/bin/python -m wattrain_worker.bundle /opt/wattrain/wattrain-worker.pyz
 

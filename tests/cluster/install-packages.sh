@@ -6,12 +6,13 @@
 #   conntrack                    kube-proxy forgets connections with it
 #   util-linux, openssl          namespaces and certificates
 #   buildah, debootstrap         build the images on a base of their own
+#   skopeo                       brings them to the node
 # No service is started or enabled: the tests run their own containerd, in namespaces of its own.
 # `make test` runs it, and goes on without where it cannot: 77 says that it needs root, or a machine with apt-get.
 set -euo pipefail
 
 packages=(
-  containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl buildah debootstrap
+  containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl buildah debootstrap skopeo
 )
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
   echo "The packages of a real node can be installed for you on Debian and its kin only: ${packages[*]}" >&2

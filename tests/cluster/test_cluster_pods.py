@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from harness.built_images import build
 from harness.daemon import wait_for
 from harness.node_cluster import NodeCluster
+from harness.node_images import provide
 from harness.unavailable import UnavailableError
 
 from wattrain_api import names
@@ -62,15 +62,9 @@ def image(real_node, pytestconfig):
         pytest.skip("NOT TESTED: pods of a foreign image on a cluster that exists; its nodes do not have our image")
     try:
         with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            made = build("operator")
+            return provide(real_node, "operator")
     except UnavailableError as error:
         pytest.skip(f"NOT TESTED: {error}")
-    if made.name not in real_node.images():
-        archive = real_node.folder / "operator.tar"
-        made.export(archive)
-        real_node.import_image(archive)
-        archive.unlink()
-    return made.name
 
 
 @pytest.fixture

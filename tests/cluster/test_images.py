@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 
 import pytest
 from harness.built_images import BuiltImage, build
@@ -106,10 +105,17 @@ def test_a_recipe_trains_in_the_workers_image(worker):
     assert worker.run("sh", "-c", "command -v python").stdout.strip() == "/opt/venv/bin/python"
 
 
-def test_an_exported_image_bears_its_name_for_the_node_that_imports_it(operator, tmp_path):
-    archive = tmp_path / "operator.tar"
-    operator.export(archive)
-    with tarfile.open(archive) as content:
-        index = json.load(content.extractfile("index.json"))
+def test_a_layout_bears_the_images_name_and_lacks_what_is_there_already(operator, tmp_path):
+    operator.write_layout(tmp_path / "whole")
+    index = json.loads((tmp_path / "whole/index.json").read_text())
     [manifest] = index["manifests"]
     assert manifest["annotations"]["org.opencontainers.image.ref.name"] == operator.name
+    blobs = tmp_path / "whole/blobs/sha256"
+    largest = max(blobs.iterdir(), key=lambda file: file.stat().st_size)
+    there = tmp_path / "part/blobs/sha256" / largest.name
+    there.parent.mkdir(parents=True)
+    with there.open("wb") as file:
+        file.truncate(largest.stat().st_size)
+    operator.write_layout(tmp_path / "part")
+    assert there.stat().st_blocks == 0
+    assert {file.name for file in there.parent.iterdir()} == {file.name for file in blobs.iterdir()}

@@ -3,11 +3,13 @@
 `python -m harness.built_images operator worker`, with tests/cluster on PYTHONPATH, builds them and prints their names.
 Everything lies below $XDG_CACHE_HOME/wattrain/images, and nothing in the machine's own store of images. The base is
 not pulled: it is made of Debian packages, and given the name of the official image that the Dockerfile begins with.
+
+The stages that they are made from are images with names too, those with dependencies by the hash of what these are:
+so a change of our code builds a few megabytes on top of them, and what older code has left can be removed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,18 +17,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.binaries import cache_folder, locked
+from harness.progress import CommandFailedError, run_long, say
 from harness.unavailable import UnavailableError
 
 _ROOT = Path(__file__).parents[3]
 _INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE", "api", "operator", "worker")
+_IMAGES = ("operator", "worker")
+_STAGES = {target: ("tools", f"{target}-dependencies", "project") for target in _IMAGES}
+"""The stages that an image is made from."""
 _PACKAGES = "python3,python3-venv,ca-certificates"
 _RELEASE = "bookworm"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_INDEXES = {"PIP_INDEX_URL": "index-url", "PIP_EXTRA_INDEX_URL": "extra-index-url"}
+"""Variables that say where pip finds packages, and what they are called in its configuration."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,11 @@ class BuiltImage:
     name: str
     """Repository and tag, `wattrain.dev/operator:0123456789ab`: a node takes a name without a host for a public one."""
 
+    @property
+    def repository(self) -> str:
+        """`wattrain.dev/operator`."""
+        return self.name.rpartition(":")[0]
+
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `command` in a container of it, as the image's own user."""
         container = _buildah("from", "--pull-never", self.name).stdout.strip()
@@ -44,9 +58,13 @@ class BuiltImage:
         finally:
             _buildah("rm", container)
 
-    def export(self, archive: Path) -> None:
-        """Write it to `archive`, for `ctr images import`."""
-        _buildah("push", "--disable-compression", self.name, f"oci-archive:{archive}:{self.name}")
+    def write_layout(self, folder: Path) -> None:
+        """Write it into `folder` as an OCI layout. A layer is not written where there is a file of its name already;
+        with buildah's own push it would be, for that compresses layers first."""
+        cache = _cache()
+        source = f"containers-storage:[overlay@{cache / 'store'}+{cache / 'run'}]{self.name}"
+        command = ["skopeo", f"--policy={_policy()}", "copy", "--dest-oci-accept-uncompressed-layers"]
+        run_long(f"copying {self.name}", [*command, source, f"oci:{folder}:{self.name}"], cache / "copy.log")
 
     def inspect(self, template: str) -> str:
         """What a Go template says about its configuration."""
@@ -54,44 +72,51 @@ class BuiltImage:
 
 
 def build(target: str) -> BuiltImage:
-    """The image of the Dockerfile's `target`, built where it is not there yet. UnavailableError where it cannot be."""
+    """The image of the Dockerfile's `target`, built where it is not there yet. UnavailableError where it cannot be.
+
+    `target` is `operator`, `worker`, or a stage with dependencies of one of them.
+    """
     _check_possible()
-    image = BuiltImage(f"wattrain.dev/{target}:{_hash_of_inputs()}")
-    with _locked():
+    image = _image(target)
+    with locked(_cache() / "lock"):
         if not _exists(image.name):
-            _make_base(_base())
-            with tempfile.NamedTemporaryFile("w", suffix="-pip.conf") as pip:
-                pip.write(_pip_configuration())
-                pip.flush()
-                mounts = [f"--volume={pip.name}:/etc/pip.conf:ro", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"]
-                options = [
-                    "--isolation=chroot",
-                    "--layers",
-                    "--pull-never",
-                    f"--target={target}",
-                    f"--tag={image.name}",
-                ]
-                _buildah("build", *options, *mounts, str(_ROOT), show=True)
-            _remove_older(target, image.name)
+            for stage in (*_STAGES.get(target, ()), target):
+                _build_stage(stage)
+            _buildah("rmi", "--prune", check=False)
     return image
 
 
-def _remove_older(target: str, name: str) -> None:
-    """Images of the same target from earlier sources; the layers that they share with this one stay."""
-    names = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").stdout.split()
-    for older in names:
-        if f"wattrain.dev/{target}:" in older and not older.endswith(name):
-            _buildah("rmi", older, check=False)
+def _image(stage: str) -> BuiltImage:
+    ours = stage in (*_IMAGES, "project")
+    return BuiltImage(f"wattrain.dev/{stage}:{_hash_of_code() if ours else _hash_of_dependencies()}")
+
+
+def _build_stage(stage: str) -> None:
+    """Build one stage and name it; then remove the images of the same stage that were made of older sources."""
+    image = _image(stage)
+    if _exists(image.name):
+        return
+    _make_base(_base())
+    with tempfile.NamedTemporaryFile("w", suffix="-pip.conf") as pip:
+        pip.write(_pip_configuration())
+        pip.flush()
+        mounts = [f"--volume={pip.name}:/etc/pip.conf:ro", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"]
+        options = ["--isolation=chroot", "--layers", "--pull-never", f"--target={stage}", f"--tag={image.name}"]
+        why = " (once: PyTorch is gigabytes; minutes)" if stage == "worker-dependencies" else ""
+        _run_long(f"building {image.name}{why}", _command("build", *options, *mounts, str(_ROOT)))
+    for older in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").stdout.split():
+        if f"{image.repository}:" in older and not older.endswith(image.name):
+            _buildah("rmi", older, check=False)  # what a container still uses stays
 
 
 def _check_possible() -> None:
-    missing = [program for program in ("buildah", "debootstrap") if shutil.which(program) is None]
+    missing = [program for program in ("buildah", "debootstrap", "skopeo") if shutil.which(program) is None]
     if os.geteuid() != 0:
         raise UnavailableError("images cannot be built, because this is not root; run the tests as root")
     if missing:
         raise UnavailableError(
-            f"images cannot be built, because {' and '.join(missing)} cannot be found; apt-get install "
-            "--no-install-recommends buildah debootstrap"
+            f"images cannot be built, because {', '.join(missing)} cannot be found: run "
+            "tests/cluster/install-packages.sh"
         )
 
 
@@ -106,9 +131,7 @@ def _make_base(name: str) -> None:
         return
     with tempfile.TemporaryDirectory(dir=_cache(), prefix="base-") as directory:
         command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _RELEASE, directory]
-        made = subprocess.run(command, stdout=sys.stderr, stderr=sys.stderr, check=False)
-        if made.returncode != 0:
-            raise UnavailableError("images cannot be built, because debootstrap failed: see its messages above")
+        _run_long(f"building {name} of Debian packages (once; a minute)", command)
         shutil.rmtree(Path(directory) / "var/cache/apt", ignore_errors=True)
         shutil.rmtree(Path(directory) / "var/lib/apt/lists", ignore_errors=True)
         container = _buildah("from", "scratch").stdout.strip()
@@ -116,21 +139,46 @@ def _make_base(name: str) -> None:
         _buildah("commit", "--quiet", "--rm", container, name)
 
 
+def _run_long(what: str, command: list[str]) -> None:
+    try:
+        run_long(what, command, _cache() / "build.log")
+    except CommandFailedError as error:
+        raise UnavailableError(f"images cannot be built. {error}") from None
+
+
 def _pip_configuration() -> str:
-    """The machine's own: where packages come from, and whom to trust."""
-    own = Path("/etc/pip.conf")
-    index = os.environ.get("PIP_INDEX_URL")
-    lines = ["[global]", f"cert = {_CERTIFICATES}", *([f"index-url = {index}"] if index else [])]
-    return own.read_text() if own.exists() and not index else "\n".join(lines) + "\n"
+    """Where packages come from, and whom to trust: what the environment says, else what the machine's own file says."""
+    own, told = Path("/etc/pip.conf"), _told_indexes()
+    if own.exists() and not told:
+        return own.read_text()
+    return "\n".join(["[global]", f"cert = {_CERTIFICATES}", *told]) + "\n"
 
 
-def _hash_of_inputs() -> str:
+def _told_indexes() -> list[str]:
+    return [f"{option} = {os.environ[name]}" for name, option in _INDEXES.items() if os.environ.get(name)]
+
+
+def _hash_of_dependencies() -> str:
+    """Of all that decides what is in the stages with dependencies."""
+    recipe = (_ROOT / "Dockerfile").read_text(encoding="utf-8").partition("# --- The project's own code")[0]
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [project["dependencies"], extras["operator"], extras["worker"], _told_indexes(), _PACKAGES, _RELEASE]
+    return _hash([recipe.encode(), repr(wanted).encode()])
+
+
+def _hash_of_code() -> str:
+    paths = [_ROOT / name for name in _INPUTS]
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    sources = [file for file in files if file.is_file() and "__pycache__" not in file.parts]
+    named = [str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes() for file in sources]
+    return _hash([_hash_of_dependencies().encode(), *named])
+
+
+def _hash(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for name in _INPUTS:
-        path = _ROOT / name
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(_ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    for part in parts:
+        digest.update(part + b"\0")
     return digest.hexdigest()[:12]
 
 
@@ -139,36 +187,38 @@ def _exists(name: str) -> bool:
 
 
 def _cache() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wattrain/images"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder() / "images"
+    cache.mkdir(exist_ok=True)
     return cache
 
 
-def _buildah(*arguments: str, check: bool = True, show: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run buildah in the cache. `show`: what it says goes to standard error at once, for it may take minutes."""
-    cache = _cache()
-    policy = cache / "policy.json"
-    if not policy.exists():
-        policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}\n')  # nothing is pulled
-    verb, *rest = arguments
-    signed = [f"--signature-policy={policy}"] if verb in ("build", "commit", "from", "push") else []
-    store = [f"--root={cache / 'store'}", f"--runroot={cache / 'run'}", "--storage-driver=overlay"]
-    output = sys.stderr if show else subprocess.PIPE
-    done = subprocess.run(
-        ["buildah", *store, verb, *signed, *rest], stdout=output, stderr=output, text=True, check=False
-    )  # fmt: skip
+def _buildah(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run buildah in the cache."""
+    done = subprocess.run(_command(*arguments), capture_output=True, text=True, check=False)
     if check and done.returncode != 0:
-        raise RuntimeError(f"buildah {verb} failed with {done.returncode}: {done.stderr or 'see its messages above'}")
+        raise RuntimeError(f"buildah {arguments[0]} failed with {done.returncode}: {done.stderr}")
     return done
 
 
-@contextmanager
-def _locked() -> Iterator[None]:
-    with (_cache() / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _command(verb: str, *arguments: str) -> list[str]:
+    cache = _cache()
+    signed = [f"--signature-policy={_policy()}"] if verb in ("build", "commit", "from") else []
+    store = [f"--root={cache / 'store'}", f"--runroot={cache / 'run'}", "--storage-driver=overlay"]
+    return ["buildah", *store, verb, *signed, *arguments]
+
+
+def _policy() -> Path:
+    """Which images are to be trusted: all, for none is pulled."""
+    policy = _cache() / "policy.json"
+    if not policy.exists():
+        policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}\n')
+    return policy
 
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:]:
-        sys.stdout.write(f"{build(wanted).name}\n")
+        try:
+            sys.stdout.write(f"{build(wanted).name}\n")
+        except UnavailableError as error:
+            say(str(error))
+            sys.exit(1)

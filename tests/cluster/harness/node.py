@@ -69,7 +69,6 @@ class Node(NodeCluster):
     def __init__(self, plane: ControlPlane, sandbox: Sandbox):
         super().__init__(plane, sandbox.folder)
         self.plane, self.sandbox = plane, sandbox
-        self.store = cache_folder() / "containerd"
         self._daemons: dict[str, Daemon] = {}
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.api import Api
-from harness.binaries import find
+from harness.binaries import cache_folder, find
 from harness.cluster import Cluster
 from harness.controlplane import OwnCluster
 from harness.daemon import wait_for
@@ -21,6 +21,8 @@ class NodeCluster:
 
     def __init__(self, cluster: OwnCluster, folder: Path):
         self.cluster, self.folder = cluster, folder
+        self.store = cache_folder() / "containerd"
+        """Images of this node and of those before and after it."""
         probe = find("probe")
         digest = hashlib.sha256(probe.read_bytes()).hexdigest()[:12]
         self.probe_image = f"wattrain.dev/test/probe:{digest}"
@@ -30,9 +32,10 @@ class NodeCluster:
         """Make the images in `archive` (OCI or docker) known to the node."""
         self.ctr("images", "import", str(archive))
 
-    def images(self) -> list[str]:
-        """Names of the images that the node has."""
-        return self.ctr("images", "list", "--quiet").split()
+    def images(self) -> dict[str, str]:
+        """The images that the node has: names, and digests of what they name."""
+        lines = self.ctr("images", "list").splitlines()[1:]  # REF TYPE DIGEST ...
+        return {line.split()[0]: line.split()[2] for line in lines}
 
     def provide_claim(self, namespace: str, name: str, *, size: str = "10Gi") -> Path:
         """Create a PersistentVolumeClaim with a volume on a folder, which is returned; any user may write there."""
@@ -56,9 +59,19 @@ class NodeCluster:
             wait_for(bound, seconds=30, what=f"claim {name} to be bound")
         return folder
 
+    def blobs(self) -> dict[str, int]:
+        """What the node's store has of any image: digests, and sizes in bytes."""
+        folder = self.store / "io.containerd.content.v1.content" / "blobs"
+        digests = self.ctr("content", "list", "--quiet").split()
+        return {digest: (folder / digest.replace(":", "/")).stat().st_size for digest in digests}
+
+    def ctr_command(self, *words: str) -> list[str]:
+        """The command that asks containerd."""
+        return ["ctr", f"--address={self.folder / 'containerd.sock'}", "--namespace=k8s.io", *words]
+
     def ctr(self, *words: str) -> str:
         """Ask containerd through its own command; OSError where it refuses."""
-        command = ["ctr", f"--address={self.folder / 'containerd.sock'}", "--namespace=k8s.io", *words]
+        command = self.ctr_command(*words)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
