@@ -32,13 +32,13 @@ def wait_for(holds, what, seconds=40):
 class Process:
     """One operator; its log goes into a file."""
 
-    def __init__(self, log, kubeconfig, namespace):
+    def __init__(self, log, kubeconfig, namespace, program=("-m", "wattrain_operator.cluster")):
         self.log = log
         settings = IMAGE | {f"WATTRAIN_OPERATOR_{port}_PORT": "0" for port in ("METRICS", "HEALTH")}
         settings |= {"WATTRAIN_OPERATOR_NAMESPACES": namespace, "WATTRAIN_OPERATOR_NAMESPACE": namespace}
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "wattrain_operator.cluster"],
+                [sys.executable, *program],
                 env=environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file, preexec_fn=die_with_parent,
             )  # fmt: skip
 
@@ -61,8 +61,8 @@ def start(operator_kubeconfig, namespace, tmp_path):
     """Starts operators; none is left afterwards."""
     with contextlib.ExitStack() as stack:
 
-        def begin(name):
-            operator = Process(tmp_path / f"{name}.log", operator_kubeconfig, namespace)
+        def begin(name, *program):
+            operator = Process(tmp_path / f"{name}.log", operator_kubeconfig, namespace, *program)
             stack.callback(operator.process.wait)
             stack.callback(operator.process.kill)
             return operator
@@ -94,6 +94,28 @@ def test_one_leads_and_the_other_follows_when_it_is_killed_or_leaves(cluster, na
         wait_for(lambda: "wattrain_operator_cache_objects" in third.get("/metrics"), "the third one works")
         assert {pod["metadata"]["uid"] for pod in api.get(pods)["items"]} == uids
     assert third.end(signal.SIGINT) == 0
+
+
+NAMELESS = """
+import os, pwd, sys
+
+def getpwuid(uid):
+    raise KeyError(f"uid not found: {uid}")
+
+pwd.getpwuid = getpwuid
+for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+    os.environ.pop(name, None)
+from wattrain_operator.cluster.serve import main
+sys.exit(main())
+"""
+
+
+def test_it_works_as_a_user_that_has_no_name_as_in_a_container(start):
+    operator = start("nameless", ("-c", NAMELESS))
+    wait_for(lambda: operator.said("leading as"), "it leads")
+    wait_for(lambda: "wattrain_operator_cache_objects" in operator.get("/metrics"), "it works")
+    assert operator.end(signal.SIGTERM) == 0
+    assert "ended" not in operator.log.read_text()
 
 
 @pytest.mark.parametrize(

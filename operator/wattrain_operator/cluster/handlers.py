@@ -23,6 +23,9 @@ from wattrain_operator.cluster.cache import Json, Kind
 from wattrain_operator.cluster.login import connection_info
 
 _KOPF = str(Path(kopf.__file__).parent)
+_IDENTITY: Any = "wattrain-operator"
+"""Only kopf's peering, which is off, would use it; left to itself kopf asks for a user name, which a container's user
+need not have."""
 logger = logging.getLogger(__name__)
 CALM_SECONDS = 60.0
 """Watches that lasted so long were well: the next failure is the first one."""
@@ -52,6 +55,7 @@ async def watch(
             registry=_registry(configuration, take),
             settings=_settings(),
             standalone=True,
+            identity=_IDENTITY,
             clusterwide=not namespaces,
             namespaces=namespaces,
         )
