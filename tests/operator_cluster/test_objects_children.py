@@ -93,6 +93,14 @@ def test_it_is_ready_when_its_supervisor_answers_and_not_when_it_has_ended():
     assert not child_of(pod_with("Failed", terminated(1), conditions=ready), NOW).ready
 
 
+@pytest.mark.parametrize(("exit_code", "phase"), [(0, "Succeeded"), (75, "Failed")])
+def test_a_pod_whose_container_has_ended_has_ended_though_the_kubelet_does_not_say_so_yet(exit_code, phase):
+    not_ready = [condition("Ready", "False", "ContainersNotReady")]
+    child = child_of(pod_with("Running", terminated(exit_code, json.dumps(WORD)), conditions=not_ready), NOW)
+    assert (child.phase, child.last_word.exit_code, child.ready) == (phase, exit_code, False)
+    assert child.last_word.step == 120
+
+
 def test_how_long_it_has_been_asked_to_end_counts_from_the_question_not_from_the_deadline():
     metadata = {"deletionTimestamp": "2026-11-24T12:00:50Z", "deletionGracePeriodSeconds": 60}
     assert child_of(pod_with("Running", metadata=metadata), NOW).terminating_seconds == 10.0

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from wattrain_api import names
-from wattrain_operator.cluster.objects.endings import last_word_of
+from wattrain_operator.cluster.objects.endings import last_word_of, phase_of
 from wattrain_operator.cluster.objects.identity import Json
 from wattrain_operator.core.observed import Child, Role
 from wattrain_operator.sound import one_line
 from wattrain_operator.wire import LINE_CHARACTERS
 
-Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 _WORKER: Final = re.compile(r".*-([0-9]{1,9})-([0-9]{1,9})")
 _PREPARE: Final = re.compile(rf".*-{names.ROLE_PREPARE}-([0-9]{{1,9}})")
 _ORDINARY_WAITS: Final = ("ContainerCreating", "PodInitializing")
@@ -27,7 +26,7 @@ def child_of(pod: Json, now: datetime) -> Child:
     """
     metadata, status = pod["metadata"], pod.get("status") or {}
     role, attempt, rank = _place(metadata["name"])
-    phase = _phase(status)
+    phase = phase_of(status)
     ended = phase in ("Succeeded", "Failed")
     return Child(
         name=metadata["name"],
@@ -41,11 +40,6 @@ def child_of(pod: Json, now: datetime) -> Child:
         message="" if ended else one_line(_why_not_ready(status), LINE_CHARACTERS),
         last_word=last_word_of(pod, rank) if ended else None,
     )
-
-
-def _phase(status: Json) -> Phase:
-    known: dict[str, Phase] = {"": "Pending", "Pending": "Pending", "Succeeded": "Succeeded", "Failed": "Failed"}
-    return known.get(status.get("phase") or "", "Running")  # Unknown too: its node does not answer, but it may run
 
 
 def _place(name: str) -> tuple[Role, int, int]:

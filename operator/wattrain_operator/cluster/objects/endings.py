@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal, get_args
 
 from wattrain_api import reasons
 from wattrain_operator.cluster.objects.identity import Json
@@ -11,6 +11,8 @@ from wattrain_operator.core.observed import Failure, LastWord
 from wattrain_operator.sound import one_line
 from wattrain_operator.wire import LINE_CHARACTERS, to_last_word
 
+Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
+_PHASES: Final[dict[str, Phase]] = {phase: phase for phase in get_args(Phase)} | {"": "Pending"}
 _EXIT_KILLED: Final = 137
 _SIGKILL_EXITS: Final = (None, -9, _EXIT_KILLED)
 _NODE_REASONS: Final = frozenset({
@@ -22,14 +24,24 @@ _NO_ROOM: Final = "OutOf"
 """Begins the reason of pods that found their node full (OutOfcpu, OutOfmemory, ...)."""
 
 
+def phase_of(status: Json) -> Phase:
+    """What a pod is about. Its containers end a second before a kubelet says so of the pod: until then it would look
+    like one that does not answer."""
+    phase = _PHASES.get(status.get("phase") or "", "Running")  # Unknown too: its node does not answer, but it may run
+    states = [container.get("state") or {} for container in status.get("containerStatuses") or ()]
+    if phase != "Running" or not states or not all("terminated" in state for state in states):
+        return phase
+    return "Failed" if any(state["terminated"].get("exitCode") for state in states) else "Succeeded"
+
+
 def last_word_of(pod: Json, rank: int) -> LastWord:
-    """What is known of the end of `pod`, whose phase is Succeeded or Failed. `rank` is the worker's index.
+    """What is known of the end of `pod`, whose phase_of() is Succeeded or Failed. `rank` is the worker's index.
 
     Its energy, step and result are the supervisor's, if it left a last word; texts are one harmless line.
     """
     status = pod.get("status") or {}
     ended = _ended_container(status)
-    exit_code = 0 if status.get("phase") == "Succeeded" else ended.get("exitCode") or _EXIT_KILLED
+    exit_code = 0 if phase_of(status) == "Succeeded" else ended.get("exitCode") or _EXIT_KILLED
     message = str(ended.get("message") or "")
     word, said = to_last_word(message, exit_code, rank)
     if exit_code == 0:
