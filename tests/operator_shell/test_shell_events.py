@@ -63,11 +63,12 @@ def test_the_same_again_counts_up(server, recorder):
     assert event["series"]["count"] == 3
 
 
-def test_what_the_operator_before_has_told_is_counted_up_and_not_told_again(server, recorder):
-    tell(recorder)
-    tell(EventRecorder(server, "another"))
-    (event,) = server.events.values()
-    assert event["series"]["count"] == 2
+def test_events_are_named_in_the_order_in_which_they_are_told(server, recorder):
+    reasons = ["WorkersRunning", "JobAdmitted", "TrainingComplete"]
+    for reason in reasons:
+        tell(recorder, Event("Normal", reason, "at the same moment"))
+    tell(EventRecorder(server, "the next operator", lambda: datetime(2026, 11, 25, tzinfo=UTC)))
+    assert [server.events[name]["reason"] for name in sorted(server.events)] == [*reasons, "WorkersRestarted"]
 
 
 def test_an_event_that_the_server_has_forgotten_is_told_anew(server, recorder):

@@ -6,11 +6,12 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from wattrain_api.names import API_VERSION, GROUP
 from wattrain_operator.cluster.cache import Json
-from wattrain_operator.cluster.client import EVENTS, AlreadyExistsError, ApiError, Client, NotFoundError
+from wattrain_operator.cluster.client import EVENTS, ApiError, Client, NotFoundError
 from wattrain_operator.core.observed import Event
 
 NOTE_BYTES = 1024
@@ -19,50 +20,61 @@ CONTROLLER = f"{GROUP}/operator"
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Told:
+    """An event that is there: its object's name, and how often it was told."""
+
+    name: str
+    count: int
+
+
 class EventRecorder:
     """Tells events. One that cannot be told is logged, and never holds up a job."""
 
     def __init__(self, client: Client, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """`instance` names this process."""
         self._client, self._instance, self._now = client, instance[:128], now
-        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._last_microsecond = 0
 
     async def tell(self, job: Json, event: Event) -> None:
         """Tell `event` about `job`: the first time as an event of its own, later as one more of a series."""
         namespace = job["metadata"]["namespace"]
-        name = event_name(job, event)
+        content = _content(job, event)
+        told = self._told.get(content)
         try:
-            if name in self._counts:
-                await self._count_up(job, event, namespace, name)
+            if told is None:
+                await self._create(job, event, namespace, content)
             else:
-                await self._create(job, event, namespace, name)
+                await self._count_up(job, event, namespace, content, told)
         except ApiError as error:
             logger.warning("event %s of job %s/%s is lost: %s", event.reason, namespace, job["metadata"]["name"], error)
 
-    async def _create(self, job: Json, event: Event, namespace: str, name: str) -> None:
-        try:
-            await self._client.create(EVENTS, namespace, self._body(job, event, namespace, name))
-            self._remember(name, 1)
-        except AlreadyExistsError:  # told by the operator that was here before
-            self._remember(name, 1)
-            await self._count_up(job, event, namespace, name)
+    async def _create(self, job: Json, event: Event, namespace: str, content: str) -> None:
+        name = f"{job['metadata']['name']}.{self._moment():016x}"
+        await self._client.create(EVENTS, namespace, self._body(job, event, namespace, name))
+        self._remember(content, _Told(name, 1))
 
-    async def _count_up(self, job: Json, event: Event, namespace: str, name: str) -> None:
-        count = self._counts[name] + 1
-        series = {"count": max(2, count), "lastObservedTime": _micro_time(self._now())}
+    async def _count_up(self, job: Json, event: Event, namespace: str, content: str, told: _Told) -> None:
+        series = {"count": told.count + 1, "lastObservedTime": _micro_time(self._now())}
         try:
-            await self._client.merge(EVENTS, namespace, name, {"series": series})
-            self._remember(name, count)
+            await self._client.merge(EVENTS, namespace, told.name, {"series": series})
+            self._remember(content, _Told(told.name, told.count + 1))
         except NotFoundError:  # the API server forgets events after an hour
-            self._counts.pop(name, None)
-            await self._client.create(EVENTS, namespace, self._body(job, event, namespace, name))
-            self._remember(name, 1)
+            self._told.pop(content, None)
+            await self._create(job, event, namespace, content)
 
-    def _remember(self, name: str, count: int) -> None:
-        self._counts[name] = count
-        self._counts.move_to_end(name)
-        if len(self._counts) > REMEMBERED:
-            self._counts.popitem(last=False)
+    def _moment(self) -> int:
+        """Microseconds, never the same twice. kubectl describe shows events in the order of their names, since those of
+        events.k8s.io have no time that it would sort by: so names are in the order of time."""
+        self._last_microsecond = max(int(self._now().timestamp() * 1e6), self._last_microsecond + 1)
+        return self._last_microsecond
+
+    def _remember(self, content: str, told: _Told) -> None:
+        self._told[content] = told
+        self._told.move_to_end(content)
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
 
     def _body(self, job: Json, event: Event, namespace: str, name: str) -> Json:
         metadata = job["metadata"]
@@ -84,10 +96,10 @@ class EventRecorder:
         }  # fmt: skip
 
 
-def event_name(job: Json, event: Event) -> str:
-    """The same event about the same object always has the same name, so that it is never told twice."""
+def _content(job: Json, event: Event) -> str:
+    """What makes an event the same as another. Short, for many are remembered."""
     content = "\0".join((job["metadata"]["uid"], event.type, event.reason, event.message))
-    return f"{job['metadata']['name']}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _note(message: str) -> str:
