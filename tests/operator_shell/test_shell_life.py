@@ -3,6 +3,7 @@
 import contextlib
 from itertools import pairwise
 
+from wattrain_operator.cluster import shell as module
 from wattrain_operator.cluster.client import NotFoundError
 
 
@@ -64,54 +65,40 @@ def test_a_job_is_admitted_runs_and_completes_and_then_nothing_more_is_written(s
     scenario(story)
 
 
-def test_an_operator_killed_after_any_of_its_writes_leaves_no_trace_of_that(scenario, until):
-    """The end of every run is the same, and no pod is ever made twice."""
-
-    async def live(cluster, name, lives):
-        """One job from apply to its end, with an operator that dies after `lives` writes, and another after it."""
-        job = await cluster.apply(name)
-        made = []
-        async with cluster.playing():
-            for chances in (lives, None):
-                async with cluster.operator(lives=chances) as shell:
-
-                    async def over(shell=shell):
-                        return shell.client.dead.is_set() or (
-                            is_true(await cluster.status(name), "Complete")
-                            and not await cluster.pods()
-                            and not len(shell.queue)
-                        )
-
-                    await until(over, f"{name} is over (operator with {chances} writes)")
-                    made += shell.client.written
-                    if not shell.client.dead.is_set():
-                        break
-        status = await cluster.status(name)
-        await cluster.delete_job(job)
-        return made, canonical(status), chances is not None
+def test_what_is_deleted_between_the_first_list_and_the_watch_is_soon_forgotten(scenario, until):
+    """The watch begins with a LIST of its own, and never tells of what was deleted before that."""
 
     async def story(cluster):
-        made, expected, _ = await live(cluster, "whole", None)
-        assert made.count("create pods") == 2
-        for lives in range(1, len(made) + 5):
-            made, end, survived = await live(cluster, f"cut-{lives}", lives)
-            assert end == expected, f"killed after write {lives}: {made}"
-            assert made.count("create pods") == 2, f"killed after write {lives}: {made}"
-            if survived:
-                return
-        raise AssertionError("the operator died every time: it writes more and more")
+        async with cluster.operator():
+            await cluster.apply("one")
+
+            async def both_there():
+                return len(await cluster.pods()) == 2
+
+            await until(both_there, "two pods")
+        async with cluster.operator() as shell:
+            await cluster.unwatch()
+
+            async def listed():
+                return shell.cache.count("Pod") == 2
+
+            await until(listed, "the first LIST")
+            first_of_its_pods, _ = await cluster.pods()
+            await cluster.delete_pod(first_of_its_pods)
+            cluster.watch(shell)
+
+            async def whole_again():
+                uids = {pod["metadata"]["uid"] for pod in await cluster.pods()}
+                return len(uids) == 2 and first_of_its_pods["metadata"]["uid"] not in uids
+
+            await until(whole_again, "two pods again", seconds=20)
 
     scenario(story)
 
 
-def canonical(status):
-    """What a job's end has to do with what happened, and not with when."""
-    conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
-    kept = ("state", "attempt", "restartCount", "groupComplete", "workers")
-    return conditions, {name: status.get(name) for name in kept}
+def test_what_was_deleted_while_the_watch_was_down_is_forgotten_after_one_list(scenario, until, monkeypatch):
+    monkeypatch.setattr(module, "EARLY_RESYNCS_SECONDS", ())
 
-
-def test_what_was_deleted_while_the_watch_was_down_is_forgotten_after_one_list(scenario, until):
     async def story(cluster):
         async with cluster.operator() as shell:
             gone = await cluster.apply("gone")

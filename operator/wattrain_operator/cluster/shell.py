@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -36,6 +37,9 @@ WORKERS = 32
 GATHER_SECONDS = 0.03
 """Between two looks at the same job: its pods change together, and one look, and one status, answers them all."""
 LIST_RETRY_SECONDS = 2.0
+EARLY_RESYNCS_SECONDS = (2.0, 8.0)
+"""Pauses before the second and the third LIST. The watches begin with LISTs of their own, which may be later than the
+first of ours: of what was deleted in between no watch ever tells."""
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESOURCES: dict[Kind, Resource] = {"TrainingJob": TRAINING_JOBS, "Pod": PODS, "PowerDomain": POWER_DOMAINS}
 logger = logging.getLogger(__name__)
@@ -116,8 +120,9 @@ class Shell:
         return True
 
     async def _resync_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.85, 1.15))
+        period = self._settings.resync_seconds
+        for pause in itertools.chain(EARLY_RESYNCS_SECONDS, itertools.repeat(period)):
+            await asyncio.sleep(min(pause, period) * random.uniform(0.85, 1.15))
             await self.resync()
 
     async def _work(self) -> None:
