@@ -99,7 +99,7 @@ def test_the_status_is_written_first_then_the_children_then_the_events(operator)
     operator.apply()
     assert operator.look() == [
         "update trainingjobs/status", "create services", "create networkpolicies", "create pods", "create pods",
-        "create events",
+        "create events", "create events",
     ]  # fmt: skip
     assert operator.look() == ["update trainingjobs/status"]  # the group is complete
     assert operator.look() == []
