@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from wattrain_api import names
+from wattrain_operator.cluster.slim import slim
 
 Json = dict[str, Any]
 Kind = Literal["TrainingJob", "Pod", "PowerDomain"]
@@ -94,7 +95,7 @@ class Cache:
                 return set()
             self._remove(kind, key)
             return self._jobs_of(kind, old)
-        self._put(kind, key, _slim(kind, body))
+        self._put(kind, key, slim(kind, body))
         return self._jobs_of(kind, body) | (self._jobs_of(kind, old) if old is not None else set())
 
     def replace(self, kind: Kind, listed: Iterable[Json], version: int, scope: set[str] | None = None) -> set[JobKey]:
@@ -167,17 +168,6 @@ def domain_of(job: Json) -> str:
     """The name of the PowerDomain of `job`."""
     energy = (job.get("spec") or {}).get("energy") or {}
     return str(energy.get("powerDomain") or names.DEFAULT_POWER_DOMAIN)
-
-
-def _slim(kind: Kind, body: Json) -> Json:
-    """`body` without what nobody reads: thousands of pods must fit. Neither who wrote which field, nor a pod's spec
-    but for its node."""
-    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    if kind != "Pod":
-        return {**body, "metadata": metadata}
-    metadata.pop("annotations", None)
-    node = (body.get("spec") or {}).get("nodeName")
-    return {"metadata": metadata, "spec": {"nodeName": node} if node else {}, "status": body.get("status") or {}}
 
 
 def _key(body: Json) -> _ObjectKey:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,7 +18,8 @@ from kubernetes.aio.client.configuration import Configuration
 
 Json = dict[str, Any]
 REQUEST_TIMEOUT_SECONDS = 30.0
-LIST_CHUNK = 500
+LIST_CHUNK = 250
+"""Objects in an answer to a LIST, which is in memory as a whole: 17 MB of pods."""
 MAX_CONNECTIONS = 64
 
 
@@ -126,15 +127,18 @@ class Client:
         """One object."""
         return await self._request("get", resource, resource.path(namespace, name))
 
-    async def list_all(self, resource: Resource, namespace: str = "", selector: str = "") -> tuple[list[Json], int]:
-        """All objects (in `namespace`, if given; with labels as `selector` says), and the version that they are of.
+    async def list_all(
+        self, resource: Resource, namespace: str = "", selector: str = "", keep: Callable[[Json], Json] = lambda o: o
+    ) -> tuple[list[Json], int]:
+        """All objects (in `namespace`, if given; with labels as `selector` says), or what `keep` makes of each, and the
+        version that they are of.
 
         Read in chunks, all of one version; begun anew once where that version expires in between.
         """
         try:
-            return await self._list(resource, namespace, selector)
+            return await self._list(resource, namespace, selector, keep)
         except ExpiredError:
-            return await self._list(resource, namespace, selector)
+            return await self._list(resource, namespace, selector, keep)
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
         """Create it; AlreadyExistsError where its name is taken."""
@@ -167,12 +171,14 @@ class Client:
         where = PODS.path(namespace, f"{pod}:{port}", f"proxy{path}")
         return await self._send("proxy", PODS, where, None, timeout_seconds)
 
-    async def _list(self, resource: Resource, namespace: str, selector: str) -> tuple[list[Json], int]:
+    async def _list(
+        self, resource: Resource, namespace: str, selector: str, keep: Callable[[Json], Json]
+    ) -> tuple[list[Json], int]:
         query: dict[str, Any] = {"limit": LIST_CHUNK} | ({"labelSelector": selector} if selector else {})
         items: list[Json] = []
         while True:
             page = await self._request("list", resource, f"{resource.path(namespace)}?{urlencode(query)}")
-            items += page.get("items") or ()
+            items += map(keep, page.get("items") or ())
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
                 return items, int(metadata.get("resourceVersion") or 0)

@@ -20,6 +20,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from wattrain_api import names
 from wattrain_operator.cluster.cache import Json, Kind
+from wattrain_operator.cluster.client import LIST_CHUNK
 from wattrain_operator.cluster.login import connection_info
 
 _KOPF = str(Path(kopf.__file__).parent)
@@ -109,8 +110,11 @@ def _registry(configuration: Configuration, take: Take) -> kopf.OperatorRegistry
 
     def pass_on(kind: Kind) -> Callable[..., Any]:
         async def handler(event: Any, **_: Any) -> None:
-            event["object"]["metadata"].pop("managedFields", None)  # half of it, and kopf keeps it for a while
-            take(kind, event["object"], event["type"] == "DELETED")
+            body = event["object"]
+            take(kind, dict(body), event["type"] == "DELETED")
+            body.pop("spec", None)  # kopf keeps the object for a while, and reads nothing but its metadata
+            body.pop("status", None)
+            body["metadata"].pop("managedFields", None)
 
         return handler
 
@@ -127,7 +131,7 @@ def _settings() -> kopf.OperatorSettings:
     chosen.scanning.disabled = True  # needs rights to watch namespaces and definitions in the whole cluster
     chosen.posting.enabled = False  # events are told after the status write, and only once
     chosen.watching.label_selectors["v1", "pods"] = names.LABEL_JOB  # other pods never leave the API server
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = LIST_CHUNK
     chosen.queueing.idle_timeout = 0.5  # how long the last event of each object is kept in memory
     chosen.watching.inactivity_timeout = 70  # bookmarks come every 60 s
     chosen.watching.reconnect_backoff = 1.0

@@ -9,6 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import Histogram
 
@@ -30,6 +31,7 @@ from wattrain_operator.cluster.progress import DirectFetch, ProgressPoller, Prox
 from wattrain_operator.cluster.reconcile import Reconciler
 from wattrain_operator.cluster.refusals import NotYetError
 from wattrain_operator.cluster.settings import OperatorSettings
+from wattrain_operator.cluster.slim import slim
 from wattrain_operator.cluster.workqueue import WorkQueue
 
 WORKERS = 32
@@ -103,7 +105,7 @@ class Shell:
         missed = self.cache.unconfirmed(kind)
         try:
             for space in spaces or ("",):
-                items, version = await self.client.list_all(_RESOURCES[kind], space, selector)
+                items, version = await self.client.list_all(_RESOURCES[kind], space, selector, partial(slim, kind))
                 for key in self.cache.replace(kind, items, version, {space} if space else None):
                     self.queue.add(key)
         except NotFoundError:

@@ -1,0 +1,44 @@
+"""What is kept of an object. A pod that the API server sends takes 67 kB in memory, and 2 of them are ever read."""
+
+from __future__ import annotations
+
+from sys import intern
+from typing import Any, Final
+
+from wattrain_api import names
+
+Json = dict[str, Any]
+_METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds")
+_LABELS: Final = (names.LABEL_JOB, names.LABEL_ATTEMPT)
+_OWNER: Final = ("kind", "name", "uid", "controller")
+_STATUS: Final = ("phase", "reason", "message", "podIP")
+_CONDITIONS: Final = ("PodScheduled", "Ready", "DisruptionTarget")
+_CONDITION: Final = ("type", "status", "reason", "message")
+
+
+def slim(kind: str, body: Json) -> Json:
+    """A copy of `body` with what somebody reads. Doing it twice changes nothing."""
+    if kind == "Pod":
+        return _slim_pod(body)
+    metadata = {name: value for name, value in body["metadata"].items() if name not in ("managedFields", "annotations")}
+    return {**body, "metadata": metadata}
+
+
+def _slim_pod(body: Json) -> Json:
+    metadata = _only(body["metadata"], _METADATA)
+    metadata["labels"] = _only(body["metadata"].get("labels") or {}, _LABELS)
+    metadata["ownerReferences"] = [_only(owner, _OWNER) for owner in body["metadata"].get("ownerReferences") or ()]
+    told = body.get("status") or {}
+    status = _only(told, _STATUS)
+    conditions = [_only(c, _CONDITION) for c in told.get("conditions") or () if c.get("type") in _CONDITIONS]
+    if conditions:
+        status["conditions"] = conditions
+    for containers in ("initContainerStatuses", "containerStatuses"):
+        if told.get(containers):
+            status[containers] = [{"state": container.get("state") or {}} for container in told[containers]]
+    return {"metadata": metadata, "spec": _only(body.get("spec") or {}, ("nodeName",)), "status": status}
+
+
+def _only(whole: Json, fields: tuple[str, ...]) -> Json:
+    """Those of `fields` that say something. Short texts are the same in thousands of pods, and are kept once."""
+    return {field: intern(value) if type(value) is str else value for field in fields if (value := whole.get(field))}
