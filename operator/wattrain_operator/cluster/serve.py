@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from asyncio import sslproto
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from wattrain_operator.cluster.settings import InvalidSettingsError, OperatorSet
 from wattrain_operator.cluster.shell import Shell
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
+TLS_RECORD_BYTES = 16 * 1024
+"""A read yields no more than one record, but asyncio would keep 256 KiB for it, for each of many connections."""
 HOST = "0.0.0.0"  # probes and Prometheus come from outside the pod
 logger = logging.getLogger("wattrain_operator")
 
@@ -30,6 +33,7 @@ logger = logging.getLogger("wattrain_operator")
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Run the operator until SIGTERM or SIGINT. Exit code: 0 stopped, 1 failed or not leading any more, 2 bad input."""
     _configure_logging()
+    sslproto.SSLProtocol.max_size = TLS_RECORD_BYTES
     try:
         return asyncio.run(_serve(OperatorSettings.from_environment(environment)))
     except InvalidSettingsError as error:
