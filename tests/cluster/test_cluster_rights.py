@@ -93,10 +93,13 @@ def test_a_run_is_whole_that_selects_nothing(arguments, options, whole):
     assert is_whole(config) == whole
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one process", "two processes"])
-@pytest.mark.parametrize(("verb", "status"), [("list", 0), ("patch", 1)])
+@pytest.mark.parametrize(
+    ("verb", "processes", "status"),
+    [("list", (), 0), ("patch", (), 1), ("patch", ("-n", "1"), 1)],
+    ids=["granted", "not granted", "not granted, in a process of its own"],
+)
 def test_a_run_in_which_all_tests_pass_fails_where_a_right_was_used_that_is_not_granted(
-    tmp_path, processes, verb, status
+    tmp_path, verb, processes, status
 ):
     test = f"""
         from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Events: told once, counted afterwards, and never in the way."""
+"""Events: told once, counted afterwards, and never in the way. A real API server has the last word."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wattrain_operator.cluster.client import AlreadyExistsError, ApiError, NotFoundError
+from wattrain_operator.cluster.client import AlreadyExistsError, ApiError, Client, NotFoundError
 from wattrain_operator.cluster.events import NOTE_BYTES, EventRecorder
 from wattrain_operator.core.observed import Event
 
@@ -97,3 +97,19 @@ def test_a_note_is_one_line_that_fits(server, recorder):
     assert len(event["note"].encode()) <= NOTE_BYTES
     assert "\n" not in event["note"]
     assert "\x1b" not in event["note"]
+
+
+def test_a_real_api_server_counts_up_what_is_told_twice(scenario):
+    async def story(cluster):
+        job = await cluster.apply("one")
+        client = Client(await cluster.configuration())
+        try:
+            recorder = EventRecorder(client, "me")
+            for _ in range(2):
+                await recorder.tell(job, EVENT)
+        finally:
+            await client.close()
+        (event,) = await cluster.events()
+        assert (event["reason"], event["series"]["count"]) == ("WorkersRestarted", 2)
+
+    scenario(story)

@@ -41,10 +41,14 @@ class Cluster:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
         with self.api() as api:
             token = api.create(path, {"spec": {"expirationSeconds": 24 * 3600}})["status"]["token"]
-        shown = self.kubectl("config", "view", "--raw", "--minify", "--flatten", "--output=json").stdout
-        document = json.loads(shown)
+        document = self._way()
         document["users"] = [{"name": user["name"], "user": {"token": token}} for user in document["users"]]
         return _write_private(self.folder / f"{namespace}-{service_account}.json", document)
+
+    def _way(self) -> dict[str, Any]:
+        """The administrator's kubeconfig, whole and in one file."""
+        shown = self.kubectl("config", "view", "--raw", "--minify", "--flatten", "--output=json").stdout
+        return dict(json.loads(shown))
 
     def install_crds(self) -> None:
         """Apply manifests/crd, and wait until the API server serves both kinds."""

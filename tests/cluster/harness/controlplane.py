@@ -52,6 +52,9 @@ class OwnCluster(Cluster):
         file = self.place.folder / f"{name}.json"
         return write_kubeconfig(file, self.place.server, self.authority.own.certificate, pair)
 
+    def _way(self) -> dict[str, Any]:
+        return dict(json.loads(self.kubeconfig.read_text(encoding="utf-8")))
+
     def audit_events(self, user: str = "") -> list[dict[str, Any]]:
         """What was asked of the API server so far, by `user` or by everyone but its own parts, oldest first."""
         if not self.place.audit_log.exists():
