@@ -42,6 +42,14 @@ def operator_account(cluster: Cluster, namespace: str, helm: Helm) -> Iterator[P
         yield cluster.kubeconfig_of(namespace, OPERATOR)
 
 
+def installed_operators(cluster: Cluster) -> list[str]:
+    """Namespaces in which the chart or manifests/ has installed an operator."""
+    labels = "app.kubernetes.io/name=wattrain,app.kubernetes.io/component=operator"
+    with cluster.api() as api:
+        found = api.get(f"/apis/apps/v1/deployments?labelSelector={labels}")["items"]
+    return [deployment["metadata"]["namespace"] for deployment in found]
+
+
 def _collection(made: Object) -> str:
     kind, namespace = made["kind"], made["metadata"].get("namespace")
     if kind == "ServiceAccount":
