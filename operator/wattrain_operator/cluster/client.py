@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -54,6 +55,10 @@ class InvalidError(ApiError):
 
 class ExpiredError(ApiError):
     """A LIST took longer than the server keeps its version."""
+
+
+class NotLeadingError(ApiError):
+    """Another may lead by now: nothing was sent."""
 
 
 _BY_REASON: Mapping[str, type[ApiError]] = {
@@ -105,15 +110,21 @@ SERVICES = Resource("", "v1", "services")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 EVENTS = Resource("events.k8s.io", "v1", "events")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
+_WRITES = ("create", "update", "patch", "delete")
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
 class Client:
     """The verbs that the operator uses, and no others. `requests` counts them by (verb, resource, code)."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, may_write: Callable[[], bool] = lambda: True) -> None:
+        """`may_write` is asked at the last moment before a write of anything but a Lease is sent: a process that was
+        stopped, and wakes up, may have got as far as that."""
+        self._may_write = may_write
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
         # Reading the environment would cost a thread a request; a kubeconfig's proxy-url is heeded all the same.
         configuration.client_session_kwargs = {"trust_env": False}
+        configuration.trace_configs = [self._last_look()]
         self.configuration = configuration
         self._api: Any = ApiClient(configuration)  # its connections are untyped
         self._api.user_agent = "wattrain-operator"
@@ -171,6 +182,18 @@ class Client:
         where = PODS.path(namespace, f"{pod}:{port}", f"proxy{path}")
         return await self._send("proxy", PODS, where, None, timeout_seconds)
 
+    def _last_look(self) -> aiohttp.TraceConfig:
+        """Looks at every request when it has its connection, which it may have waited for, and before it is sent."""
+
+        async def look(*_: object) -> None:
+            if _writing.get() and not self._may_write():
+                raise NotLeadingError(0, "NotLeading", "another may lead by now")
+
+        looks = aiohttp.TraceConfig()
+        looks.on_connection_create_end.append(look)
+        looks.on_connection_reuseconn.append(look)
+        return looks
+
     async def _list(
         self, resource: Resource, namespace: str, selector: str, keep: Callable[[Json], Json]
     ) -> tuple[list[Json], int]:
@@ -195,7 +218,7 @@ class Client:
         for setting in settings.values():
             if setting["value"]:
                 headers[setting["key"]] = setting["value"]
-        status = 0
+        status, before = 0, _writing.set(verb in _WRITES and resource is not LEASES)
         try:
             response = await self._api.rest_client.request(
                 method, self.configuration.host + path, headers=headers, body=body,
@@ -207,6 +230,7 @@ class Client:
             status = 0
             raise ApiError(0, type(error).__name__, str(error) or "no answer in time") from error
         finally:
+            _writing.reset(before)
             self.requests[verb, resource.plural, status] += 1
         if status >= 300:
             raise _error(status, content, response.headers.get("Retry-After"))

@@ -46,7 +46,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
 
 async def _serve(settings: OperatorSettings) -> int:
     configuration = await load_configuration()
-    client = Client(configuration)
+    client = Client(configuration, lambda: leader.leads)
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
     leader = Leader(client, settings.operator_namespace, settings.lease_name, identity, time.monotonic)
     shell = Shell(client, settings, identity, lambda: leader.leads)
