@@ -1,59 +1,14 @@
 """The operator's process as a whole: how it starts, hands over and ends."""
 
 import contextlib
-import os
-import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
 from harness.api import JOBS
-from harness.daemon import die_with_parent
 
-IMAGE = {"WATTRAIN_OPERATOR_WORKER_IMAGE": "worker:1"}
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/wattrain-operator"
-
-
-def environment(**variables):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTRAIN_", "KUBE"))}
-    return kept | variables
-
-
-def wait_for(holds, what, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
-        time.sleep(0.05)
-
-
-class Process:
-    """One operator; its log goes into a file."""
-
-    def __init__(self, log, kubeconfig, namespace, program=("-m", "wattrain_operator.cluster")):
-        self.log = log
-        settings = IMAGE | {f"WATTRAIN_OPERATOR_{port}_PORT": "0" for port in ("METRICS", "HEALTH")}
-        settings |= {"WATTRAIN_OPERATOR_NAMESPACES": namespace, "WATTRAIN_OPERATOR_NAMESPACE": namespace}
-        with log.open("w") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, *program],
-                env=environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file, preexec_fn=die_with_parent,
-            )  # fmt: skip
-
-    def said(self, pattern):
-        return re.search(pattern, self.log.read_text())
-
-    def get(self, path):
-        ports = self.said(r"probes on port (\d+), metrics on port (\d+)")
-        port = ports[2 if path == "/metrics" else 1]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.read().decode()
-
-    def end(self, number):
-        self.process.send_signal(number)
-        return self.process.wait(30)
+from .processes import IMAGE, LEASE, Process, environment, wait_for
 
 
 @pytest.fixture
