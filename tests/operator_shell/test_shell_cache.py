@@ -27,7 +27,7 @@ def cache():
 
 def test_news_of_a_pod_concern_its_job(cache):
     assert cache.apply("Pod", pod(5)) == {KEY}
-    assert [p["metadata"]["name"] for p in cache.pods("u1")] == ["one-1-0"]
+    assert [p["metadata"]["name"] for p in cache.pods("team", "u1")] == ["one-1-0"]
 
 
 def test_an_object_never_goes_back_to_an_older_version(cache):
@@ -41,26 +41,26 @@ def test_a_late_event_does_not_bring_back_what_was_deleted(cache):
     cache.apply("Pod", pod(5))
     assert cache.apply("Pod", pod(9), deleted=True) == {KEY}
     assert cache.apply("Pod", pod(8)) == set()
-    assert cache.pods("u1") == []
+    assert cache.pods("team", "u1") == []
 
 
 def test_a_list_that_is_older_than_a_deletion_does_not_bring_it_back(cache):
     cache.apply("Pod", pod(5))
     cache.apply("Pod", pod(9), deleted=True)
     assert cache.replace("Pod", [pod(5)], 8) == set()
-    assert cache.pods("u1") == []
+    assert cache.pods("team", "u1") == []
 
 
 def test_a_list_that_is_older_than_a_creation_does_not_remove_it(cache):
     cache.apply("Pod", pod(9))
     assert cache.replace("Pod", [], 8) == set()
-    assert len(cache.pods("u1")) == 1
+    assert len(cache.pods("team", "u1")) == 1
 
 
 def test_a_list_removes_what_a_deaf_watch_kept_and_says_whose_it_was(cache):
     cache.apply("Pod", pod(5))
     assert cache.replace("Pod", [], 10) == {KEY}
-    assert cache.pods("u1") == []
+    assert cache.pods("team", "u1") == []
 
 
 def test_a_list_of_one_namespace_leaves_the_others_alone(cache):
@@ -72,14 +72,14 @@ def test_a_list_of_one_namespace_leaves_the_others_alone(cache):
 def test_the_pods_of_a_namesake_are_not_the_jobs_own(cache):
     cache.apply("Pod", pod(5, owner="old"))
     cache.apply("Pod", pod(6, name="one-1-1", owner="new"))
-    assert [p["metadata"]["name"] for p in cache.pods("new")] == ["one-1-1"]
+    assert [p["metadata"]["name"] for p in cache.pods("team", "new")] == ["one-1-1"]
 
 
 def test_a_pod_that_is_created_again_by_a_namesake_moves_to_it(cache):
     cache.apply("Pod", pod(5, owner="old"))
     cache.apply("Pod", pod(9, owner="new"))
-    assert cache.pods("old") == []
-    assert len(cache.pods("new")) == 1
+    assert cache.pods("team", "old") == []
+    assert len(cache.pods("team", "new")) == 1
 
 
 def test_a_power_domain_concerns_the_jobs_that_name_it(cache):
@@ -109,8 +109,16 @@ def test_what_nobody_reads_is_not_kept(cache):
     body["metadata"] |= {"managedFields": [{}], "annotations": {"wattrain.dev/spec": "{}"}}
     body |= {"spec": {"nodeName": "n1", "containers": [{}]}, "status": {"phase": "Running"}}
     cache.apply("Pod", body)
-    (kept,) = cache.pods("u1")
+    (kept,) = cache.pods("team", "u1")
     assert kept["spec"] == {"nodeName": "n1"}
     assert kept["status"] == {"phase": "Running"}
     assert "managedFields" not in kept["metadata"]
     assert body["metadata"]["managedFields"] == [{}]  # the watch's own object stays as it is
+
+
+def test_a_pod_in_another_namespace_belongs_to_no_job_whoever_it_names_as_its_owner(cache):
+    cache.apply("TrainingJob", job(1))
+    stranger = pod(5)
+    stranger["metadata"]["namespace"] = "elsewhere"
+    assert cache.apply("Pod", stranger) == {JobKey("elsewhere", "one")}
+    assert cache.pods("team", "u1") == []

@@ -156,7 +156,7 @@ def test_a_report_that_makes_no_sense_is_left_out(operator, monkeypatch):
     operator.apply()
     operator.look()
     operator.look()
-    (first, *_) = operator.cache.pods(operator.apply(status=operator.status)["metadata"]["uid"])
+    (first, *_) = operator.cache.pods("team", operator.apply(status=operator.status)["metadata"]["uid"])
     speaker = Speaker(first["metadata"]["uid"], "team", "one-1-0", "", "worker", 1)
     operator.progress.listen(KEY, speaker)
     honest = module.plan

@@ -105,7 +105,7 @@ class Applier:
 
     def _group(self, job: TrainingJob, attempt: int) -> list[Json]:
         """The pods of an attempt. None of them had begun to train: a group that was whole once is never added to."""
-        pods = self._cache.pods(job.metadata.uid)
+        pods = self._cache.pods(job.metadata.namespace, job.metadata.uid)
         return [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(names.LABEL_ATTEMPT) == str(attempt)]
 
     async def _create_once(self, job: TrainingJob, resource: Resource, body: Json) -> Json:

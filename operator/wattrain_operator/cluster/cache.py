@@ -27,6 +27,8 @@ class JobKey(NamedTuple):
 
 _ObjectKey = tuple[str, str]
 """Namespace (empty for a PowerDomain) and name."""
+_OwnerKey = tuple[str, str]
+"""Namespace and uid: whoever may create pods in one namespace can name an owner in another."""
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._stores: dict[Kind, _Store] = {kind: _Store() for kind in KINDS}
-        self._pods_by_owner: dict[str, dict[str, Json]] = {}
+        self._pods_by_owner: dict[_OwnerKey, dict[str, Json]] = {}
 
     # --- Reading -----------------------------------------------------------------------------------------------
     def job(self, key: JobKey) -> Json | None:
@@ -60,9 +62,9 @@ class Cache:
         """All TrainingJobs."""
         return self._stores["TrainingJob"].objects.values()
 
-    def pods(self, job_uid: str) -> list[Json]:
-        """The pods that the job with that uid owns: a namesake's are not among them."""
-        return list(self._pods_by_owner.get(job_uid, {}).values())
+    def pods(self, namespace: str, job_uid: str) -> list[Json]:
+        """The pods that the job with that uid owns in its namespace: a namesake's are not among them."""
+        return list(self._pods_by_owner.get((namespace, job_uid), {}).values())
 
     def domain(self, name: str) -> Json | None:
         """The PowerDomain of that name."""
@@ -118,12 +120,12 @@ class Cache:
         store.buried = {key: at for key, at in store.buried.items() if at > version}
         return changed
 
-    def replace_pods(self, uid: str, listed: Iterable[Json], version: int) -> None:
-        """Take in a LIST of the pods of the job with that uid as of `version`."""
+    def replace_pods(self, namespace: str, uid: str, listed: Iterable[Json], version: int) -> None:
+        """Take in a LIST of the pods of the job with that uid in `namespace` as of `version`."""
         found = {_key(body): body for body in listed}
         for body in found.values():
             self.apply("Pod", body)
-        for old in self.pods(uid):
+        for old in self.pods(namespace, uid):
             if _key(old) not in found and _version(old) <= version:
                 self._remove("Pod", _key(old))
 
@@ -131,17 +133,18 @@ class Cache:
     def _put(self, kind: Kind, key: _ObjectKey, body: Json) -> None:
         if kind == "Pod":
             self._remove(kind, key)
-            self._pods_by_owner.setdefault(owner_uid(body), {})[key[1]] = body
+            self._pods_by_owner.setdefault((key[0], owner_uid(body)), {})[key[1]] = body
         self._stores[kind].objects[key] = body
 
     def _remove(self, kind: Kind, key: _ObjectKey) -> None:
         old = self._stores[kind].objects.pop(key, None)
         if old is None or kind != "Pod":
             return
-        owned = self._pods_by_owner.get(owner_uid(old), {})
+        owner = key[0], owner_uid(old)
+        owned = self._pods_by_owner.get(owner, {})
         owned.pop(key[1], None)
         if not owned:
-            self._pods_by_owner.pop(owner_uid(old), None)
+            self._pods_by_owner.pop(owner, None)
 
     def _jobs_of(self, kind: Kind, body: Json) -> set[JobKey]:
         namespace, name = _key(body)

@@ -102,7 +102,7 @@ class Reconciler:
 
     # --- Observing ---------------------------------------------------------------------------------------------
     def _observe(self, key: JobKey, job: TrainingJob, memory: _Memory, *, fresh: bool) -> Observed:
-        now, pods = self._now(), self._cache.pods(job.metadata.uid)
+        now, pods = self._now(), self._cache.pods(key.namespace, job.metadata.uid)
         children = reading.children_of(pods, memory.rolled_back, now)
         found = reading.find_speaker(pods, children, job.status.attempt)
         if found is not None and not is_finished(job.status):
@@ -133,7 +133,7 @@ class Reconciler:
             return None  # the watch or the next LIST will tell
         self._cache.apply("TrainingJob", body)
         pods, version = await self._client.list_all(PODS, key.namespace, f"{names.LABEL_JOB}={key.name}")
-        self._cache.replace_pods(uid_of(body), pods, version)
+        self._cache.replace_pods(key.namespace, uid_of(body), pods, version)
         return None if body["metadata"].get("deletionTimestamp") else body
 
     # --- Deciding ----------------------------------------------------------------------------------------------
@@ -143,7 +143,8 @@ class Reconciler:
             return decided if decided.needs_fresh_view else refusals.take_away(decided, seen.status, seen.now)
         if memory.refusal is not None:
             decided = refusals.lay_over(decided, memory.refusal, seen.status, seen.now)
-        wait = max(memory.retry_at - self._clock(), 1.0 if self._still_going(memory) else 0.0)
+        namespace = seen.job.metadata.namespace
+        wait = max(memory.retry_at - self._clock(), 1.0 if self._still_going(namespace, memory) else 0.0)
         if wait <= 0:
             return decided
         soonest = min(wait, wait if decided.wake_after_seconds is None else decided.wake_after_seconds)
@@ -163,8 +164,8 @@ class Reconciler:
             logger.warning("job %s: its workers report nonsense: %s", seen.job.metadata.name, error)
             return plan(replace(seen, report=None))
 
-    def _still_going(self, memory: _Memory) -> bool:
-        there = {uid_of(pod) for pod in self._cache.pods(memory.uid)}
+    def _still_going(self, namespace: str, memory: _Memory) -> bool:
+        there = {uid_of(pod) for pod in self._cache.pods(namespace, memory.uid)}
         memory.rolled_back &= there
         return bool(memory.rolled_back)
 
