@@ -9,7 +9,7 @@ from typing import Any
 
 from wattrain_operator.cluster.client import NETWORK_POLICIES, SERVICES, TRAINING_JOBS, NotFoundError
 
-from .conftest import SPEC, Cluster, until
+from .conftest import SPEC, Cluster, Died, until
 
 Json = dict[str, Any]
 
@@ -142,3 +142,21 @@ class Stage:
                 await self.cluster.client.get(resource, self.cluster.namespace, self.name)
                 found.append(resource.plural)
         return [text.replace(self.name, "") for text in found]
+
+
+async def until_at_rest(shell: Any) -> None:
+    """Until the operator has nothing more to do, even where it looks at everything anew; or is dead."""
+
+    async def idle() -> bool:
+        working = len(shell.queue) or shell.queue._in_work or len(shell.listed_at) < 3
+        return bool(shell.client.dead.is_set() or not working)
+
+    written = None
+    while written != shell.client.written and not shell.client.dead.is_set():
+        await until(idle, "nothing to do")
+        written = list(shell.client.written)
+        with contextlib.suppress(Died):  # its last write has just been answered
+            await shell.resync()
+        for key in list(shell.cache.job_keys()):
+            shell.queue.add(key)
+        await until(idle, "nothing to do")

@@ -5,7 +5,6 @@ with one that dies as soon as its n-th write has been answered, and another that
 """
 
 import asyncio
-import contextlib
 import itertools
 from dataclasses import dataclass, field
 
@@ -14,8 +13,7 @@ import pytest
 from wattrain_operator.cluster.client import NotFoundError
 from wattrain_operator.core import restarts
 
-from .conftest import Died, until
-from .stage import Stage, say
+from .stage import Stage, say, until_at_rest
 from .witness import watched
 
 STORIES = {}
@@ -178,24 +176,6 @@ async def live(cluster, tell, name, lives):
     if "trainingjobs" in life.end[1]:
         await stage.delete()
     return life
-
-
-async def until_at_rest(shell):
-    """Until the operator has nothing more to do, even where it looks at everything anew; or is dead."""
-
-    async def idle():
-        working = len(shell.queue) or shell.queue._in_work or len(shell.listed_at) < 3
-        return shell.client.dead.is_set() or not working
-
-    written = None
-    while written != shell.client.written and not shell.client.dead.is_set():
-        await until(idle, "nothing to do")
-        written = list(shell.client.written)
-        with contextlib.suppress(Died):  # its last write has just been answered
-            await shell.resync()
-        for key in list(shell.cache.job_keys()):
-            shell.queue.add(key)
-        await until(idle, "nothing to do")
 
 
 async def ending(stage):

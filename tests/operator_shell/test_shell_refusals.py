@@ -2,6 +2,8 @@
 
 from wattrain_operator.cluster.client import PODS, Resource
 
+from .stage import Stage
+
 QUOTAS = Resource("", "v1", "resourcequotas")
 
 
@@ -25,16 +27,13 @@ async def until_counted(cluster, until):
 
 def test_a_group_that_a_quota_cuts_is_taken_back_whole_and_comes_when_the_quota_allows(scenario, until):
     async def story(cluster):
-        quota = await set_quota(cluster, 1)
+        await set_quota(cluster, 3)
         await until_counted(cluster, until)
         async with cluster.operator() as shell:
-            await cluster.apply("big")
-
-            async def refused():
-                return running(await cluster.status("big")).get("reason") == "QuotaExceeded"
-
-            await until(refused, "the condition QuotaExceeded")
-            status = await cluster.status("big")
+            stage = Stage(cluster, "big", replicas=4)
+            await stage.apply()
+            await stage.until_reason("Running", "QuotaExceeded")
+            status = await stage.status()
             assert "raise the quota" in running(status)["message"]
             assert status["message"] == running(status)["message"]
 
@@ -47,18 +46,11 @@ def test_a_group_that_a_quota_cuts_is_taken_back_whole_and_comes_when_the_quota_
                 return [e["type"] for e in await cluster.events() if e["reason"] == "QuotaExceeded"] == ["Warning"]
 
             await until(told, "one warning")
-            await cluster.client.delete(QUOTAS, cluster.namespace, "few", quota["metadata"]["uid"])
-
-            async def whole():
-                return len(await cluster.pods()) == 2
-
-            await until(whole, "both pods", seconds=60)
-
-            async def no_longer_told():
-                return running(await cluster.status("big"))["reason"] == "WorkersStarting"
-
-            await until(no_longer_told, "the condition is taken away")
-            status = await cluster.status("big")
+            quota = await cluster.client.get(QUOTAS, cluster.namespace, "few")
+            await cluster.client.update(QUOTAS, {**quota, "spec": {"hard": {"pods": "4"}}})
+            await stage.until_whole(1, seconds=60)
+            await stage.until_reason("Running", "WorkersStarting")
+            status = await stage.status()
             assert (status["attempt"], status["restartCount"]) == (1, 0)
             assert shell.outcomes["crash"] == 0
 
