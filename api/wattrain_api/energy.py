@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field
@@ -27,6 +27,7 @@ def _from_rfc3339(value: Any) -> Any:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_from_rfc3339)]
 """A time with its zone, by RFC 3339."""
+_CENTURY = datetime(2000, 1, 1, tzinfo=UTC)
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
@@ -72,6 +73,15 @@ class Budget(Model):
 
 class Carbon(Model):
     """When to run, by the carbon intensity of the grid."""
+
+    RULES: ClassVar = (
+        # Without a rule that looks at it, the API server takes a list for a time, and refuses every status of the job.
+        Rule(
+            "!has(self.deadline) || self.deadline > timestamp('2000-01-01T00:00:00Z')",
+            "deadline must be a time in this century",
+            lambda c: c.deadline is None or c.deadline > _CENTURY,
+        ),
+    )
 
     mode: Literal["Off", "StartWindow", "PauseResume"] = "Off"
     """`StartWindow` waits for the cleanest window before the deadline."""
