@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from wattrain_api import reasons
 from wattrain_api.metrics import COMPONENTS, SOURCES
@@ -18,6 +18,10 @@ from wattrain_operator.core.observed import Failure, InPlaceRestart, LastWord, R
 from wattrain_operator.sound import Json, Shape, amount, count, integer, number, one_of, sound, text, whole
 
 LINE_CHARACTERS: Final = 1024
+JOULES_DIGITS: Final = 3
+"""Decimals of the joules that are taken in: more are noise."""
+FIGURE_DIGITS: Final = 5
+"""Digits that are kept of figures for the eye, which `kubectl get` shows as they are."""
 
 
 def _reason(value: Any) -> str | None:
@@ -71,13 +75,13 @@ def to_report(progress: Json, role: Role, attempt: int, unchanged_seconds: float
         step=said.get("step", 0),
         total_steps=said.get("totalSteps", 0),
         epoch=said.get("epoch", 0),
-        loss=said.get("loss"),
-        learning_rate=said.get("learningRate"),
+        loss=_figure(said.get("loss")),
+        learning_rate=_figure(said.get("learningRate")),
         step_seconds=said.get("stepSeconds", 0.0),
         samples=group.get("samples") or own_samples * max(1, len(group.get("workers", ()))),
-        samples_per_second=group.get("samplesPerSecond"),
+        samples_per_second=_figure(group.get("samplesPerSecond")),
         validation=_metrics(said.get("validation")),
-        watts=group.get("watts", sum(p.get("watts", 0.0) for p in said.get("power", ()))),
+        watts=_figure(group.get("watts", sum(p.get("watts", 0.0) for p in said.get("power", ())))),
         energy=to_meters(group["energy"] if "energy" in group else progress.get("power")),
         checkpoint_step=checkpoint.get("step"),
         checkpoint_joules=checkpoint.get("groupJoules", 0.0),
@@ -129,14 +133,25 @@ def to_meters(power: object) -> tuple[Meter, ...]:
         key = (p["component"], p["source"])
         old = sums.get(key, Meter(component=key[0], source=key[1]))
         sums[key] = Meter(
-            component=key[0], source=key[1], joules=old.joules + p["joules"],
-            low_joules=old.low_joules + p["lowJoules"], high_joules=old.high_joules + p["highJoules"],
+            component=key[0], source=key[1], joules=round(old.joules + p["joules"], JOULES_DIGITS),
+            low_joules=round(old.low_joules + p["lowJoules"], JOULES_DIGITS),
+            high_joules=round(old.high_joules + p["highJoules"], JOULES_DIGITS),
         )  # fmt: skip
     return tuple(sums[key] for key in sorted(sums))
 
 
 def _metrics(found: Json | None) -> Metrics | None:
-    return None if not found else Metrics.model_validate(found, extra="ignore")
+    if not found:
+        return None
+    return Metrics(step=found.get("step", 0), loss=_figure(found.get("loss")), accuracy=_figure(found.get("accuracy")))
+
+
+@overload
+def _figure(value: float) -> float: ...
+@overload
+def _figure(value: None) -> None: ...
+def _figure(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{FIGURE_DIGITS}g}")
 
 
 def _failure(cause: Json) -> Failure:

@@ -12,6 +12,9 @@ from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Observed, Report, Role
 
 JOULES_PER_KWH = 3.6e6
+_JOULES_DIGITS, _SMALL_DIGITS = 3, 9
+"""Decimals that are kept of joules, and of what a joule adds to grams and cost: more are noise, and unreadable in
+`kubectl get`. Readings are rounded before they are compared, so that nothing is lost between them."""
 _MEASURED = ("nvml", "rapl")
 Reading = tuple[Meter, ...]
 
@@ -30,7 +33,7 @@ def mark_safe(draft: Draft, checkpoint: Report) -> float:
     """A checkpoint was committed: what was spent until then is safe. Returns the ledger at that moment, in joules."""
     energy = draft.status.energy
     since = max(0.0, _joules(energy.open_meters) - checkpoint.checkpoint_joules)
-    at_commit = energy.joules - since
+    at_commit = round(energy.joules - since, _JOULES_DIGITS)
     if at_commit > energy.safe_joules:
         draft.update(energy=energy.model_copy(update={"safe_joules": at_commit}))
     return at_commit
@@ -46,10 +49,13 @@ def write_off(draft: Draft, joules_lost: float | None = None) -> float:
     """A restart: what was spent since the newest checkpoint or restart is lost. Returns it, in joules."""
     energy = draft.status.energy
     unsafe = max(0.0, energy.joules - energy.safe_joules)
-    lost = unsafe if joules_lost is None else min(max(0.0, joules_lost), unsafe)
+    lost = round(unsafe if joules_lost is None else min(max(0.0, joules_lost), unsafe), _JOULES_DIGITS)
     draft.update(
         energy=energy.model_copy(
-            update={"wasted_joules": energy.wasted_joules + lost, "safe_joules": energy.safe_joules + lost}
+            update={
+                "wasted_joules": round(energy.wasted_joules + lost, _JOULES_DIGITS),
+                "safe_joules": round(energy.safe_joules + lost, _JOULES_DIGITS),
+            }
         )
     )
     return lost
@@ -103,16 +109,20 @@ def _added(draft: Draft, energy: EnergyStatus, marks: Reading, reading: Reading)
         update={
             "meters": meters,
             "joules": total,
-            "low": sum(m.low_joules for m in meters),
-            "high": sum(m.high_joules for m in meters),
-            "measured_ratio": sum(by_source.get(s, 0.0) for s in _MEASURED) / total if total else 0.0,
+            "low": round(sum(m.low_joules for m in meters), _JOULES_DIGITS),
+            "high": round(sum(m.high_joules for m in meters), _JOULES_DIGITS),
+            "measured_ratio": round(sum(by_source.get(s, 0.0) for s in _MEASURED) / total, 6) if total else 0.0,
             "source": "+".join(sorted(by_source, key=lambda s: (-by_source[s], s))),
-            "facility_joules": energy.facility_joules + facility,
-            "carbon_grams": (energy.carbon_grams or 0.0) + kwh * domain.carbon.grams_per_kwh,
-            "cost": energy.cost if tariff is None else (energy.cost or 0.0) + kwh * tariff.price_at(draft.now),
+            "facility_joules": round(energy.facility_joules + facility, _JOULES_DIGITS),
+            "carbon_grams": _grown(energy.carbon_grams, kwh * domain.carbon.grams_per_kwh),
+            "cost": energy.cost if tariff is None else _grown(energy.cost, kwh * tariff.price_at(draft.now)),
             "currency": energy.currency if tariff is None else tariff.currency,
         }
     )
+
+
+def _grown(before: float | None, more: float) -> float:
+    return round((before or 0.0) + more, _SMALL_DIGITS)
 
 
 def _by_source(meters: Reading) -> dict[str, float]:
@@ -123,7 +133,7 @@ def _by_source(meters: Reading) -> dict[str, float]:
 
 
 def _joules(meters: Reading) -> float:
-    return sum(m.joules for m in meters)
+    return round(sum(m.joules for m in meters), _JOULES_DIGITS)
 
 
 def _by_key(meters: Reading) -> dict[tuple[str, str], Meter]:
@@ -165,4 +175,5 @@ def _difference(reading: Reading, marks: Reading) -> Reading:
 
 
 def _meter(like: Meter, joules: float, low: float, high: float) -> Meter:
+    joules, low, high = (round(figure, _JOULES_DIGITS) for figure in (joules, low, high))
     return Meter(component=like.component, source=like.source, joules=joules, low_joules=low, high_joules=high)

@@ -86,5 +86,5 @@ def _progress(draft: Draft, report: Report) -> Progress:
 
 def _take_efficiency(draft: Draft, report: Report) -> None:
     energy = draft.status.energy
-    per_sample = sum(m.joules for m in energy.open_meters) / report.samples
+    per_sample = round(sum(m.joules for m in energy.open_meters) / report.samples, 9)
     draft.update(energy=energy.model_copy(update={"joules_per_sample": per_sample}))
