@@ -48,7 +48,7 @@ _CHECKPOINT: Final[Shape] = {"step": count, "groupJoules": amount}
 _PROGRESS: Final[Shape] = {
     "generation": count, "phase": text(32), "step": count, "totalSteps": count, "epoch": count, "epochs": count,
     "loss": number, "learningRate": number, "stepSeconds": amount, "samples": count, "validation": _METRICS,
-    "checkpoint": _CHECKPOINT, "power": [{**_NAMED, "watts": amount}],
+    "checkpoint": _CHECKPOINT, "resumed": {"step": count}, "power": [{**_NAMED, "watts": amount}],
     "group": {
         "samples": count, "samplesPerSecond": amount, "watts": amount, "energy": [_METER], "workers": [{}],
         "restarts": [_RESTART],
@@ -85,6 +85,7 @@ def to_report(progress: Json, role: Role, attempt: int, unchanged_seconds: float
         energy=to_meters(group["energy"] if "energy" in group else progress.get("power")),
         checkpoint_step=checkpoint.get("step"),
         checkpoint_joules=checkpoint.get("groupJoules", 0.0),
+        resumed_step=said.get("resumed", {}).get("step"),
         restarts=tuple(_in_place(r) for r in group.get("restarts", ()) if "time" in r),
     )
 

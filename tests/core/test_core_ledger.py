@@ -181,6 +181,30 @@ def test_what_a_restart_with_new_workers_costs_is_lost_too(scene: Scene) -> None
     assert job.status.energy.wasted_joules == 55
 
 
+@pytest.mark.parametrize(
+    ("resumed", "lost"),
+    [(8, 15.0), (7, 15.0), (4, 35.0), (1, 35.0), (0, 35.0)],
+    ids=["later", "there", "before", "as known", "damaged"],
+)
+def test_a_checkpoint_that_was_saved_after_the_loss_was_entered_saves_what_was_spent(
+    scene: Scene, resumed, lost
+) -> None:
+    job = scene(shared=True).run()
+    _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0, step=7)
+    job.fail(0, -9, step=7)
+    job.settle()
+    before = job.status.restarts[-1]
+    assert (before.resumed_from_step, before.step, before.joules_lost) == (1, 7, 20)
+    for rank in (0, 1):
+        job.add(rank)
+    job.report = Report(
+        "worker", job.status.attempt, 0.0, phase="training", step=9, energy=(_cpu(15),), resumed_step=resumed
+    )
+    job.settle()
+    last = job.status.restarts[-1]
+    assert (last.resumed_from_step, last.joules_lost, job.status.energy.wasted_joules) == (resumed, lost, lost)
+
+
 def test_what_a_restart_in_place_costs_is_lost_when_the_group_trains_again(scene: Scene) -> None:
     job = scene().run()
     _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)

@@ -44,6 +44,14 @@ def test_suspension_stops_the_workers_and_is_said_only_when_they_are_gone(scene:
     assert job.answer("Admitted") == ("False", "JobSuspended")
 
 
+def test_a_worker_that_is_taken_away_is_told_with_its_machine(scene: Scene) -> None:
+    job = scene().run()
+    job.add(1, terminating_seconds=0.0, node="node-7")
+    job.plan()
+    restart = job.status.restarts[-1]
+    assert (restart.reason, restart.rank, restart.node, restart.counted) == ("WorkerLost", 1, "node-7", False)
+
+
 def test_a_resumed_job_starts_other_workers(scene: Scene) -> None:
     job = scene().run()
     _suspend(job, True)

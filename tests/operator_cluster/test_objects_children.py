@@ -101,6 +101,10 @@ def test_a_pod_whose_container_has_ended_has_ended_though_the_kubelet_does_not_s
     assert child.last_word.step == 120
 
 
+def test_it_knows_its_machine():
+    assert child_of(pod_with("Running"), NOW).node == "node-7"
+
+
 def test_how_long_it_has_been_asked_to_end_counts_from_the_question_not_from_the_deadline():
     metadata = {"deletionTimestamp": "2026-11-24T12:00:50Z", "deletionGracePeriodSeconds": 60}
     assert child_of(pod_with("Running", metadata=metadata), NOW).terminating_seconds == 10.0

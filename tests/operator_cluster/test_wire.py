@@ -14,7 +14,7 @@ POWER = {"component": "gpu", "source": "nvml", "watts": 50.0, "joules": 10.0, "l
 PROGRESS = {
     "phase": "training", "generation": 1, "step": 120, "totalSteps": 690, "epoch": 5, "epochs": 30, "loss": 0.31,
     "learningRate": 0.001, "stepSeconds": 0.002, "samples": 100, "validation": {"step": 115, "loss": 0.2, "extra": 1},
-    "checkpoint": {"step": 100, "path": "x", "groupJoules": 31.0, "time": 1795480000.1},
+    "checkpoint": {"step": 100, "path": "x", "groupJoules": 31.0, "time": 1795480000.1}, "resumed": {"step": 80},
     "group": {
         "samplesPerSecond": 41000.0, "watts": 6.2, "samples": 201, "energy": [POWER], "workers": [{}, {}],
         "restarts": [
@@ -29,7 +29,7 @@ def test_the_progress_of_worker_0_becomes_a_report():
     report = to_report(PROGRESS, "worker", 2, 1.5)
     assert (report.attempt, report.generation, report.step, report.total_steps) == (2, 1, 120, 690)
     assert (report.samples, report.samples_per_second, report.watts) == (201, 41000.0, 6.2)
-    assert (report.checkpoint_step, report.checkpoint_joules) == (100, 31.0)
+    assert (report.checkpoint_step, report.checkpoint_joules, report.resumed_step) == (100, 31.0, 80)
     assert report.validation.loss == 0.2
     [restart] = report.restarts
     assert (restart.failure.rank, restart.failure.reason, restart.failure.exit_code) == (1, "Killed", -9)
@@ -44,6 +44,15 @@ def test_what_was_never_said_stays_unknown():
 def test_the_preparation_has_no_group_but_its_own_power():
     report = to_report({"phase": "preparing", "power": [{**POWER, "device": ""}]}, "prepare", 1, 0.0)
     assert (report.watts, [m.joules for m in report.energy]) == (50.0, [10.0])
+
+
+def test_figures_are_as_long_as_somebody_can_read():
+    said = {"loss": 0.0003059145161195805, "learningRate": 0.001, "group": {"watts": 6.744134091390691}}
+    report = to_report({**said, "validation": {"step": 1, "accuracy": 0.9797979797979798}}, "worker", 1, 0.0)
+    assert (report.loss, report.learning_rate, report.watts) == (0.00030591, 0.001, 6.7441)
+    assert report.validation.accuracy == 0.9798
+    [meter] = to_meters([{**POWER, "joules": 64.58487749444012}])
+    assert meter.joules == 64.585
 
 
 def test_devices_of_one_component_are_added_up():

@@ -38,7 +38,7 @@ def prepare(draft: Draft) -> bool:
     elif child.phase == "Failed":
         restarts.answer_failure(draft, *restarts.first_cause([child]))
     elif child.terminating_seconds is not None:
-        _answer_loss(draft, [f"the preparation {child.name}"], child.rank)
+        _answer_loss(draft, [f"the preparation {child.name}"], child.rank, child.node)
     elif child.phase == "Pending":
         _hold_to_start(draft, [child])
     return True
@@ -58,7 +58,7 @@ def run_workers(draft: Draft) -> None:
         replaced = [c.rank for c in workers if c.phase == "Pending"]  # the survivor cannot mean one that never ran
         _answer_failed(draft, failed, sorted([*(c.rank for c in leaving), *replaced, *missing]))
     elif leaving:
-        _answer_loss(draft, [f"worker {c.name}" for c in leaving], leaving[0].rank)
+        _answer_loss(draft, [f"worker {c.name}" for c in leaving], leaving[0].rank, leaving[0].node)
     elif missing and (draft.status.group_complete or _has_trained(draft)):
         _answer_missing(draft, missing)
     elif missing:
@@ -126,10 +126,10 @@ def _answer_missing(draft: Draft, missing: list[int]) -> None:
     _answer_loss(draft, [f"worker {rank}" for rank in missing], missing[0])
 
 
-def _answer_loss(draft: Draft, who: list[str], rank: int | None) -> None:
+def _answer_loss(draft: Draft, who: list[str], rank: int | None, node: str = "") -> None:
     step = draft.status.progress.step if draft.status.progress is not None else 0
     line = f"{', '.join(who[:5])}{' and others' if len(who) > 5 else ''} is gone"
-    failure = Failure(reasons.WORKER_LOST, rank=rank, last_line=line, step=step)
+    failure = Failure(reasons.WORKER_LOST, rank=rank, node=node, last_line=line, step=step)
     restarts.answer_failure(draft, failure, restarts.DISRUPTION)
 
 

@@ -61,6 +61,13 @@ def write_off(draft: Draft, joules_lost: float | None = None) -> float:
     return lost
 
 
+def give_back(draft: Draft, joules: float) -> None:
+    """What was written off turns out not to be lost: a checkpoint had been saved that nobody had heard of."""
+    energy = draft.status.energy
+    wasted = round(energy.wasted_joules - joules, _JOULES_DIGITS)
+    draft.update(energy=energy.model_copy(update={"wasted_joules": wasted}))
+
+
 def _groups(seen: Observed) -> set[tuple[int, Role]]:
     groups: set[tuple[int, Role]] = {(c.attempt, c.role) for c in seen.children if c.last_word is not None}
     if seen.report is not None:

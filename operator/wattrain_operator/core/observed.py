@@ -59,6 +59,8 @@ class Child:
     """How long it has been asked to end; None: it has not."""
     message: str = ""
     """Why it is still pending, where the backend knows."""
+    node: str = ""
+    """Machine that it is on, where the backend knows."""
     last_word: LastWord | None = None
     """Set once phase is Succeeded or Failed."""
 
@@ -112,6 +114,8 @@ class Report:
     checkpoint_step: int | None = None
     checkpoint_joules: float = 0.0
     """The group's joules when that checkpoint was committed."""
+    resumed_step: int | None = None
+    """Step that the group really went on from; None: not known."""
     restarts: tuple[InPlaceRestart, ...] = ()
 
 

@@ -24,7 +24,7 @@ def take_report(draft: Draft) -> None:
     _take_checkpoint(draft, report)
     restarts.take_in_place(draft, report.restarts)
     if report.phase not in STARTING_PHASES:
-        restarts.note_recovery(draft)
+        restarts.note_recovery(draft, report.resumed_step)
     draft.update(progress=_progress(draft, report))
     if report.samples and report.step:
         _take_efficiency(draft, report)

@@ -110,11 +110,21 @@ def take_in_place(draft: Draft, restarts: tuple[InPlaceRestart, ...]) -> None:
         _note_recovery_in_place(draft, restarts[-1])
 
 
-def note_recovery(draft: Draft) -> None:
-    """New workers train: the restart that they were made for is over, and what it has cost is lost as well."""
+def note_recovery(draft: Draft, resumed_step: int | None) -> None:
+    """New workers train: the restart that they were made for is over, and what it has cost is lost as well.
+
+    `resumed_step` is where they really went on: workers that were asked to stop have saved a checkpoint after the loss
+    was entered, and where nothing has to be done again, nothing that was spent on it is lost.
+    """
     last = draft.status.restarts[-1] if draft.status.restarts else None
     if last is None or last.in_place or last.recovery_seconds is not None or last.attempt + 1 != draft.status.attempt:
         return
+    if resumed_step is not None and resumed_step != last.resumed_from_step:
+        saved = resumed_step >= last.step
+        last = last.model_copy(
+            update={"resumed_from_step": resumed_step, "joules_lost": 0.0 if saved else last.joules_lost}
+        )
+        ledger.give_back(draft, draft.status.restarts[-1].joules_lost - last.joules_lost)
     _recover(draft, last, (draft.now - last.time).total_seconds(), None)
 
 

@@ -37,6 +37,7 @@ def child_of(pod: Json, now: datetime) -> Child:
         phase=phase,
         ready=not ended and _condition(status, "Ready").get("status") == "True",
         terminating_seconds=_terminating_seconds(metadata, now),
+        node=str((pod.get("spec") or {}).get("nodeName") or "")[:253],
         message="" if ended else one_line(_why_not_ready(status), LINE_CHARACTERS),
         last_word=last_word_of(pod, rank) if ended else None,
     )
