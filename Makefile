@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOB ?= examples/digits-mlp.yaml
 BIN := .venv/bin
 
-.PHONY: help run test generate clean
+.PHONY: help run test cluster generate clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -15,6 +15,10 @@ run: .venv/.local-installed ## Install what a laptop needs, and train examples/d
 test: .venv/.dev-installed ## Install the rest (as root, Debian packages too), and run every check and test
 	@tests/cluster/install-packages.sh || echo "Going on without: tests that need a real node are skipped, and say so."
 	@$(BIN)/python -m pytest -n $$(nproc) --dist worksteal
+
+cluster: .venv/.operator-installed ## Run a whole Kubernetes with Wattrain installed, until Ctrl-C; builds it the first time
+	@if [ "$$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then tests/cluster/install-packages.sh; fi
+	@PYTHONPATH=tests/cluster exec $(BIN)/python -m harness.serve
 
 generate: .venv/.dev-installed ## Write again what is generated: manifests, docs/metrics.md and parts of the chart
 	@$(BIN)/python -m wattrain_api.crd
@@ -33,6 +37,10 @@ clean: ## Remove the virtual environment and all caches; runs/ stays
 .venv/.local-installed: pyproject.toml | .venv/bin/python
 	@if [ -n "$$PIP_FIND_LINKS" ]; then $(BIN)/pip install --quiet --no-index --no-deps 'torch>=2.10,<3' 2>/dev/null || true; fi
 	$(BIN)/pip install --quiet --editable '.[local]'
+	@touch $@
+
+.venv/.operator-installed: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[operator]'
 	@touch $@
 
 .venv/.dev-installed: .venv/.local-installed

@@ -18,7 +18,8 @@ from harness.certificates import KeyPair
 from harness.daemon import Daemon, wait_for
 
 CRDS = Path(__file__).parents[3] / "manifests" / "crd"
-_RESTRICTED = "pod-security.kubernetes.io/enforce"
+RESTRICTED = "pod-security.kubernetes.io/enforce"
+"""Label of a namespace that says what its pods must keep to."""
 
 
 class Cluster:
@@ -64,7 +65,7 @@ class Cluster:
         """A namespace of its own, ready for pods, and deleted afterwards (nobody waits until it is gone)."""
         name = f"test-{uuid.uuid4().hex[:10]}"
         with self.api() as api:
-            api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": {_RESTRICTED: pod_security}}})
+            api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": {RESTRICTED: pod_security}}})
             account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
             wait_for(lambda: api.exists(account), seconds=30, what=f"the default service account of {name}")
         try:

@@ -86,7 +86,7 @@ _END_TOGETHER = ("setpriv", "--pdeathsig", "KILL")
 def check_possible() -> None:
     """UnavailableError where this machine cannot be a node."""
     if os.geteuid() != 0:
-        raise UnavailableError("a real node needs root: run the tests as root, or skip them as is done here")
+        raise UnavailableError("a real node needs root")
     needed = ("unshare", "nsenter", "setpriv", "ip", "iptables", "conntrack", "containerd", "runc", "ctr")
     missing = [program for program in needed if shutil.which(program) is None]
     if missing:

@@ -1,64 +1,164 @@
 """A whole cluster for a person to play with, until Ctrl-C: `python -m harness.serve`, with tests/cluster on PYTHONPATH.
 
-With a real node where this machine can be one, else with fake nodes, where pods run without a process.
+With a real node and the real images where this machine can have them. Else with fake nodes, where pods run without a
+process, and with the operator as a process beside them.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
+from harness import release
+from harness.binaries import find
+from harness.cluster import RESTRICTED, Cluster
 from harness.controlplane import ControlPlane
+from harness.daemon import DaemonError
 from harness.fleet import Fleet
+from harness.helm import Helm
 from harness.node import real_cluster
+from harness.node_images import provide
+from harness.operator_process import operator_process
+from harness.progress import say
 from harness.sandbox import check_possible
+from harness.scratch import scratch_folder
 from harness.unavailable import UnavailableError
 
-
-@contextmanager
-def cluster(folder: Path) -> Iterator[tuple[ControlPlane, str]]:
-    """The best cluster that this machine allows, and what a person must know about it."""
-    try:
-        check_possible()
-    except UnavailableError as error:
-        with ControlPlane(folder / "cluster") as plane, Fleet(plane):
-            yield plane, f"Its nodes are fake, and pods run without a process: {error}"
-        return
-    with real_cluster(folder / "cluster") as node:
-        yield node.plane, "It has one real node."
+_NAMESPACE, _CLAIM = "wattrain-system", "training"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_UNAVAILABLE, _INTERRUPTED = 69, 130
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM; 69 where the parts of a cluster cannot be had."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a script's background process ignores it otherwise
-        signal.signal(number, signal.default_int_handler)
+    """Run until SIGINT, SIGTERM or SIGHUP: 0, or 130 before all was ready; 69 where a part cannot be had, 1 where one
+    does not start."""
+    for number in _SIGNALS:  # SIGINT too: a script's background process ignores it otherwise
+        signal.signal(number, _leave)
+    ready = False
     try:
-        with tempfile.TemporaryDirectory(prefix="wattrain-cluster-") as name, cluster(Path(name)) as (plane, note):
-            sys.stdout.write(_greeting(plane.kubeconfig, note))
+        with scratch_folder("wattrain-cluster-") as folder, cluster(folder) as greeting:
+            ready = True
+            sys.stdout.write(greeting)
             sys.stdout.flush()
             while True:
                 signal.pause()
     except KeyboardInterrupt:
-        sys.stdout.write("\nThe cluster is gone.\n")
-        return 0
+        say("the cluster is gone")
+        return 0 if ready else _INTERRUPTED
     except UnavailableError as error:
-        sys.stderr.write(f"{error}\n")
-        return 69
+        say(str(error))
+        return _UNAVAILABLE
+    except (release.InstallError, DaemonError) as error:
+        say(str(error))
+        return 1
 
 
-def _greeting(kubeconfig: Path, note: str) -> str:
-    return f"""A Kubernetes cluster with the definitions of Wattrain is running. {note}
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Begin to clear up, and let nobody interrupt that."""
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    say("removing the cluster")
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """The best cluster that this machine allows, with the operator; what a person must know about it."""
+    try:
+        check_possible()
+    except UnavailableError as error:
+        say(f"there will be no real node: {error}")
+        with fake(folder) as greeting:
+            yield greeting
+    else:
+        with real(folder) as greeting:
+            yield greeting
+
+
+@contextmanager
+def real(folder: Path) -> Iterator[str]:
+    """With a real node, on which the chart's operator runs."""
+    say("starting Kubernetes with one real node")
+    with real_cluster(folder / "cluster") as node:
+        images = release.Images(provide(node, "operator"), provide(node, "worker"))
+        plain = provide(node, "worker-dependencies")
+        say("installing the chart")
+        started = time.monotonic()
+        make_namespace(node.plane)
+        release.install(_helm(folder), node.plane, _NAMESPACE, images, folder)
+        storage = node.provide_claim("default", _CLAIM)
+        say(f"... the operator is ready after {time.monotonic() - started:.0f} s")
+        yield _greeting(node.plane.kubeconfig) + _of_real_node(storage, plain)
+
+
+@contextmanager
+def fake(folder: Path) -> Iterator[str]:
+    """With fake nodes, and the operator as a process beside them."""
+    say("starting Kubernetes with four fake nodes")
+    with ControlPlane(folder / "cluster") as plane, Fleet(plane):
+        make_namespace(plane)
+        with operator_process(plane, _NAMESPACE, folder):
+            yield _greeting(plane.kubeconfig) + _of_fake_nodes()
+
+
+def make_namespace(cluster: Cluster) -> None:
+    """The operator's own namespace, under Pod Security `restricted`."""
+    with cluster.api() as api:
+        api.create("/api/v1/namespaces", {"metadata": {"name": _NAMESPACE, "labels": {RESTRICTED: "restricted"}}})
+
+
+def _helm(folder: Path) -> Helm:
+    home = folder / "helm"
+    home.mkdir()
+    return Helm(shutil.which("helm") or find("helm"), home)
+
+
+def _greeting(kubeconfig: Path) -> str:
+    return f"""
+A Kubernetes cluster with Wattrain is running. In another terminal, in this folder:
 
   export KUBECONFIG={kubeconfig}
-  kubectl get nodes
-  kubectl explain trainingjob.spec.energy
   kubectl apply -f examples/digits-mlp.yaml
+  kubectl get trainingjobs --watch
+  kubectl describe trainingjob digits-mlp
+  kubectl logs -l wattrain.dev/job=digits-mlp --prefix
+  kubectl explain trainingjob.spec.energy
+"""
 
-Ctrl-C removes it.
+
+def _of_real_node(storage: Path, image: str) -> str:
+    return f"""
+Break it while it trains, and look again:
+
+  kubectl delete pod -l wattrain.dev/job=digits-mlp,wattrain.dev/worker-index=1
+  kubectl get trainingjob digits-mlp --output jsonpath='{{.status.restarts}}'
+
+A claim that outlives its jobs, with the folder that is behind it:
+
+  sed 's/^spec:$/spec:\\n  storage: {{claim: {_CLAIM}}}/' examples/digits-mlp.yaml | kubectl apply -f -
+  ls {storage}
+
+The node can pull no image. It has one with torch and nothing of ours:
+
+  kubectl create configmap train-ddp --from-file=examples/script/train_ddp.py
+  sed 's|image: .*|image: {image}|' examples/script-ddp.yaml | kubectl apply -f -
+
+Ctrl-C removes all of it.
+"""
+
+
+def _of_fake_nodes() -> str:
+    return """
+Its nodes are fake: pods are scheduled and called running, but they have no process. So jobs get their pods, can be
+suspended, deleted and refused, and none of them trains a step.
+
+Ctrl-C removes all of it.
 """
 
 
