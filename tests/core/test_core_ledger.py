@@ -205,6 +205,21 @@ def test_a_checkpoint_that_was_saved_after_the_loss_was_entered_saves_what_was_s
     assert (last.resumed_from_step, last.joules_lost, job.status.energy.wasted_joules) == (resumed, lost, lost)
 
 
+def test_a_group_that_starts_again_shows_no_step_back_before_it_trains(scene: Scene) -> None:
+    job = scene(shared=True).run()
+    _tell(job, _cpu(100), checkpoint_step=40, checkpoint_joules=80.0, step=43, loss=0.5)
+    job.fail(0, -9, step=43)
+    job.settle()
+    for rank in (0, 1):
+        job.add(rank)
+    start = Report("worker", job.status.attempt, 0.0, phase="starting")
+    for report, shown in [(start, (43, 0.5)), (replace(start, phase="training", step=41, loss=0.6), (41, 0.6))]:
+        job.report = report
+        job.settle()
+        progress = job.status.progress
+        assert (progress.phase, progress.step, progress.loss) == (report.phase, *shown)
+
+
 def test_what_a_restart_in_place_costs_is_lost_when_the_group_trains_again(scene: Scene) -> None:
     job = scene().run()
     _tell(job, _cpu(100), checkpoint_step=1, checkpoint_joules=80.0)

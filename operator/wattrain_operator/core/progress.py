@@ -81,6 +81,8 @@ def _progress(draft: Draft, report: Report) -> Progress:
         eta_seconds=round((report.total_steps - report.step) * report.step_seconds, 1) if report.total_steps else None,
         updated_time=None if old is None else old.updated_time,
     )
+    if old is not None and report.phase in STARTING_PHASES and report.step < old.step:
+        new = old.model_copy(update={"phase": report.phase})  # it has not read its checkpoint yet: that is no step back
     return new if new == old else new.model_copy(update={"updated_time": draft.now})
 
 
