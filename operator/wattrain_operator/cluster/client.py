@@ -114,20 +114,37 @@ _WRITES = ("create", "update", "patch", "delete")
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Looks at every request when it has its connection, which it may have waited for, and before it is sent."""
+
+    def __init__(self, may_write: Callable[[], bool], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._may_write = may_write
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        if _writing.get() and not self._may_write():
+            connection.close()
+            raise NotLeadingError(0, "NotLeading", "another may lead by now")
+        return connection
+
+
 class Client:
     """The verbs that the operator uses, and no others. `requests` counts them by (verb, resource, code)."""
 
     def __init__(self, configuration: Configuration, may_write: Callable[[], bool] = lambda: True) -> None:
         """`may_write` is asked at the last moment before a write of anything but a Lease is sent: a process that was
         stopped, and wakes up, may have got as far as that."""
-        self._may_write = may_write
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
         # Reading the environment would cost a thread a request; a kubeconfig's proxy-url is heeded all the same.
         configuration.client_session_kwargs = {"trust_env": False}
-        configuration.trace_configs = [self._last_look()]
         self.configuration = configuration
         self._api: Any = ApiClient(configuration)  # its connections are untyped
         self._api.user_agent = "wattrain-operator"
+        rest: Any = self._api.rest_client  # made to be overridden in this way
+        rest._create_connector = lambda: _Connector(may_write, limit=rest.maxsize, ssl=rest.ssl_context)
         self.requests: Counter[tuple[str, str, int]] = Counter()
 
     async def close(self) -> None:
@@ -181,18 +198,6 @@ class Client:
         """GET `path` of a pod's port through the API server."""
         where = PODS.path(namespace, f"{pod}:{port}", f"proxy{path}")
         return await self._send("proxy", PODS, where, None, timeout_seconds)
-
-    def _last_look(self) -> aiohttp.TraceConfig:
-        """Looks at every request when it has its connection, which it may have waited for, and before it is sent."""
-
-        async def look(*_: object) -> None:
-            if _writing.get() and not self._may_write():
-                raise NotLeadingError(0, "NotLeading", "another may lead by now")
-
-        looks = aiohttp.TraceConfig()
-        looks.on_connection_create_end.append(look)
-        looks.on_connection_reuseconn.append(look)
-        return looks
 
     async def _list(
         self, resource: Resource, namespace: str, selector: str, keep: Callable[[Json], Json]
