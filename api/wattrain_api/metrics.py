@@ -112,7 +112,10 @@ JOB_MEASURED: Final = Metric(
     _JOB,
 )
 JOB_WASTED: Final = Metric(
-    "wattrain_trainingjob_wasted_energy_joules_total", "counter", "Energy whose result was lost in restarts.", _JOB
+    "wattrain_trainingjob_wasted_energy_joules",
+    "gauge",
+    "Energy whose result was lost in restarts. Falls where a checkpoint turns out to have been saved after all.",
+    _JOB,
 )
 JOB_CARBON: Final = Metric(
     "wattrain_trainingjob_emissions_co2e_grams_total",
