@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _STAGES = {target: ("tools", f"{target}-dependencies", "project") for target in 
 _PACKAGES = "python3,python3-venv,ca-certificates"
 _RELEASE = "bookworm"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_IN_USE_SECONDS = 3600
 _INDEXES = {"PIP_INDEX_URL": "index-url", "PIP_EXTRA_INDEX_URL": "extra-index-url"}
 """Variables that say where pip finds packages, and what they are called in its configuration."""
 
@@ -104,9 +106,16 @@ def _build_stage(stage: str) -> None:
         options = ["--isolation=chroot", "--layers", "--pull-never", f"--target={stage}", f"--tag={image.name}"]
         why = " (once: PyTorch is gigabytes; minutes)" if stage == "worker-dependencies" else ""
         _run_long(f"building {image.name}{why}", _command("build", *options, *mounts, str(_ROOT)))
-    for older in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").stdout.split():
-        if f"{image.repository}:" in older and not older.endswith(image.name):
-            _buildah("rmi", older, check=False)  # what a container still uses stays
+    _remove_older(image)
+
+
+def _remove_older(image: BuiltImage) -> None:
+    """Images of the same repository, but for those that another checkout's tests may have built just now."""
+    shown = _buildah("images", "--format", "{{.Name}}:{{.Tag}} {{.CreatedAtRaw.Unix}}").stdout
+    for name, created in (line.split() for line in shown.splitlines()):
+        is_other = f"{image.repository}:" in name and not name.endswith(image.name)
+        if is_other and time.time() - int(created) > _IN_USE_SECONDS:
+            _buildah("rmi", name, check=False)  # what a container still uses stays
 
 
 def _check_possible() -> None:
