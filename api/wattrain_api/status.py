@@ -93,6 +93,7 @@ class WorkerCounts(Model):
     desired: Count = 0
     ready: Count = 0
     failed: Count = 0
+    updated_time: Time | None = None
 
 
 class Metrics(Model):

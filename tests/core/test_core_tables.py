@@ -372,3 +372,15 @@ def test_a_worker_that_keeps_the_others_waiting_is_seen_after_a_while(scene: Sce
     job.seconds = 15.0
     job.plan()
     assert (job.status.workers.ready, job.status.state) == (1, "Starting")
+
+
+def test_the_first_figures_of_a_training_are_not_held_back(scene: Scene) -> None:
+    job = scene(workers=1)
+    job.interval_seconds = 15.0
+    job.settle()
+    job.add(0)
+    job.report = Report("worker", 1, 0.0, phase="starting")
+    job.plan()
+    job.seconds = 2
+    job.report = Report("worker", 1, 0.0, phase="training", step=1, total_steps=9, loss=0.5)
+    assert job.plan().status.progress.loss == 0.5

@@ -29,6 +29,8 @@ from wattrain_operator.cluster.objects import PodSettings, UnbuildableError, net
 from wattrain_operator.cluster.refusals import NotYetError, Refusal, explain, name_taken
 from wattrain_operator.core.observed import CreateChild, DeleteChild
 
+GROWTH = 4
+
 
 class _RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
@@ -55,14 +57,13 @@ class Applier:
     async def create(self, job: TrainingJob, creates: Sequence[CreateChild]) -> Refused | None:
         """Create a job's children, and before them what they need to find each other.
 
-        The number of pods asked for at once doubles with every success and the first refusal ends it, so that a quota
-        is not hammered with a thousand requests. A refused group is taken back whole. NotYetError, ApiError: nothing
-        was decided, try again.
+        The first pod is asked for together with these; then the number of pods at once grows fourfold with every
+        success, and the first refusal ends it, so that a quota is not hammered with a thousand requests. A refused
+        group is taken back whole. NotYetError, ApiError: nothing was decided, try again.
         """
         try:
-            if any(child.role == "worker" for child in creates):
-                await self._surround(job)
-            await self._create_pods(job, creates)
+            await _all([*self._surroundings(job, creates), self._create_pod(job, creates[0])])
+            await self._create_pods(job, creates[1:])
         except _RefusedError as refused:
             partial = self._group(job, creates[0].attempt)
             await self.delete(
@@ -82,19 +83,21 @@ class Applier:
         with contextlib.suppress(NotFoundError, ConflictError):  # gone already, or another of that name
             await self._client.delete(TRAINING_JOBS, metadata.namespace, metadata.name, metadata.uid)
 
-    async def _surround(self, job: TrainingJob) -> None:
+    def _surroundings(self, job: TrainingJob, creates: Sequence[CreateChild]) -> list[Coroutine[Any, Any, Any]]:
         """The headless Service that gives workers their names, and the policy that keeps others out."""
+        if all(child.role != "worker" for child in creates):
+            return []
         wanted = [(SERVICES, service_of(job))]
         if self._network_policy:
             wanted.append((NETWORK_POLICIES, network_policy_of(job)))
-        await _all([self._create_once(job, resource, body) for resource, body in wanted])
+        return [self._create_once(job, resource, body) for resource, body in wanted]
 
     async def _create_pods(self, job: TrainingJob, creates: Sequence[CreateChild]) -> None:
-        waiting, at_once = list(creates), 1
+        waiting, at_once = list(creates), GROWTH
         while waiting:
             batch, waiting = waiting[:at_once], waiting[at_once:]
             await _all([self._create_pod(job, child) for child in batch])
-            at_once *= 2
+            at_once *= GROWTH
 
     async def _create_pod(self, job: TrainingJob, child: CreateChild) -> None:
         try:

@@ -97,7 +97,10 @@ class Cache:
                 return set()
             self._remove(kind, key)
             return self._jobs_of(kind, old)
-        self._put(kind, key, slim(kind, body))
+        new = slim(kind, body)
+        self._put(kind, key, new)
+        if old is not None and kind == "Pod" and _says_the_same(old, new):
+            return set()
         return self._jobs_of(kind, body) | (self._jobs_of(kind, old) if old is not None else set())
 
     def replace(self, kind: Kind, listed: Iterable[Json], version: int, scope: set[str] | None = None) -> set[JobKey]:
@@ -171,6 +174,13 @@ def domain_of(job: Json) -> str:
     """The name of the PowerDomain of `job`."""
     energy = (job.get("spec") or {}).get("energy") or {}
     return str(energy.get("powerDomain") or names.DEFAULT_POWER_DOMAIN)
+
+
+def _says_the_same(old: Json, new: Json) -> bool:
+    """Whether a pod's job need not be looked at again: most often the pod has just been given its node."""
+    return old["status"] == new["status"] and {**old["metadata"], "resourceVersion": ""} == {
+        **new["metadata"], "resourceVersion": ""
+    }  # fmt: skip
 
 
 def _key(body: Json) -> _ObjectKey:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,6 +37,12 @@ class EventRecorder:
         self._client, self._instance, self._now = client, instance[:128], now
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._last_microsecond = 0
+
+    async def tell_all(self, job: Json, events: Sequence[Event]) -> None:
+        """Tell `events`, named in this order, without waiting for one before the next."""
+        for failed in await asyncio.gather(*(self.tell(job, event) for event in events), return_exceptions=True):
+            if failed is not None:
+                raise failed
 
     async def tell(self, job: Json, event: Event) -> None:
         """Tell `event` about `job`: the first time as an event of its own, later as one more of a series."""

@@ -18,11 +18,13 @@ import aiohttp
 from wattrain_api import names
 from wattrain_operator.cluster.cache import JobKey, Json
 from wattrain_operator.cluster.client import ApiError, Client
-from wattrain_operator.core.observed import Report, Role
+from wattrain_operator.core.observed import STARTING_PHASES, Report, Role
 from wattrain_operator.wire import to_report, with_last_word
 
 TIMEOUT_SECONDS = 5.0
 TICK_SECONDS = 0.25
+STARTING = 5
+"""A group that does not train yet is asked so much more often: everybody waits for its first figures."""
 AT_ONCE = 32
 LONGEST_ANSWER_BYTES = 512 * 1024
 Fetch = Callable[["Speaker"], Awaitable[bytes]]
@@ -51,6 +53,13 @@ class _Listened:
     answered_at: float = 0.0
     closed: bool = False
     asking: asyncio.Task[None] | None = field(default=None, repr=False)
+    asked: int = 0
+
+    def pause(self, interval: float) -> float:
+        """Seconds until it is asked again. At first its supervisor may not listen yet, and for good if it is none."""
+        if self.progress is None:
+            return min(interval, float(2 ** min(self.asked, 10)))
+        return interval / STARTING if self.progress.get("phase") in STARTING_PHASES else interval
 
 
 class ProgressPoller:
@@ -111,7 +120,8 @@ class ProgressPoller:
         for key, listened in self._listened.items():
             idle = listened.asking is None or listened.asking.done()
             if listened.due_at <= now and idle and listened.speaker.address and not listened.closed:
-                listened.due_at = now + self._interval * random.uniform(0.9, 1.1)
+                listened.due_at = now + listened.pause(self._interval) * random.uniform(0.9, 1.1)
+                listened.asked += 1
                 listened.asking = asyncio.create_task(self._ask(key, listened))
 
     async def _ask(self, key: JobKey, listened: _Listened) -> None:

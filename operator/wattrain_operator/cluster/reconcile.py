@@ -177,8 +177,7 @@ class Reconciler:
         try:
             await self._act(key, seen.job, decided, memory)
         finally:  # what was written is true, even where acting on it has to be tried again
-            for event in decided.events:
-                await self._events.tell(body, event)
+            await self._events.tell_all(body, decided.events)
         if decided.delete_job:
             await self._applier.delete_job(seen.job)
         return AT_ONCE if wrote or decided.creates else decided.wake_after_seconds

@@ -36,7 +36,7 @@ from wattrain_operator.cluster.workqueue import WorkQueue
 
 WORKERS = 32
 """Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
-GATHER_SECONDS = 0.03
+GATHER_SECONDS = 0.01
 """Between two looks at the same job: its pods change together, and one look, and one status, answers them all."""
 LIST_RETRY_SECONDS = 2.0
 EARLY_RESYNCS_SECONDS = (2.0, 8.0)

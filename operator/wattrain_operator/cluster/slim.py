@@ -30,13 +30,19 @@ def _slim_pod(body: Json) -> Json:
     metadata["ownerReferences"] = [_only(owner, _OWNER) for owner in body["metadata"].get("ownerReferences") or ()]
     told = body.get("status") or {}
     status = _only(told, _STATUS)
-    conditions = [_only(c, _CONDITION) for c in told.get("conditions") or () if c.get("type") in _CONDITIONS]
+    conditions = [_only(c, _CONDITION) for c in told.get("conditions") or () if _is_read(c)]
     if conditions:
         status["conditions"] = conditions
     for containers in ("initContainerStatuses", "containerStatuses"):
         if told.get(containers):
             status[containers] = [{"state": container.get("state") or {}} for container in told[containers]]
     return {"metadata": metadata, "spec": _only(body.get("spec") or {}, ("nodeName",)), "status": status}
+
+
+def _is_read(condition: Json) -> bool:
+    """Whether anybody looks at it: at the scheduler's only where it found no node."""
+    kind = condition.get("type")
+    return kind in _CONDITIONS and (kind != "PodScheduled" or condition.get("status") == "False")
 
 
 def _only(whole: Json, fields: tuple[str, ...]) -> Json:

@@ -49,9 +49,12 @@ def run_workers(draft: Draft) -> None:
     desired = draft.spec.workers.replicas
     workers = [c for c in draft.seen.children if c.role == "worker" and c.attempt == draft.status.attempt]
     failed = [c for c in workers if c.phase == "Failed"]
-    counts = WorkerCounts(desired=desired, ready=sum(c.ready for c in workers), failed=len(failed))
-    if counts != draft.status.workers:
-        draft.update(workers=counts)
+    old = draft.status.workers
+    counts = WorkerCounts(
+        desired=desired, ready=sum(c.ready for c in workers), failed=len(failed), updated_time=old.updated_time
+    )
+    if counts != old:
+        draft.update(workers=counts.model_copy(update={"updated_time": draft.now}))
     missing = sorted(set(range(desired)) - {c.rank for c in workers})
     leaving = [c for c in workers if c.terminating_seconds is not None and not c.ended]
     if failed:

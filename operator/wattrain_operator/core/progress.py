@@ -35,7 +35,7 @@ def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
     a moment ago."""
     after = draft.status
     figures = {"progress": before.progress, "energy": before.energy, "workers": before.workers}
-    if after == before or after.model_copy(update=figures) != before or (after.progress and not before.progress):
+    if after == before or after.model_copy(update=figures) != before or (_trains(after) and not _trains(before)):
         return
     age = (draft.seen.now - _written_at(before)).total_seconds()
     if age < draft.seen.status_interval_seconds:
@@ -45,10 +45,16 @@ def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
         draft.update(progress=after.progress.model_copy(update={"updated_time": draft.now}))
 
 
+def _trains(status: TrainingJobStatus) -> bool:
+    """Whether there are figures to look at."""
+    return status.progress is not None and status.progress.phase not in STARTING_PHASES
+
+
 def _written_at(status: TrainingJobStatus) -> datetime:
     """When the status was last written, as far as it says so itself."""
     figures = status.progress.updated_time if status.progress is not None else None
-    times = (figures, status.attempt_time, *(c.last_transition_time for c in status.conditions))
+    own = (figures, status.workers.updated_time, status.attempt_time)
+    times = (*own, *(c.last_transition_time for c in status.conditions))
     return max(time for time in times if time is not None)
 
 

@@ -67,7 +67,8 @@ def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
     _record(draft, failure, draft.now, draft.status.attempt, counted=meaning.counted)
     delay = _back_off(failures if meaning.counted else 0)
     next_attempt(draft, failures_since_checkpoint=failures, not_before=draft.now + timedelta(seconds=delay))
-    message = f"{text}; attempt {draft.status.attempt} goes on from step {_resume_step(draft)}"
+    later = " or later" if draft.seen.shared_storage else ""  # who is asked to end saves another checkpoint
+    message = f"{text}; attempt {draft.status.attempt} goes on from step {_resume_step(draft)}{later}"
     set_condition(draft, reasons.RUNNING, "False", reasons.RESTARTING, message)
     draft.tell(reasons.WORKERS_RESTARTED, message, warning=True)
 
