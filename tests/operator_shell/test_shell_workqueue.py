@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from wattrain_operator.cluster.cache import JobKey
-from wattrain_operator.cluster.workqueue import LONGEST_BACK_OFF_SECONDS, WorkQueue
+from wattrain_operator.cluster.workqueue import LONGEST_BACK_OFF_SECONDS, NEW_IN_A_ROW, WorkQueue
 
 A, B = JobKey("team-a", "one"), JobKey("team-a", "two")
 
@@ -121,3 +121,22 @@ def test_a_waiting_worker_is_woken_by_news_and_by_the_time(queue):
         assert await asyncio.wait_for(real.get(), 5) == A
 
     asyncio.run(main())
+
+
+def test_new_jobs_go_before_others_but_do_not_keep_them_waiting_for_ever(queue):
+    others = [JobKey("team-a", f"old-{number}") for number in range(2)]
+    new = [JobKey("team-a", f"new-{number}") for number in range(NEW_IN_A_ROW + 3)]
+    for key in others:
+        queue.add(key)
+    for key in new:
+        queue.add(key, new=True)
+        queue.add(key)  # news of a new job do not make it an old one
+    taken = [queue.take() for _ in range(len(others) + len(new))]
+    assert taken == [*new[:NEW_IN_A_ROW], others[0], *new[NEW_IN_A_ROW:], others[1]]
+    assert queue.take() is None
+
+
+def test_a_job_is_new_once(queue):
+    queue.add(A)
+    queue.add(A, new=True)
+    assert (len(queue), queue.take(), queue.take()) == (1, A, None)

@@ -90,8 +90,9 @@ class Shell:
     def take(self, kind: Kind, body: Json, deleted: bool) -> None:
         """Take in an event of a watch."""
         self.heard_at[kind] = time.monotonic()
+        new = kind == "TrainingJob" and not body.get("status")
         for key in self.cache.apply(kind, body, deleted=deleted, from_watch=True):
-            self.queue.add(key)
+            self.queue.add(key, new=new)
 
     async def resync(self) -> None:
         """LIST everything, and have every job looked at that the cache was wrong about. Tries until it succeeds."""

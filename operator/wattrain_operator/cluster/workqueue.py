@@ -1,5 +1,5 @@
 """Which job is to be looked at next: each waits at most once, is with one worker at a time, and no namespace waits for
-another's crowd."""
+another's crowd. New jobs go before those that have been looked at, whose pods start meanwhile, but not always."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from collections.abc import Callable
 from wattrain_operator.cluster.cache import JobKey
 
 FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 0.2, 60.0
+NEW_IN_A_ROW = 8
+"""So many new jobs are taken one after the other where others wait too."""
 Key = JobKey
+_Waiting = OrderedDict[str, OrderedDict[JobKey, None]]
 
 
 def _jitter() -> float:
@@ -25,7 +28,9 @@ class WorkQueue:
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = _jitter) -> None:
         """`clock` is monotonic, in seconds; `jitter` gives factors around 1 for back-offs."""
         self._clock, self._jitter = clock, jitter
-        self._ready: OrderedDict[str, OrderedDict[Key, None]] = OrderedDict()
+        self._ready: _Waiting = OrderedDict()
+        self._new: _Waiting = OrderedDict()
+        self._taken_new = 0
         self._due_at: dict[Key, float] = {}
         self._timetable: list[tuple[float, Key]] = []
         self._in_work: set[Key] = set()
@@ -35,20 +40,24 @@ class WorkQueue:
 
     def __len__(self) -> int:
         """How many keys are due now."""
-        return sum(len(keys) for keys in self._ready.values())
+        return sum(len(keys) for waiting in (self._new, self._ready) for keys in waiting.values())
 
     @property
     def failing(self) -> int:
         """How many keys failed the last time."""
         return len(self._failures)
 
-    def add(self, key: Key) -> None:
-        """Have `key` looked at now, or once more where it is in work."""
+    def add(self, key: Key, *, new: bool = False) -> None:
+        """Have `key` looked at now, or once more where it is in work. `new`: nobody has looked at it yet."""
         if key in self._in_work:
             self._again.add(key)
             return
         self._due_at.pop(key, None)
-        self._ready.setdefault(key.namespace, OrderedDict())[key] = None
+        if new:
+            self._new.setdefault(key.namespace, OrderedDict())[key] = None
+            _remove(self._ready, key)
+        elif key not in self._new.get(key.namespace, ()):
+            self._ready.setdefault(key.namespace, OrderedDict())[key] = None
         self._news.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
@@ -65,12 +74,15 @@ class WorkQueue:
     def take(self) -> Key | None:
         """A key that is due, now in work until `done`; None: there is none."""
         self._promote()
-        if not self._ready:
+        if not self._ready and not self._new:
             return None
-        namespace, keys = self._ready.popitem(last=False)
+        new_first = bool(self._new) and (self._taken_new < NEW_IN_A_ROW or not self._ready)
+        self._taken_new = self._taken_new + 1 if new_first else 0
+        waiting = self._new if new_first else self._ready
+        namespace, keys = waiting.popitem(last=False)
         key, _ = keys.popitem(last=False)
         if keys:
-            self._ready[namespace] = keys  # at the end: the other namespaces go first
+            waiting[namespace] = keys  # at the end: the other namespaces go first
         self._in_work.add(key)
         return key
 
@@ -120,3 +132,11 @@ class WorkQueue:
             when, key = heapq.heappop(self._timetable)
             if self._due_at.get(key) == when:  # else it was looked at meanwhile, or has another time now
                 self.add(key)
+
+
+def _remove(waiting: _Waiting, key: Key) -> None:
+    keys = waiting.get(key.namespace)
+    if keys is not None and key in keys:
+        del keys[key]
+        if not keys:
+            del waiting[key.namespace]

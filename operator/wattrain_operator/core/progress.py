@@ -31,10 +31,11 @@ def take_report(draft: Draft) -> None:
 
 
 def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
-    """Leave figures, and how many workers are ready, as they were where nothing else changed and something was written
-    a moment ago."""
+    """Leave figures, and how many workers are there and ready, as they were where nothing else changed and something
+    was written a moment ago. An operator that ends before they are written is like one that has not seen them."""
     after = draft.status
-    figures = {"progress": before.progress, "energy": before.energy, "workers": before.workers}
+    seen = {"workers": before.workers, "group_complete": before.group_complete}
+    figures = {"progress": before.progress, "energy": before.energy, **seen}
     if after == before or after.model_copy(update=figures) != before or (_trains(after) and not _trains(before)):
         return
     age = (draft.seen.now - _written_at(before)).total_seconds()
