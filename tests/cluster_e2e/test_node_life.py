@@ -27,6 +27,7 @@ def test_a_job_with_three_workers_trains_and_tells_its_story(apply, claim):
         wait_for(lambda: watched.rows[-1]["STATE"] == "Complete", seconds=10, what="the table to say so")
     assert_the_table_followed(watched)
     assert 0.93 < status["model"]["metrics"]["accuracy"] <= 1
+    assert status["model"]["uri"] == "claim://training/digits-mlp/model"
     assert status["energy"]["joules"] > status["energy"]["low"] > 0
     assert_described(job)
     wait_for(lambda: job.pods() == [], seconds=60, what="the pods of a complete job to go")

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from wattrain_operator.cluster.objects import UnbuildableError
+from wattrain_operator.cluster.objects import UnbuildableError, address_of
 
 SCRIPT = {"command": ["python3.12", "train.py"], "args": ["--epochs", "3"]}
 UID = "6f1f3a52-0f25-4dd4-bc0c-1d1d5f3f8f6e"
@@ -244,3 +244,11 @@ def test_prometheus_and_the_kubelet_find_the_port(pod_for):
         [{"name": "metrics", "containerPort": 9400, "protocol": "TCP"}],
     )
     assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": 9400}
+
+
+def test_the_model_on_a_claim_has_an_address_that_a_person_outside_can_follow(pod_for, job_of):
+    claimed = {"storage": {"claim": "training"}}
+    path = environment(pod_for(**claimed))["WATTRAIN_MODEL_DIR"]
+    assert address_of(job_of(**claimed), path) == "claim://training/digits/model"
+    assert address_of(job_of(**claimed), "/elsewhere") == "/elsewhere"
+    assert address_of(job_of(), path) == path

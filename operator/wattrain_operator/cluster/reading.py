@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import Condition, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.cache import Json, uid_of
-from wattrain_operator.cluster.objects import child_of
+from wattrain_operator.cluster.objects import address_of, child_of
 from wattrain_operator.cluster.progress import Speaker
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.observed import Child
@@ -40,10 +41,18 @@ def read_domain(body: Json | None) -> PowerDomainSpec:
         return PowerDomainSpec()
 
 
-def children_of(pods: Sequence[Json], hidden: frozenset[str], now: datetime) -> tuple[Child, ...]:
-    """The children that `pods` are, in the order of their names; those in `hidden` (uids) do not count."""
+def children_of(job: TrainingJob, pods: Sequence[Json], hidden: frozenset[str], now: datetime) -> tuple[Child, ...]:
+    """The children that the `pods` of `job` are, in the order of their names; those in `hidden` (uids) do not count."""
     seen = sorted((pod for pod in pods if uid_of(pod) not in hidden), key=lambda pod: str(pod["metadata"]["name"]))
-    return tuple(child_of(pod, now) for pod in seen)
+    return tuple(_with_address(job, child_of(pod, now)) for pod in seen)
+
+
+def _with_address(job: TrainingJob, child: Child) -> Child:
+    """`child`, whose model is where a person finds it, and not where its pod had it."""
+    word = child.last_word
+    if word is None or not word.model_uri:
+        return child
+    return replace(child, last_word=replace(word, model_uri=address_of(job, word.model_uri)))
 
 
 def find_speaker(pods: Sequence[Json], children: Sequence[Child], attempt: int) -> tuple[Speaker, Json] | None:

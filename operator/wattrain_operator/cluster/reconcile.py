@@ -103,7 +103,7 @@ class Reconciler:
     # --- Observing ---------------------------------------------------------------------------------------------
     def _observe(self, key: JobKey, job: TrainingJob, memory: _Memory, *, fresh: bool) -> Observed:
         now, pods = self._now(), self._cache.pods(key.namespace, job.metadata.uid)
-        children = reading.children_of(pods, memory.rolled_back, now)
+        children = reading.children_of(job, pods, memory.rolled_back, now)
         found = reading.find_speaker(pods, children, job.status.attempt)
         if found is not None and not is_finished(job.status):
             speaker, pod = found

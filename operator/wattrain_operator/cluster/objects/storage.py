@@ -26,6 +26,17 @@ def storage_directory(job: TrainingJob) -> str:
     return f"{_STORAGE_ROOT}/{job.metadata.name}"
 
 
+def address_of(job: TrainingJob, path: str) -> str:
+    """`path` of a pod of `job` as somebody outside finds it: `claim://training/digits-mlp/model`. As it is where it is
+    on no claim."""
+    claim = job.spec.storage.claim
+    return (
+        path
+        if claim is None or not path.startswith(f"{_STORAGE_ROOT}/")
+        else f"claim://{claim}{path[len(_STORAGE_ROOT) :]}"
+    )
+
+
 def shares_storage(job: TrainingJob) -> bool:
     """Whether all pods of `job` see one storage. Else each has a directory of its own, which goes with it."""
     return job.spec.storage.claim is not None
