@@ -186,6 +186,7 @@ async def ending(stage):
     except NotFoundError:
         return None, left
     conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+    status["workers"].pop("updatedTime", None)
     kept = ("state", "attempt", "restartCount", "groupComplete", "dataPrepared", "workers", "failuresSinceCheckpoint")
     told = [(r["attempt"], r["reason"], r["counted"], r["rank"]) for r in status.get("restarts", ())]
     return (conditions, told, {name: status.get(name) for name in kept}), left
