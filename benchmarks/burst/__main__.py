@@ -16,8 +16,7 @@ from burst.measure import Requests, percentile
 from burst.observer import Observer
 from burst.operator_process import OperatorProcess
 from burst.server import Server
-
-WRITES = ("create", "update", "patch", "delete")
+from wattrain_operator.cluster.client import WRITES
 
 
 def main() -> int:

@@ -14,12 +14,11 @@ from typing import Any, Final, overload
 from wattrain_api import reasons
 from wattrain_api.metrics import COMPONENTS, SOURCES
 from wattrain_api.status import Meter, Metrics
+from wattrain_operator.core.ledger import JOULES_DIGITS
 from wattrain_operator.core.observed import Failure, InPlaceRestart, LastWord, Report, Role
 from wattrain_operator.sound import Json, Shape, amount, count, integer, number, one_of, sound, text, whole
 
 LINE_CHARACTERS: Final = 1024
-JOULES_DIGITS: Final = 3
-"""Decimals of the joules that are taken in: more are noise."""
 FIGURE_DIGITS: Final = 5
 """Digits that are kept of figures for the eye, which `kubectl get` shows as they are."""
 

@@ -40,7 +40,7 @@ class Server:
         self._ask(f"get {resource.plural}", "")
         return self.objects[resource.path(namespace, name)]
 
-    async def list_all(self, resource, namespace="", selector=""):
+    async def list_all(self, resource, namespace="", selector="", keep=None):
         self._ask(f"list {resource.plural}", "")
         start = resource.path(namespace)
         return [body for path, body in self.objects.items() if path.startswith(f"{start}/")], next(self.versions)

@@ -30,6 +30,7 @@ from wattrain_operator.cluster.refusals import NotYetError, Refusal, explain, na
 from wattrain_operator.core.observed import CreateChild, DeleteChild
 
 GROWTH = 4
+"""How many times more pods are asked for at once after those before were granted."""
 
 
 class _RefusedError(Exception):

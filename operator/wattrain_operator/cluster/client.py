@@ -110,7 +110,7 @@ SERVICES = Resource("", "v1", "services")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 EVENTS = Resource("events.k8s.io", "v1", "events")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
-_WRITES = ("create", "update", "patch", "delete")
+WRITES = ("create", "update", "patch", "delete")
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
@@ -223,7 +223,7 @@ class Client:
         for setting in settings.values():
             if setting["value"]:
                 headers[setting["key"]] = setting["value"]
-        status, before = 0, _writing.set(verb in _WRITES and resource is not LEASES)
+        status, before = 0, _writing.set(verb in WRITES and resource is not LEASES)
         try:
             response = await self._api.rest_client.request(
                 method, self.configuration.host + path, headers=headers, body=body,

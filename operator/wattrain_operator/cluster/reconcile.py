@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ from wattrain_operator.cluster.events import EventRecorder
 from wattrain_operator.cluster.objects import shares_storage
 from wattrain_operator.cluster.progress import ProgressPoller
 from wattrain_operator.cluster.refusals import Refusal
+from wattrain_operator.cluster.slim import slim
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.observed import Event, Observed, Plan
 from wattrain_operator.core.plan import plan
@@ -132,7 +134,8 @@ class Reconciler:
         except NotFoundError:
             return None  # the watch or the next LIST will tell
         self._cache.apply("TrainingJob", body)
-        pods, version = await self._client.list_all(PODS, key.namespace, f"{names.LABEL_JOB}={key.name}")
+        selector = f"{names.LABEL_JOB}={key.name}"
+        pods, version = await self._client.list_all(PODS, key.namespace, selector, partial(slim, "Pod"))
         self._cache.replace_pods(key.namespace, uid_of(body), pods, version)
         return None if body["metadata"].get("deletionTimestamp") else body
 

@@ -12,7 +12,7 @@ from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Observed, Report, Role
 
 JOULES_PER_KWH = 3.6e6
-_JOULES_DIGITS, _SMALL_DIGITS = 3, 9
+JOULES_DIGITS, SMALL_DIGITS = 3, 9
 """Decimals that are kept of joules, and of what a joule adds to grams and cost: more are noise, and unreadable in
 `kubectl get`. Readings are rounded before they are compared, so that nothing is lost between them."""
 _MEASURED = ("nvml", "rapl")
@@ -33,7 +33,7 @@ def mark_safe(draft: Draft, checkpoint: Report) -> float:
     """A checkpoint was committed: what was spent until then is safe. Returns the ledger at that moment, in joules."""
     energy = draft.status.energy
     since = max(0.0, _joules(energy.open_meters) - checkpoint.checkpoint_joules)
-    at_commit = round(energy.joules - since, _JOULES_DIGITS)
+    at_commit = round(energy.joules - since, JOULES_DIGITS)
     if at_commit > energy.safe_joules:
         draft.update(energy=energy.model_copy(update={"safe_joules": at_commit}))
     return at_commit
@@ -49,12 +49,12 @@ def write_off(draft: Draft, joules_lost: float | None = None) -> float:
     """A restart: what was spent since the newest checkpoint or restart is lost. Returns it, in joules."""
     energy = draft.status.energy
     unsafe = max(0.0, energy.joules - energy.safe_joules)
-    lost = round(unsafe if joules_lost is None else min(max(0.0, joules_lost), unsafe), _JOULES_DIGITS)
+    lost = round(unsafe if joules_lost is None else min(max(0.0, joules_lost), unsafe), JOULES_DIGITS)
     draft.update(
         energy=energy.model_copy(
             update={
-                "wasted_joules": round(energy.wasted_joules + lost, _JOULES_DIGITS),
-                "safe_joules": round(energy.safe_joules + lost, _JOULES_DIGITS),
+                "wasted_joules": round(energy.wasted_joules + lost, JOULES_DIGITS),
+                "safe_joules": round(energy.safe_joules + lost, JOULES_DIGITS),
             }
         )
     )
@@ -64,7 +64,7 @@ def write_off(draft: Draft, joules_lost: float | None = None) -> float:
 def give_back(draft: Draft, joules: float) -> None:
     """What was written off turns out not to be lost: a checkpoint had been saved that nobody had heard of."""
     energy = draft.status.energy
-    wasted = round(energy.wasted_joules - joules, _JOULES_DIGITS)
+    wasted = round(energy.wasted_joules - joules, JOULES_DIGITS)
     draft.update(energy=energy.model_copy(update={"wasted_joules": wasted}))
 
 
@@ -116,11 +116,11 @@ def _added(draft: Draft, energy: EnergyStatus, marks: Reading, reading: Reading)
         update={
             "meters": meters,
             "joules": total,
-            "low": round(sum(m.low_joules for m in meters), _JOULES_DIGITS),
-            "high": round(sum(m.high_joules for m in meters), _JOULES_DIGITS),
+            "low": round(sum(m.low_joules for m in meters), JOULES_DIGITS),
+            "high": round(sum(m.high_joules for m in meters), JOULES_DIGITS),
             "measured_ratio": round(sum(by_source.get(s, 0.0) for s in _MEASURED) / total, 6) if total else 0.0,
             "source": "+".join(sorted(by_source, key=lambda s: (-by_source[s], s))),
-            "facility_joules": round(energy.facility_joules + facility, _JOULES_DIGITS),
+            "facility_joules": round(energy.facility_joules + facility, JOULES_DIGITS),
             "carbon_grams": _grown(energy.carbon_grams, kwh * domain.carbon.grams_per_kwh),
             "cost": energy.cost if tariff is None else _grown(energy.cost, kwh * tariff.price_at(draft.now)),
             "currency": energy.currency if tariff is None else tariff.currency,
@@ -129,7 +129,7 @@ def _added(draft: Draft, energy: EnergyStatus, marks: Reading, reading: Reading)
 
 
 def _grown(before: float | None, more: float) -> float:
-    return round((before or 0.0) + more, _SMALL_DIGITS)
+    return round((before or 0.0) + more, SMALL_DIGITS)
 
 
 def _by_source(meters: Reading) -> dict[str, float]:
@@ -140,7 +140,7 @@ def _by_source(meters: Reading) -> dict[str, float]:
 
 
 def _joules(meters: Reading) -> float:
-    return round(sum(m.joules for m in meters), _JOULES_DIGITS)
+    return round(sum(m.joules for m in meters), JOULES_DIGITS)
 
 
 def _by_key(meters: Reading) -> dict[tuple[str, str], Meter]:
@@ -182,5 +182,5 @@ def _difference(reading: Reading, marks: Reading) -> Reading:
 
 
 def _meter(like: Meter, joules: float, low: float, high: float) -> Meter:
-    joules, low, high = (round(figure, _JOULES_DIGITS) for figure in (joules, low, high))
+    joules, low, high = (round(figure, JOULES_DIGITS) for figure in (joules, low, high))
     return Meter(component=like.component, source=like.source, joules=joules, low_joules=low, high_joules=high)

@@ -95,5 +95,5 @@ def _progress(draft: Draft, report: Report) -> Progress:
 
 def _take_efficiency(draft: Draft, report: Report) -> None:
     energy = draft.status.energy
-    per_sample = round(sum(m.joules for m in energy.open_meters) / report.samples, 9)
+    per_sample = round(sum(m.joules for m in energy.open_meters) / report.samples, ledger.SMALL_DIGITS)
     draft.update(energy=energy.model_copy(update={"joules_per_sample": per_sample}))

@@ -164,7 +164,10 @@ def _note_recovery_in_place(draft: Draft, told: InPlaceRestart) -> None:
 
 def _recover(draft: Draft, restart: Restart, seconds: float, joules: float | None) -> None:
     lost = ledger.write_off(draft, joules)
-    update = {"recovery_seconds": max(0, round(seconds)), "joules_lost": round(restart.joules_lost + lost, 3)}
+    update = {
+        "recovery_seconds": max(0, round(seconds)),
+        "joules_lost": round(restart.joules_lost + lost, ledger.JOULES_DIGITS),
+    }
     draft.update(restarts=(*draft.status.restarts[:-1], restart.model_copy(update=update)))
 
 
