@@ -25,13 +25,18 @@ def story(tell):
     return tell
 
 
+async def completes(stage, attempt=1):
+    """All workers of `attempt` end well, and the job says so and keeps none."""
+    await stage.succeed(attempt)
+    await stage.until_true("Complete")
+    await stage.until_pods(0)
+
+
 @story
 async def runs_and_completes(stage):
     await stage.apply()
     await stage.run()
-    await stage.succeed()
-    await stage.until_true("Complete")
-    await stage.until_pods(0)
+    await completes(stage)
 
 
 @story
@@ -57,9 +62,7 @@ async def is_restarted_after_a_worker_fails(stage):
     await stage.run()
     await stage.fail()
     await stage.run(attempt=2)
-    await stage.succeed(attempt=2)
-    await stage.until_true("Complete")
-    await stage.until_pods(0)
+    await completes(stage, attempt=2)
 
 
 @story
@@ -68,9 +71,7 @@ async def is_restarted_after_a_worker_is_deleted(stage):
     await stage.run()
     await stage.lose()
     await stage.run(attempt=2)
-    await stage.succeed(attempt=2)
-    await stage.until_true("Complete")
-    await stage.until_pods(0)
+    await completes(stage, attempt=2)
 
 
 @story
@@ -82,9 +83,7 @@ async def is_suspended_and_resumed(stage):
     await stage.until_pods(0)
     await stage.change(suspend=False)
     await stage.run(attempt=2)
-    await stage.succeed(attempt=2)
-    await stage.until_true("Complete")
-    await stage.until_pods(0)
+    await completes(stage, attempt=2)
 
 
 @story

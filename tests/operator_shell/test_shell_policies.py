@@ -51,15 +51,20 @@ def mutating(policy, patches, in_force):
     policy("Mutating", {"reinvocationPolicy": "Never", "mutations": [mutation]}, {}, in_force)
 
 
+async def refused(stage):
+    """Create the job, wait until it says that its pods are refused, and return how."""
+    await stage.apply()
+    await stage.until_reason("Running", "CreationRefused")
+    return (await stage.condition("Running"))["message"]
+
+
 def test_pods_that_a_policy_refuses_are_told_with_its_own_words(scenario, policy):
     validating(policy, "false", "no pods before the audit is over")
 
     async def main(cluster):
         async with cluster.operator() as shell:
             stage = Stage(cluster, "one")
-            await stage.apply()
-            await stage.until_reason("Running", "CreationRefused")
-            message = (await stage.condition("Running"))["message"]
+            message = await refused(stage)
             assert "no pods before the audit is over" in message
             assert "Pod one-1-0" in message
             assert await stage.pods() == []
@@ -78,9 +83,7 @@ def test_a_group_of_which_a_policy_refuses_one_worker_is_taken_back_whole(scenar
     async def main(cluster):
         async with cluster.operator() as shell:
             stage = Stage(cluster, "one", replicas=4)
-            await stage.apply()
-            await stage.until_reason("Running", "CreationRefused")
-            assert "this name is unlucky" in (await stage.condition("Running"))["message"]
+            assert "this name is unlucky" in await refused(stage)
             await stage.until_pods(0)
             assert (await stage.status())["restartCount"] == 0
             assert shell.outcomes["crash"] == 0
@@ -95,9 +98,7 @@ def test_pods_of_which_a_policy_makes_what_pod_security_refuses_name_that_as_the
     async def main(cluster):
         async with cluster.operator() as shell:
             stage = Stage(cluster, "one")
-            await stage.apply()
-            await stage.until_reason("Running", "CreationRefused")
-            message = (await stage.condition("Running"))["message"]
+            message = await refused(stage)
             assert "violates PodSecurity" in message
             assert "Pod Security level allows" in message
             assert await stage.pods() == []

@@ -19,6 +19,7 @@ from .witness import watched
 
 WRITES = ("create", "update", "patch", "delete")
 JOB = {"apiVersion": "wattrain.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "one"}}
+WORKERS = 60
 HANDOVER_SECONDS = 20
 
 
@@ -105,48 +106,54 @@ def pair(plane, namespace, operator_kubeconfig, operators):
     return first, second
 
 
+def begin_group(api, namespace):
+    """Create a job with many workers, and wait until some of them are there. Returns what counts them."""
+    spec = {"script": {"command": ["x"]}, "workers": {"replicas": WORKERS}}
+    api.create(JOBS.format(namespace), JOB | {"spec": spec})
+
+    def count():
+        return len(api.get(f"/api/v1/namespaces/{namespace}/pods")["items"])
+
+    wait_for(lambda: count() >= 4, "some of the pods")
+    return count
+
+
 def test_a_leader_that_was_frozen_in_the_middle_of_a_group_ends_and_changes_nothing_more(plane, namespace, pair):
     first, second = pair
-    workers, began_at = 60, datetime.now(UTC)
+    began_at = datetime.now(UTC)
     with plane.api() as api:
-        pods = f"/api/v1/namespaces/{namespace}/pods"
-        spec = {"script": {"command": ["x"]}, "workers": {"replicas": workers}}
-        api.create(JOBS.format(namespace), JOB | {"spec": spec})
-        wait_for(lambda: len(api.get(pods)["items"]) >= 4, "some of the pods")
+        count = begin_group(api, namespace)
         first.freeze()
         frozen_at = time.monotonic()
-        there = len(api.get(pods)["items"])
-        assert there < workers, "it was frozen too late to see anything"
+        there = count()
+        assert there < WORKERS, "it was frozen too late to see anything"
         wait_for(lambda: second.said("leading as"), "the second one leads", seconds=HANDOVER_SECONDS)
         handover_seconds = time.monotonic() - frozen_at
-        wait_for(lambda: len(api.get(pods)["items"]) == workers, "the second one makes the group whole")
+        wait_for(lambda: count() == WORKERS, "the second one makes the group whole")
         thawed_at = datetime.now(UTC)
         first.thaw()
         assert first.process.wait(30) == 1
         assert first.said("Lease"), "it says why it ends"
         # What had passed its last look, and was not yet on its way, comes too late: its names are taken.
         assert writes_of(plane, namespace, f"system:serviceaccount:{namespace}:wattrain-operator", thawed_at) == []
-        assert len(api.get(pods)["items"]) == workers
+        assert count() == WORKERS
     assert_no_pod_was_made_twice(plane, namespace, began_at)
-    say(f"frozen with {there} of {workers} pods made; handed over after {handover_seconds:.1f} s")
+    say(f"frozen with {there} of {WORKERS} pods made; handed over after {handover_seconds:.1f} s")
 
 
 def test_a_leader_that_is_killed_in_the_middle_of_a_group_is_followed_by_one_that_finishes_it(plane, namespace, pair):
     first, second = pair
-    workers, began_at = 60, datetime.now(UTC)
+    began_at = datetime.now(UTC)
     with plane.api() as api:
-        pods = f"/api/v1/namespaces/{namespace}/pods"
-        spec = {"script": {"command": ["x"]}, "workers": {"replicas": workers}}
-        api.create(JOBS.format(namespace), JOB | {"spec": spec})
-        wait_for(lambda: len(api.get(pods)["items"]) >= 4, "some of the pods")
+        count = begin_group(api, namespace)
         first.end(signal.SIGKILL)
         killed_at = time.monotonic()
-        there = len(api.get(pods)["items"])
+        there = count()
         wait_for(lambda: second.said("leading as"), "the second one leads", seconds=HANDOVER_SECONDS)
         handover_seconds = time.monotonic() - killed_at
-        wait_for(lambda: len(api.get(pods)["items"]) == workers, "the second one makes the group whole")
+        wait_for(lambda: count() == WORKERS, "the second one makes the group whole")
     assert_no_pod_was_made_twice(plane, namespace, began_at)
-    say(f"killed with {there} of {workers} pods made; handed over after {handover_seconds:.1f} s")
+    say(f"killed with {there} of {WORKERS} pods made; handed over after {handover_seconds:.1f} s")
 
 
 def writes_of(plane, namespace, user, since):
