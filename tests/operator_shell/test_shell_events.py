@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from wattrain_operator.cluster.client import AlreadyExistsError, ApiError, Client, NotFoundError
-from wattrain_operator.cluster.events import NOTE_BYTES, EventRecorder
+from wattrain_operator.cluster.events import NOTE_BYTES, WAITING, EventRecorder
 from wattrain_operator.core.observed import Event
 
 JOB = {"metadata": {"name": "one", "namespace": "team", "uid": "u1"}}
@@ -44,7 +44,8 @@ def recorder(server):
 
 
 def tell(recorder, event=EVENT, job=JOB):
-    asyncio.run(recorder.tell(job, event))
+    recorder.add(job, [event])
+    asyncio.run(recorder.tell_all())
 
 
 def test_an_event_names_the_job_by_its_uid(server, recorder):
@@ -69,6 +70,32 @@ def test_events_are_named_in_the_order_in_which_they_are_told(server, recorder):
         tell(recorder, Event("Normal", reason, "at the same moment"))
     tell(EventRecorder(server, "the next operator", lambda: datetime(2026, 11, 25, tzinfo=UTC)))
     assert [server.events[name]["reason"] for name in sorted(server.events)] == [*reasons, "WorkersRestarted"]
+
+
+def test_an_event_bears_the_time_at_which_it_happened_not_the_one_at_which_it_is_told(server):
+    clock = iter(datetime(2026, 11, day, tzinfo=UTC) for day in (24, 25, 26))
+    recorder = EventRecorder(server, "me", lambda: next(clock))
+    recorder.add(JOB, [EVENT, Event("Normal", "WorkersRunning", "again")])
+    next(clock)
+    asyncio.run(recorder.tell_all())
+    assert [event["eventTime"][:10] for event in server.events.values()] == ["2026-11-24", "2026-11-25"]
+
+
+def test_an_event_whose_telling_was_cut_off_is_told_once_more(server, recorder):
+    server.error = asyncio.CancelledError()
+    recorder.add(JOB, [EVENT])
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(recorder.tell_all())
+    server.error = None
+    asyncio.run(recorder.tell_all())
+    assert len(server.events) == 1
+
+
+def test_events_that_nobody_takes_do_not_fill_the_memory(server, recorder, caplog):
+    recorder.add(JOB, [Event("Normal", "R", str(number)) for number in range(WAITING + 1)])
+    asyncio.run(recorder.tell_all())
+    assert len(server.events) == WAITING
+    assert "too many wait" in caplog.text
 
 
 def test_an_event_that_the_server_has_forgotten_is_told_anew(server, recorder):
@@ -106,7 +133,8 @@ def test_a_real_api_server_counts_up_what_is_told_twice(scenario):
         try:
             recorder = EventRecorder(client, "me")
             for _ in range(2):
-                await recorder.tell(job, EVENT)
+                recorder.add(job, [EVENT])
+            await recorder.tell_all()
         finally:
             await client.close()
         (event,) = await cluster.events()

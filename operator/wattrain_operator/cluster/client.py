@@ -21,7 +21,7 @@ Json = dict[str, Any]
 REQUEST_TIMEOUT_SECONDS = 30.0
 LIST_CHUNK = 100
 """Objects in an answer to a LIST, which is in memory as a whole: 7 MB of pods."""
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 96
 
 
 class ApiError(Exception):

@@ -1,11 +1,11 @@
-"""Events of jobs (events.k8s.io/v1), told after the status has been written; the same again only counts up."""
+"""Events of jobs (events.k8s.io/v1), told one after the other beside the passes; the same again only counts up."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,8 @@ from wattrain_operator.core.observed import Event
 
 NOTE_BYTES = 1024
 REMEMBERED = 4096
+WAITING = 8192
+"""At most so many events wait to be told; what comes then is lost, and logged."""
 CONTROLLER = f"{GROUP}/operator"
 logger = logging.getLogger(__name__)
 
@@ -29,84 +31,110 @@ class _Told:
     count: int
 
 
+@dataclass(frozen=True)
+class _Happened:
+    """What waits to be told."""
+
+    namespace: str
+    job: str
+    uid: str
+    event: Event
+    at: datetime
+    microsecond: int
+    """Of `at`, but never the same twice. kubectl describe shows events in the order of their names, since those of
+    events.k8s.io have no time that it would sort by: so names are in the order of time."""
+
+    @property
+    def content(self) -> str:
+        """What makes an event the same as another. Short, for many are remembered."""
+        content = "\0".join((self.uid, self.event.type, self.event.reason, self.event.message))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
 class EventRecorder:
-    """Tells events. One that cannot be told is logged, and never holds up a job."""
+    """Tells events, and holds up nobody: pods go first. One that cannot be told is logged."""
 
     def __init__(self, client: Client, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """`instance` names this process."""
         self._client, self._instance, self._now = client, instance[:128], now
+        self._waiting: deque[_Happened] = deque()
+        self._news = asyncio.Event()
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._last_microsecond = 0
 
-    async def tell_all(self, job: Json, events: Sequence[Event]) -> None:
-        """Tell `events`, named in this order, without waiting for one before the next."""
-        for failed in await asyncio.gather(*(self.tell(job, event) for event in events), return_exceptions=True):
-            if failed is not None:
-                raise failed
+    def add(self, job: Json, events: Sequence[Event]) -> None:
+        """Have `events` about `job` told, in this order."""
+        metadata = job["metadata"]
+        for event in events:
+            if len(self._waiting) >= WAITING:
+                logger.warning("event %s of job %s/%s is lost: too many wait", event.reason, *_name(metadata))
+                continue
+            now = self._now()
+            self._last_microsecond = max(int(now.timestamp() * 1e6), self._last_microsecond + 1)
+            self._waiting.append(_Happened(*_name(metadata), metadata["uid"], event, now, self._last_microsecond))
+        self._news.set()
 
-    async def tell(self, job: Json, event: Event) -> None:
-        """Tell `event` about `job`: the first time as an event of its own, later as one more of a series."""
-        namespace = job["metadata"]["namespace"]
-        content = _content(job, event)
-        told = self._told.get(content)
-        try:
-            if told is None:
-                await self._create(job, event, namespace, content)
-            else:
-                await self._count_up(job, event, namespace, content, told)
-        except ApiError as error:
-            logger.warning("event %s of job %s/%s is lost: %s", event.reason, namespace, job["metadata"]["name"], error)
+    async def run(self) -> None:
+        """Tell what is added until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self.tell_all()
 
-    async def _create(self, job: Json, event: Event, namespace: str, content: str) -> None:
-        name = f"{job['metadata']['name']}.{self._moment():016x}"
-        await self._client.create(EVENTS, namespace, self._body(job, event, namespace, name))
-        self._remember(content, _Told(name, 1))
+    async def tell_all(self) -> None:
+        """Tell what waits: the first time as an event of its own, later as one more of a series."""
+        while self._waiting:
+            happened = self._waiting[0]
+            event = happened.event.reason
+            try:
+                await self._tell(happened)
+            except ApiError as error:
+                logger.warning("event %s of job %s/%s is lost: %s", event, happened.namespace, happened.job, error)
+            except Exception:
+                logger.exception("event %s of job %s/%s is lost: a defect", event, happened.namespace, happened.job)
+            self._waiting.popleft()  # now, so that one whose telling was cancelled is told once more
 
-    async def _count_up(self, job: Json, event: Event, namespace: str, content: str, told: _Told) -> None:
-        series = {"count": told.count + 1, "lastObservedTime": _micro_time(self._now())}
-        try:
-            await self._client.merge(EVENTS, namespace, told.name, {"series": series})
-            self._remember(content, _Told(told.name, told.count + 1))
-        except NotFoundError:  # the API server forgets events after an hour
-            self._told.pop(content, None)
-            await self._create(job, event, namespace, content)
+    async def _tell(self, happened: _Happened) -> None:
+        told = self._told.get(happened.content)
+        if told is not None:
+            series = {"count": told.count + 1, "lastObservedTime": _micro_time(happened.at)}
+            try:
+                await self._client.merge(EVENTS, happened.namespace, told.name, {"series": series})
+                self._remember(happened, _Told(told.name, told.count + 1))
+                return
+            except NotFoundError:
+                pass  # the API server forgets events after an hour
+        name = f"{happened.job}.{happened.microsecond:016x}"
+        await self._client.create(EVENTS, happened.namespace, self._body(happened, name))
+        self._remember(happened, _Told(name, 1))
 
-    def _moment(self) -> int:
-        """Microseconds, never the same twice. kubectl describe shows events in the order of their names, since those of
-        events.k8s.io have no time that it would sort by: so names are in the order of time."""
-        self._last_microsecond = max(int(self._now().timestamp() * 1e6), self._last_microsecond + 1)
-        return self._last_microsecond
-
-    def _remember(self, content: str, told: _Told) -> None:
-        self._told[content] = told
-        self._told.move_to_end(content)
+    def _remember(self, happened: _Happened, told: _Told) -> None:
+        self._told[happened.content] = told
+        self._told.move_to_end(happened.content)
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
 
-    def _body(self, job: Json, event: Event, namespace: str, name: str) -> Json:
-        metadata = job["metadata"]
+    def _body(self, happened: _Happened, name: str) -> Json:
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
-            "eventTime": _micro_time(self._now()),
+            "metadata": {"name": name, "namespace": happened.namespace},
+            "eventTime": _micro_time(happened.at),
             "reportingController": CONTROLLER,
             "reportingInstance": self._instance,
             "action": "Reconcile",
-            "type": event.type,
-            "reason": event.reason,
-            "note": _note(event.message),
+            "type": happened.event.type,
+            "reason": happened.event.reason,
+            "note": _note(happened.event.message),
             "regarding": {
-                "apiVersion": API_VERSION, "kind": "TrainingJob", "namespace": namespace, "name": metadata["name"],
-                "uid": metadata["uid"],
+                "apiVersion": API_VERSION, "kind": "TrainingJob", "namespace": happened.namespace,
+                "name": happened.job, "uid": happened.uid,
             },
         }  # fmt: skip
 
 
-def _content(job: Json, event: Event) -> str:
-    """What makes an event the same as another. Short, for many are remembered."""
-    content = "\0".join((job["metadata"]["uid"], event.type, event.reason, event.message))
-    return hashlib.sha256(content.encode()).hexdigest()
+def _name(metadata: Json) -> tuple[str, str]:
+    return metadata["namespace"], metadata["name"]
 
 
 def _note(message: str) -> str:

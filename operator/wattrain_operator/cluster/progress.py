@@ -74,6 +74,10 @@ class ProgressPoller:
         self._room = asyncio.Semaphore(AT_ONCE)
         self.outcomes: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        """How many jobs have somebody who speaks for them."""
+        return len(self._listened)
+
     def listen(self, key: JobKey, speaker: Speaker) -> None:
         """From now on `speaker` speaks for the job; another pod than before starts anew, and is asked at once."""
         old = self._listened.get(key)

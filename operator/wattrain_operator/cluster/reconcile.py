@@ -30,6 +30,9 @@ from wattrain_operator.core.plan import plan
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5.0, 300.0
 """Pause between two attempts to create a group that was refused."""
 AT_ONCE = 0.0
+JOBS_AT_FULL_PACE = 300
+"""So many running jobs have their figures written once an interval; with more of them each waits longer, so that the
+API server gets no more writes than that."""
 logger = logging.getLogger(__name__)
 
 
@@ -124,7 +127,7 @@ class Reconciler:
             domain=reading.read_domain(self._cache.domain(job.spec.energy.power_domain)),
             fresh=fresh,
             shared_storage=shares_storage(job),
-            status_interval_seconds=self._status_interval_seconds,
+            status_interval_seconds=self._status_interval_seconds * max(1.0, len(self._progress) / JOBS_AT_FULL_PACE),
         )
 
     async def _look_at_the_source(self, key: JobKey) -> Json | None:
@@ -180,7 +183,7 @@ class Reconciler:
         try:
             await self._act(key, seen.job, decided, memory)
         finally:  # what was written is true, even where acting on it has to be tried again
-            await self._events.tell_all(body, decided.events)
+            self._events.add(body, decided.events)
         if decided.delete_job:
             await self._applier.delete_job(seen.job)
         return AT_ONCE if wrote or decided.creates else decided.wake_after_seconds
@@ -220,7 +223,7 @@ class Reconciler:
         if status is None or status.to_json_object() == body.get("status"):
             return
         if await self._write_status(body, status, memory):
-            await self._events.tell(body, Event("Warning", reasons.INVALID_SPEC, status.message))
+            self._events.add(body, [Event("Warning", reasons.INVALID_SPEC, status.message)])
 
     def _memory(self, key: JobKey, uid: str) -> _Memory:
         memory = self._memories.get(key)

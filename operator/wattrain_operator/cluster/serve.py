@@ -95,6 +95,7 @@ async def _lead(leader: Leader, shell: Shell, servers: Servers, settings: Operat
         logging.shutdown()
         os._exit(EXIT_FAILED)  # another may lead already: not even a tidy end may write anything more
     await _cancel(working)
+    await shell.finish()
     await _cancel(keeping)
     await leader.release()
     await servers.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
@@ -34,11 +35,12 @@ from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.slim import slim
 from wattrain_operator.cluster.workqueue import WorkQueue
 
-WORKERS = 32
+WORKERS = 64
 """Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
 GATHER_SECONDS = 0.01
 """Between two looks at the same job: its pods change together, and one look, and one status, answers them all."""
 LIST_RETRY_SECONDS = 2.0
+LAST_EVENTS_SECONDS = 2.0
 EARLY_RESYNCS_SECONDS = (2.0, 8.0)
 """Pauses before the second and the third LIST. The watches begin with LISTs of their own, which may be later than the
 first of ours: of what was deleted in between no watch ever tells."""
@@ -60,8 +62,9 @@ class Shell:
         self._fetch = DirectFetch() if settings.reach == "direct" else ProxyFetch(client)
         self.progress = ProgressPoller(self._fetch, settings.progress_interval_seconds, time.monotonic, self.queue.add)
         applier = Applier(client, self.cache, settings, network_policy=settings.network_policy)
+        self.events = EventRecorder(client, identity)
         self._reconciler = Reconciler(
-            client, self.cache, applier, self.progress, EventRecorder(client, identity),
+            client, self.cache, applier, self.progress, self.events,
             settings.status_interval_seconds, time.monotonic,
         )  # fmt: skip
         self.outcomes: Counter[str] = Counter()
@@ -79,8 +82,15 @@ class Shell:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resync_for_ever())
             tasks.create_task(self.progress.run())
+            tasks.create_task(self.events.run())
             for _ in range(WORKERS):
                 tasks.create_task(self._work())
+
+    async def finish(self) -> None:
+        """After `run`: tell the events that still wait, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_EVENTS_SECONDS):
+                await self.events.tell_all()
 
     async def close(self) -> None:
         """Close connections to workers."""

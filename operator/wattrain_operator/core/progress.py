@@ -38,6 +38,9 @@ def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
     figures = {"progress": before.progress, "energy": before.energy, **seen}
     if after == before or after.model_copy(update=figures) != before or (_trains(after) and not _trains(before)):
         return
+    if after.model_copy(update={"group_complete": before.group_complete}) == before:
+        draft.status = before  # seen again at every look, and told together with what somebody waits for
+        return
     age = (draft.seen.now - _written_at(before)).total_seconds()
     if age < draft.seen.status_interval_seconds:
         draft.status = before
