@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _many(server: Server, kubeconfig: Path, folder: Path, told: Any, jobs: int) -> dict[str, Any]:
-    raw = measure.raw_creates(server, told.image, min(jobs, told.raw_jobs) * told.pods)
+    raw = measure.raw_creates(server, told.image, told.raw_pods)
     with (
         measure.namespace_of(server) as namespace,
         OperatorProcess(kubeconfig, namespace, folder / "operator.log", told.image) as operator,
@@ -129,7 +129,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, nargs="*", default=[200, 1000], help="sizes of bursts (default: 200 1000)")
     parser.add_argument("--pods", type=int, default=4, help="pods a job (default: 4)")
-    parser.add_argument("--raw-jobs", type=int, default=500, help="at most so many jobs' pods are created raw (500)")
+    parser.add_argument("--raw-pods", type=int, default=2000, help="pods that are created raw (default: 2000)")
     parser.add_argument("--times", type=int, default=30, help="jobs one at a time (default: 30; 0: none)")
     parser.add_argument("--rest-seconds", type=float, default=60.0, help="how long to look at a rest (default: 60)")
     parser.add_argument("--output", choices=("text", "json"), default="text")
