@@ -122,7 +122,8 @@ def test_two_supervisors_in_a_bare_python_3_9_run_a_plain_script(running: Runnin
         return found if found.get("loss") == 0.25 and found.get("epoch") == 7 else None
 
     wait.until(progress, "the script has printed its loss and reported its epoch")
-    assert 'wattrain_worker_energy_joules_total{component="cpu"' in running.get("/metrics")
+    energy = 'wattrain_worker_energy_joules_total{component="cpu"'
+    wait.until(lambda: energy in running.get("/metrics"), "the first second's energy is told")
     (running.directory / "go-on").touch()
     assert [process.wait(timeout=30) for process in running.processes] == [0, 0], running.everything()
     for worker in range(2):

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from wattrain_worker.supervisor.config import Config, read_config
+from wattrain_worker.supervisor.group import Coordinator
 from wattrain_worker.supervisor.launch import Order
+from wattrain_worker.supervisor.link import DirectLink
 from wattrain_worker.supervisor.member import Member
 
 Json = dict[str, Any]
@@ -111,6 +113,24 @@ def test_it_runs_stops_and_runs_again_as_it_is_told(stage: Stage) -> None:
     assert stage.link.sent[-1]["state"] == "waiting"
     stage.hear("run", generation=1, restartReason="Killed")
     assert [(order.generation, order.restart_reason) for order in stage.orders] == [(0, ""), (1, "Killed")]
+
+
+def test_worker_0_starts_its_ranks_in_the_very_look_in_which_the_last_worker_is_there(tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text("{}")
+    environ = {"WATTRAIN_SPEC": str(tmp_path / "spec.json"), "WATTRAIN_WORKERS": "2", "WATTRAIN_WORKER_INDEX": "0"}
+    config = read_config({**environ, "WATTRAIN_GROUP_TOKEN": "t", "WATTRAIN_GRACE_SECONDS": "20"})
+    coordinator, orders = Coordinator(2, 0, lambda: 20_000), list[Order]()
+
+    def start(order: Order) -> Any:
+        orders.append(order)
+        return FakeRanks()
+
+    member = Member(config, DirectLink(coordinator.exchange), start, lambda: {"step": 0, "samples": 0}, lambda: 0)
+    member.tick(stop_requested=False)
+    assert not orders
+    coordinator.exchange({"worker": 1, "generation": 0, "state": "waiting", "report": {"step": 0, "samples": 0}})
+    member.tick(stop_requested=False)
+    assert [order.master_port for order in orders] == [20_000]
 
 
 def test_the_first_cause_of_its_own_ranks_is_told_at_once(stage: Stage) -> None:

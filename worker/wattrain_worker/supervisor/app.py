@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import time
+from functools import partial
 from typing import Any, Final
 
 from wattrain_api import names
@@ -157,8 +158,16 @@ class Supervisor:
             say(f"{where}, and that cannot be served ({error.strerror}); the training goes on without metrics")
             return None
         exposition = Exposition(self._state, self._report, self._power.readings)
-        exchange = None if self._coordinator is None else self._coordinator.exchange
+        exchange = None if self._coordinator is None else partial(self._answer_member, self._coordinator)
         return Server(listening, exposition.text, self._progress, exchange, config.token)
+
+    def _answer_member(self, coordinator: Coordinator, message: Json) -> Json:
+        """Take another worker's message; where it leads to a decision, this one's own member hears of it at once."""
+        before = coordinator.decision
+        reply = coordinator.exchange(message)
+        if coordinator.decision != before:
+            self._waker.wake()
+        return reply
 
     def _report(self) -> Json:
         """What this worker says of itself."""

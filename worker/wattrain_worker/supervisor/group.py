@@ -79,6 +79,12 @@ class Coordinator:
             return self._reply(worker, message)
 
     @property
+    def decision(self) -> tuple[str, int]:
+        """What was decided last, and for which generation: another than before is news for every member."""
+        with self._lock:
+            return self._stage, self._generation
+
+    @property
     def everyone_knows(self) -> bool:
         """Whether the group is over and every member that can still hear it has been told."""
         with self._lock:

@@ -51,7 +51,8 @@ class Member:
         """`start_ranks` starts the generation of an order; `report` gives what /v1/progress says of this worker."""
         self._config, self._link, self._start_ranks = config, link, start_ranks
         self._report, self._last_step = report, last_step
-        self._interval_seconds = poll_interval_seconds(config.workers if config.worker else 1)
+        # Worker 0 only has to call its own coordinator.
+        self._interval_seconds = poll_interval_seconds(config.workers) if config.worker else 0.0
         self._unreachable_seconds = max(UNREACHABLE_SECONDS, 4 * self._interval_seconds)
         self._ranks: Ranks | None = None
         self._generation = 0
@@ -87,11 +88,15 @@ class Member:
             self._leave()
         if self._link.silent_seconds > self._unreachable_seconds:
             self._prepare_to_end(Ending(reasons.EXIT_PEER_LOST, self._coordinator_lost()))
+        self._listen()
+        self._talk()
+        self._listen()  # worker 0 has its answer at once
+        return self._how_to_end()
+
+    def _listen(self) -> None:
         reply = self._link.take_reply()
         if reply is not None:
             self._obey(reply)
-        self._talk()
-        return self._how_to_end()
 
     def _look_at_ranks(self) -> None:
         if self._ranks is None:
