@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from harness.job import Job
 
-_LOOK_EVERY_SECONDS = 0.02
+_LOOK_EVERY_SECONDS = 0.1  # more often would slow down what is measured
 _STAGES = ("old pods gone", "created", "scheduled", "containers started", "ready", "first step")
 Pod = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Recovery:
 
     def __enter__(self) -> Self:
         self._began = time.time()
-        self._workers = len(self._pods(self._attempt))
+        self._workers = sum(_is_worker(pod, self._attempt) for pod in self._job.pods())
         self._thread.start()
         return self
 
@@ -41,12 +41,10 @@ class Recovery:
         """All stages in a line."""
         return ", ".join(f"{stage} {self.seconds[stage]:.1f} s" for stage in _STAGES if stage in self.seconds)
 
-    def _pods(self, attempt: int) -> list[Pod]:
-        return [pod for pod in self._job.pods() if _is_worker(pod, attempt)]
-
     def _look(self) -> None:
         while not self._end.wait(_LOOK_EVERY_SECONDS):
-            old, new = self._pods(self._attempt), self._pods(self._attempt + 1)
+            pods = self._job.pods()
+            old, new = ([pod for pod in pods if _is_worker(pod, self._attempt + n)] for n in (0, 1))
             reached = {
                 "old pods gone": not old,
                 "created": len(new) == self._workers,
