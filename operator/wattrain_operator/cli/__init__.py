@@ -13,6 +13,7 @@ def main() -> None:
         # Only the package itself is known to be here: the extra that brings the rest may be missing.
         if error.name is None or error.name.startswith("wattrain"):
             raise
-        print(f"error: {error.name} is not installed: pip install 'wattrain[local]'", file=sys.stderr)  # noqa: T201
+        remedy = "pip install 'wattrain[local]' ('.[local]' in a clone)"
+        sys.stderr.write(f"error: {error.name} is not installed: {remedy}\n")
         sys.exit(2)
     app()

@@ -17,6 +17,7 @@ def operate() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("wattrain"):
             raise
-        typer.echo(f"error: {error.name} is not installed: pip install 'wattrain[operator]'", err=True)
+        remedy = "pip install 'wattrain[operator]' ('.[operator]' in a clone)"
+        typer.echo(f"error: {error.name} is not installed: {remedy}", err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(main())
