@@ -79,7 +79,10 @@ def place(installed, real_node) -> Iterator[str]:
 @pytest.fixture
 def claim(real_node, place) -> Path | None:
     """The folder behind a claim named `training`; None: nobody here can look into it."""
-    return real_node.provide_claim(place, "training")
+    try:
+        return real_node.provide_claim(place, "training")
+    except UnavailableError as error:
+        pytest.skip(f"NOT TESTED: {error}")
 
 
 @pytest.fixture

@@ -137,4 +137,4 @@ def test_without_the_terminal_packages_the_command_names_what_to_install():
     code = "import sys; sys.modules['typer'] = None; from wattrain_operator.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: typer is not installed: pip install 'wattrain[local]'\n"
+    assert done.stderr == "error: typer is not installed: pip install 'wattrain[local]' ('.[local]' in a clone)\n"

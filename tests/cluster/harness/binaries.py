@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from harness.unavailable import UnavailableError
@@ -129,13 +130,17 @@ def cache_folder() -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Inside, no other process of this machine is inside with the same `path`. Says so where it must wait."""
-    with path.open("w") as file:
+    """Inside, no other process of this machine is inside with the same `path`. Where it must wait it says for whom."""
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"waiting for another process that holds {path}")
+            file.seek(0)
+            _say(f"waiting until {file.read() or 'another process'} has ended, for it holds {path}")
             fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} ({' '.join(sys.orig_argv)} in {Path.cwd()}, since {datetime.now():%H:%M})")
+        file.flush()
         yield
 
 

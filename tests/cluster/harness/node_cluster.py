@@ -12,7 +12,9 @@ from harness.binaries import cache_folder, find
 from harness.cluster import Cluster
 from harness.controlplane import OwnCluster
 from harness.daemon import wait_for
+from harness.unavailable import UnavailableError
 
+_IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _ANYBODY = 0o777  # a hostPath volume gets no group of the pod
 
 
@@ -85,8 +87,14 @@ class ExistingNodes:
         self.cluster = cluster
 
     def provide_claim(self, namespace: str, name: str, *, size: str = "10Gi") -> None:
-        """Create a PersistentVolumeClaim of the cluster's default storage class, which must allow many writers."""
+        """Create a PersistentVolumeClaim of the cluster's default storage class, which must allow many writers.
+
+        UnavailableError where it has no default: the claim would wait for ever.
+        """
         with self.cluster.api() as api:
+            classes = api.get("/apis/storage.k8s.io/v1/storageclasses")["items"]
+            if not any((c["metadata"].get("annotations") or {}).get(_IS_DEFAULT) == "true" for c in classes):
+                raise UnavailableError("the cluster of $KUBECONFIG has no default StorageClass: mark one")
             _create_claim(api, namespace, name, size, {})
 
 

@@ -6,6 +6,7 @@ process, and with the operator as a process beside them.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -120,9 +121,10 @@ def _helm(folder: Path) -> Helm:
 
 
 def _greeting(kubeconfig: Path) -> str:
+    path = "" if shutil.which("kubectl") else f"\n  export PATH=$PATH:{find('kubectl').parent}"
     return f"""
 A Kubernetes cluster with Wattrain is running. In another terminal, in this folder:
-
+{path}
   export KUBECONFIG={kubeconfig}
   kubectl apply -f examples/digits-mlp.yaml
   kubectl get trainingjobs --watch
@@ -148,17 +150,19 @@ The node can pull no image. It has one with torch and nothing of ours:
 
   kubectl create configmap train-ddp --from-file=examples/script/train_ddp.py
   sed 's|image: .*|image: {image}|' examples/script-ddp.yaml | kubectl apply -f -
-
-Ctrl-C removes all of it.
-"""
+{_end()}"""
 
 
 def _of_fake_nodes() -> str:
-    return """
+    return f"""
 Its nodes are fake: pods are scheduled and called running, but they have no process. So jobs get their pods, can be
 suspended, deleted and refused, and none of them trains a step.
+{_end()}"""
 
-Ctrl-C removes all of it.
+
+def _end() -> str:
+    return f"""
+Ctrl-C removes all of it, or from elsewhere: kill {os.getpid()}
 """
 
 
