@@ -8,6 +8,8 @@ import pytest
 
 from wattrain_operator.cluster.client import AlreadyExistsError, ApiError, Client, NotFoundError
 from wattrain_operator.cluster.events import NOTE_BYTES, WAITING, EventRecorder
+from wattrain_operator.cluster.settings import OperatorSettings
+from wattrain_operator.cluster.shell import Shell
 from wattrain_operator.core.observed import Event
 
 JOB = {"metadata": {"name": "one", "namespace": "team", "uid": "u1"}}
@@ -124,6 +126,22 @@ def test_a_note_is_one_line_that_fits(server, recorder):
     assert len(event["note"].encode()) <= NOTE_BYTES
     assert "\n" not in event["note"]
     assert "\x1b" not in event["note"]
+
+
+def test_what_waits_is_told_before_the_operator_ends(scenario):
+    async def story(cluster):
+        job = await cluster.apply("one")
+        client = Client(await cluster.configuration())
+        shell = Shell(client, OperatorSettings("worker:1", "worker:1"), "me", lambda: True)
+        try:
+            shell.events.add(job, [EVENT])
+            await shell.finish()
+        finally:
+            await shell.close()
+            await client.close()
+        assert [event["reason"] for event in await cluster.events()] == ["WorkersRestarted"]
+
+    scenario(story)
 
 
 def test_a_real_api_server_counts_up_what_is_told_twice(scenario):

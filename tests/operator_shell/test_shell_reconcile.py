@@ -176,6 +176,20 @@ def test_a_report_that_makes_no_sense_is_left_out(operator, monkeypatch):
     assert operator.status["energy"]["watts"] == 0
 
 
+@pytest.mark.parametrize(("jobs", "expected"), [(1, 15.0), (300, 15.0), (1200, 60.0)])
+def test_the_more_jobs_train_the_longer_each_keeps_its_figures(operator, monkeypatch, jobs, expected):
+    operator.apply()
+    operator.look()
+    operator.reconciler._status_interval_seconds = 15.0
+    for number in range(jobs - 1):
+        key = JobKey("other", str(number))
+        operator.progress.listen(key, Speaker("u", "other", f"{number}-1-0", "", "worker", 1))
+    seen, honest = [], module.plan
+    monkeypatch.setattr(module, "plan", lambda view: seen.append(view) or honest(view))
+    operator.look()
+    assert seen[-1].status_interval_seconds == expected
+
+
 def test_a_job_that_is_being_deleted_is_not_touched(operator):
     job = operator.apply()
     job["metadata"]["deletionTimestamp"] = "2026-11-24T00:00:00Z"
