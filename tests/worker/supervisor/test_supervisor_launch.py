@@ -51,6 +51,7 @@ def test_what_the_user_set_stays(tmp_path: Path) -> None:
 
 def test_the_preparation_runs_the_data_module(tmp_path: Path) -> None:
     (start,) = rank_starts(config(tmp_path, {}, WATTRAIN_ROLE="prepare"), ORDER, "", {})
+    assert start.label == "prepare"
     assert start.command[-1] == "wattrain_worker.data"
 
 

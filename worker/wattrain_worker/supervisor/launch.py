@@ -40,6 +40,8 @@ class RankStart:
     rank: int
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    label: str = ""
+    """What its lines begin with in the log; empty: its rank."""
 
 
 def rank_starts(config: Config, order: Order, report_socket: str, environ: Mapping[str, str]) -> list[RankStart]:
@@ -48,9 +50,9 @@ def rank_starts(config: Config, order: Order, report_socket: str, environ: Mappi
     if config.launcher == "torchrun":
         command, extra = _torchrun(config, order)
         return [RankStart(config.worker * config.processes_per_worker, command, {**shared, **extra})]
-    command = _command(config)
+    command, label = _command(config), names.ROLE_PREPARE if config.preparing else ""
     return [
-        RankStart(rank, command, {**shared, **_rank_environment(config, rank, local_rank)})
+        RankStart(rank, command, {**shared, **_rank_environment(config, rank, local_rank)}, label)
         for local_rank, rank in enumerate(_ranks(config))
     ]
 

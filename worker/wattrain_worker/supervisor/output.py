@@ -56,13 +56,20 @@ class Reader(threading.Thread):
     """Reads one rank's output until its end."""
 
     def __init__(
-        self, rank: int, pipe_fd: int, log: Log, patterns: Patterns, on_metrics: Callable[[dict[str, Any]], object]
+        self,
+        rank: int,
+        pipe_fd: int,
+        log: Log,
+        patterns: Patterns,
+        on_metrics: Callable[[dict[str, Any]], object],
+        label: str = "",
     ) -> None:
-        """Takes over `pipe_fd`. `on_metrics` gets what `patterns` find in a line, as a report of the rank."""
+        """Takes over `pipe_fd`. `on_metrics` gets what `patterns` find in a line, as a report of the rank. In the log
+        its lines begin with `label`, or the rank."""
         super().__init__(name=f"wattrain-output-{rank}", daemon=True)
         self._rank, self._pipe_fd, self._log = rank, pipe_fd, log
         self._patterns, self._on_metrics = patterns, on_metrics
-        self._prefix = f"[rank {rank}] ".encode()
+        self._prefix = f"[{label or f'rank {rank}'}] ".encode()
         self._last: deque[bytes] = deque(maxlen=_KEPT_LINES)
         self._losses = 0
 

@@ -34,7 +34,8 @@ class Rank:
             stderr=subprocess.STDOUT, start_new_session=True, bufsize=0,
         )  # fmt: skip
         assert self._process.stdout is not None
-        self._reader = Reader(start.rank, os.dup(self._process.stdout.fileno()), log, patterns, on_metrics)
+        output = os.dup(self._process.stdout.fileno())
+        self._reader = Reader(start.rank, output, log, patterns, on_metrics, start.label)
         self._process.stdout.close()
         self._reader.start()
 

@@ -44,7 +44,8 @@ class Engine:
             )
         self._sampler = BatchSampler(len(task.rows), training.batch_size, training.seed)
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
-        self._reporter = Reporter(self._total_steps, -(-self._total_steps // self._sampler.steps_per_epoch))
+        epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
+        self._reporter = Reporter(self._total_steps, epochs, prints=group.rank == 0)
         self._parameters = list(task.model.parameters())
         self._optimizer = make_optimizer(self._parameters, training.optimizer)
         self._writer: CheckpointWriter | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from wattrain_worker.report import report
 
@@ -15,11 +16,16 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+LINE_EVERY_SECONDS = 10.0
+
+
 class Reporter:
     """Gathers what happens between two reports of this rank."""
 
-    def __init__(self, total_steps: int, epochs: int) -> None:
+    def __init__(self, total_steps: int, epochs: int, *, prints: bool, clock: Callable[[], float] = time.monotonic):
+        """`prints`: for who reads the log, a line now and then says how far it is. `clock` is monotonic, in seconds."""
         self._total_steps, self._epochs = total_steps, epochs
+        self._prints, self._clock, self._printed_at = prints, clock, clock()
         self._phase = ""
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = 0.0
@@ -61,5 +67,9 @@ class Reporter:
             data_wait_seconds=self._data_seconds,
             **{name: value for name, value in optional.items() if value is not None},
         )
+        if loss is not None and self._prints and self._clock() >= self._printed_at + LINE_EVERY_SECONDS:
+            self._printed_at = self._clock()
+            sys.stdout.write(f"step {step}/{self._total_steps}, loss {loss:.5g}\n")
+            sys.stdout.flush()
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = 0.0
