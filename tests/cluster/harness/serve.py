@@ -127,23 +127,26 @@ A Kubernetes cluster with Wattrain is running. In another terminal, in this fold
 {path}
   export KUBECONFIG={kubeconfig}
   kubectl apply -f examples/digits-mlp.yaml
-  kubectl get trainingjobs --watch
+  kubectl get trainingjobs --watch      # Ctrl-C ends the watch
   kubectl describe trainingjob digits-mlp
-  kubectl logs -l wattrain.dev/job=digits-mlp --prefix
   kubectl explain trainingjob.spec.energy
 """
 
 
 def _of_real_node(storage: Path, image: str) -> str:
     return f"""
-Break it while it trains, and look again:
+Train it once more, break it while it trains, and look again:
 
+  kubectl delete trainingjob digits-mlp; kubectl apply -f examples/digits-mlp.yaml
+  kubectl wait --for=condition=Running trainingjob/digits-mlp
+  kubectl logs -l wattrain.dev/job=digits-mlp --prefix
   kubectl delete pod -l wattrain.dev/job=digits-mlp,wattrain.dev/worker-index=1
   kubectl get trainingjob digits-mlp --output jsonpath='{{.status.restarts}}'
 
 A claim that outlives its jobs, with the folder that is behind it:
 
-  sed 's/^spec:$/spec:\\n  storage: {{claim: {_CLAIM}}}/' examples/digits-mlp.yaml | kubectl apply -f -
+  sed 's/name: digits-mlp/name: digits-kept/; s/^spec:$/spec:\\n  storage: {{claim: {_CLAIM}}}/' \\
+    examples/digits-mlp.yaml | kubectl apply -f -
   ls {storage}
 
 The node can pull no image. It has one with torch and nothing of ours:
