@@ -41,6 +41,15 @@ def test_a_plain_script_trains_in_an_image_with_torch_and_nothing_of_ours(apply,
     assert [status["workers"][count] for count in ("desired", "ready", "failed")] == [2, 0, 0]
 
 
+def test_a_job_whose_image_cannot_be_pulled_says_so_long_before_it_fails(apply):
+    job = apply("digits-mlp.yaml", lambda spec: spec.update(image="nowhere.invalid/none:1"))
+    status = job.waits(lambda status: "cannot start" in status.get("message", ""), "to say what is in the way")
+    assert status["state"] == "Starting"
+    assert re.match(r"digits-mlp-1-\d cannot start \(ImagePullBackOff\): .*nowhere\.invalid/none:1", status["message"])
+    told = job.kubectl("describe", "trainingjob", "digits-mlp")
+    assert len(re.findall(r"Warning +WorkerCannotStart", told)) == 1
+
+
 def test_a_worker_can_do_nothing_at_the_api(apply, real_node, place):
     def sleeps(spec):
         del spec["recipe"], spec["data"], spec["training"]

@@ -124,6 +124,27 @@ def test_a_start_deadline_names_who_is_waited_for_and_why(scene: Scene) -> None:
     assert "waiting for job-1-1 (0/3 nodes are available)" in job.status.message
 
 
+def test_an_obstacle_is_told_once_it_lasts_and_only_once_and_taken_back_when_it_is_gone(scene: Scene) -> None:
+    job = scene()
+    job.settle()
+    job.add(0)
+    pull = {"phase": "Pending", "ready": False, "blocked_by": "ImagePullBackOff"}
+    job.add(1, **pull, message='ErrImagePull: "nope:1" not found')
+    assert job.settle().wake_after_seconds == 10
+    assert job.status.message == "the workers start"
+    job.seconds = 10
+    job.settle()
+    told = 'job-1-1 cannot start (ImagePullBackOff): ErrImagePull: "nope:1" not found'
+    assert (job.status.state, job.status.message) == ("Starting", told)
+    job.add(1, **pull, message="ImagePullBackOff: Back-off pulling image")
+    job.settle()
+    assert job.status.message == told
+    assert [e.message for e in job.events if e.reason == "WorkerCannotStart"] == [told]
+    job.add(1, phase="Pending", ready=False, message="ContainerCreating")
+    job.settle()
+    assert job.status.message == "what was in the way is gone"
+
+
 def test_the_start_deadline_begins_when_the_old_workers_are_gone(scene: Scene) -> None:
     job = scene(startDeadlineSeconds=60).run()
     job.fail(0, -9)

@@ -138,7 +138,8 @@ def test_the_cause_is_named_and_not_the_survivors_loss_of_a_peer(scene: Scene) -
     job.fail(1, 1, node="n1", last_line="ValueError: x", step=7)
     job.plan()
     assert job.status.message == (
-        "rank 1 on n1 failed at step 7 (ProgramFailed, exit code 1): ValueError: x; attempt 2 goes on from step 0"
+        "rank 1 on n1 failed at step 7 (ProgramFailed, exit code 1): ValueError: x; attempt 2 begins anew, "
+        "for storage is ephemeral: checkpoints go with their pods"
     )
 
 

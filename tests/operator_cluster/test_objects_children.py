@@ -145,6 +145,15 @@ def test_a_pending_pod_says_what_it_waits_for(what):
     assert child_of(pod, NOW).message == message
 
 
+@pytest.mark.parametrize(("what", "obstacle"), [
+    ("no node", "Unschedulable"), ("no image", "ImagePullBackOff"),
+    ("no image of the init container", "ImagePullBackOff"), ("a missing ConfigMap", "CreateContainerConfigError"),
+    ("its start", ""),
+])  # fmt: skip
+def test_an_obstacle_has_one_word_while_it_lasts(what, obstacle):
+    assert child_of(WAITS[what][0], NOW).blocked_by == obstacle
+
+
 # --- How it ended -----------------------------------------------------------------------------------------------
 
 

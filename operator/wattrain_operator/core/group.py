@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from wattrain_api import names, reasons
 from wattrain_api.status import ModelStatus, WorkerCounts
 from wattrain_operator.core import restarts
+from wattrain_operator.core.blocked import tell_what_blocks
 from wattrain_operator.core.conditions import is_true, set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import STARTING_PHASES, Child, CreateChild, Failure, Report, Role
@@ -181,6 +182,7 @@ def _has_trained(draft: Draft) -> bool:
 
 def _hold_to_start(draft: Draft, workers: list[Child]) -> None:
     """Until the first step only the start deadline counts: pulling, importing and compiling are not hanging."""
+    tell_what_blocks(draft, workers, _silent_since(draft))
     limit = draft.spec.policy.start_deadline_seconds
     if not _is_over(draft, _silent_since(draft), limit):
         return

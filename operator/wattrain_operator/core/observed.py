@@ -59,6 +59,8 @@ class Child:
     """How long it has been asked to end; None: it has not."""
     message: str = ""
     """Why it is still pending, where the backend knows."""
+    blocked_by: str = ""
+    """Why it may wait for ever, in a word that lasts as long as the obstacle; empty: it only needs time."""
     node: str = ""
     """Machine that it is on, where the backend knows."""
     last_word: LastWord | None = None

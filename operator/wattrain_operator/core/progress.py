@@ -72,7 +72,7 @@ def _take_checkpoint(draft: Draft, report: Report) -> None:
         failures_since_checkpoint=0,  # it gets on: the budget is for a training that does not
     )
     if old is None:
-        restart = "a restart" if draft.seen.shared_storage else "a restart in place"
+        restart = "a restart" if draft.seen.shared_storage else "a restart in the same pods"
         draft.tell(reasons.CHECKPOINT_SAVED, f"first checkpoint, at step {step}: {restart} goes on from there")
 
 

@@ -67,8 +67,7 @@ def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
     _record(draft, failure, draft.now, draft.status.attempt, counted=meaning.counted)
     delay = _back_off(failures if meaning.counted else 0)
     next_attempt(draft, failures_since_checkpoint=failures, not_before=draft.now + timedelta(seconds=delay))
-    later = " or later" if draft.seen.shared_storage else ""  # who is asked to end saves another checkpoint
-    message = f"{text}; attempt {draft.status.attempt} goes on from step {_resume_step(draft)}{later}"
+    message = f"{text}; attempt {draft.status.attempt} {_where_it_goes_on(draft)}"
     set_condition(draft, reasons.RUNNING, "False", reasons.RESTARTING, message)
     draft.tell(reasons.WORKERS_RESTARTED, message, warning=True)
 
@@ -198,6 +197,12 @@ def _is_the_same_again(draft: Draft, failure: Failure, meaning: Meaning) -> bool
 
 def _resume_step(draft: Draft) -> int:
     return 0 if draft.status.checkpoint is None else draft.status.checkpoint.step
+
+
+def _where_it_goes_on(draft: Draft) -> str:
+    if draft.seen.shared_storage:  # who is asked to end saves another checkpoint
+        return f"goes on from step {_resume_step(draft)} or later"
+    return "begins anew, for storage is ephemeral: checkpoints go with their pods"
 
 
 def _back_off(failures: int) -> float:

@@ -16,6 +16,9 @@ from wattrain_operator.wire import LINE_CHARACTERS
 _WORKER: Final = re.compile(r".*-([0-9]{1,9})-([0-9]{1,9})")
 _PREPARE: Final = re.compile(rf".*-{names.ROLE_PREPARE}-([0-9]{{1,9}})")
 _ORDINARY_WAITS: Final = ("ContainerCreating", "PodInitializing")
+_PULLS_IN_VAIN: Final = "ImagePullBackOff"
+_PULLING: Final = ("ErrImagePull", _PULLS_IN_VAIN)
+"""What a container says in turn that has no image: while it is tried again, and between two attempts."""
 
 
 def child_of(pod: Json, now: datetime) -> Child:
@@ -28,6 +31,7 @@ def child_of(pod: Json, now: datetime) -> Child:
     role, attempt, rank = _place(metadata["name"])
     phase = phase_of(status)
     ended = phase in ("Succeeded", "Failed")
+    obstacle, why_not_ready = ("", "") if ended else _wait_of(status)
     return Child(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -38,7 +42,8 @@ def child_of(pod: Json, now: datetime) -> Child:
         ready=not ended and _condition(status, "Ready").get("status") == "True",
         terminating_seconds=_terminating_seconds(metadata, now),
         node=str((pod.get("spec") or {}).get("nodeName") or "")[:253],
-        message="" if ended else one_line(_why_not_ready(status), LINE_CHARACTERS),
+        message=one_line(why_not_ready, LINE_CHARACTERS),
+        blocked_by=obstacle[:63],
         last_word=last_word_of(pod, rank) if ended else None,
     )
 
@@ -60,19 +65,22 @@ def _terminating_seconds(metadata: Json, now: datetime) -> float | None:
     return max(0.0, (metadata.get("deletionGracePeriodSeconds") or 0) - seconds_left)
 
 
-def _why_not_ready(status: Json) -> str:
-    """What a pod waits for: a node, an image, its supervisor's answer. Empty where it waits for nothing."""
+def _wait_of(status: Json) -> tuple[str, str]:
+    """What a pod waits for (a node, an image, its supervisor's answer; empty: nothing), after the obstacle that it is,
+    if it is none that time removes."""
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        return _join(scheduled.get("reason"), scheduled.get("message"))
+        return str(scheduled.get("reason") or ""), _join(scheduled.get("reason"), scheduled.get("message"))
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     waits = [wait for c in containers if (wait := (c.get("state") or {}).get("waiting"))]
     if not waits:
         running = _condition(status, "Ready").get("status") == "True"
-        return "" if running or not containers else "its supervisor does not answer yet"
+        return "", "" if running or not containers else "its supervisor does not answer yet"
     # An ordinary wait of one container says nothing while another waits for what may never come.
     wait = min(waits, key=lambda w: w.get("reason") in _ORDINARY_WAITS)
-    return _join(wait.get("reason"), wait.get("message"))
+    reason = str(wait.get("reason") or "")
+    obstacle = "" if reason in _ORDINARY_WAITS else _PULLS_IN_VAIN if reason in _PULLING else reason
+    return obstacle, _join(reason, wait.get("message"))
 
 
 def _condition(status: Json, kind: str) -> Json:
