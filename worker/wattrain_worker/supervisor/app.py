@@ -105,6 +105,7 @@ class Supervisor:
 
     def _end(self, ending: Ending) -> None:
         self._inbox.drain()
+        self._power.stop()  # with a last sample: the shortest work has cost something
         self._power_read_at = None
         self._journal.flush(now=True)
         if ending.exit_code == 0:
@@ -116,7 +117,6 @@ class Supervisor:
             while not self._coordinator.everyone_knows and time.monotonic() < deadline:
                 self._waker.wait(_ENDING_TICK_SECONDS)
         self._inbox.stop()
-        self._power.stop()
         self._log.close()
         if self._server is not None:
             self._server.stop()
