@@ -17,12 +17,20 @@ from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 
 from wattrain_operator.cluster import handlers
-from wattrain_operator.cluster.client import EVENTS, PODS, SERVICES, TRAINING_JOBS, Client, NotFoundError, Resource
+from wattrain_operator.cluster.client import (
+    EVENTS,
+    PODS,
+    SERVICES,
+    TRAINING_JOBS,
+    WRITES,
+    Client,
+    NotFoundError,
+    Resource,
+)
 from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.shell import Shell
 
 Json = dict[str, Any]
-WRITES = ("create", "update", "delete", "patch")
 NOWHERE = {"wattrain.dev/test": "nowhere"}
 """Labels that no node has: so nobody but the test plays the life of a pod, on a cluster with nodes too."""
 SPEC: Json = {

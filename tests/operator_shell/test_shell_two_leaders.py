@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 import pytest
 from harness.api import JOBS
 
-from wattrain_operator.cluster.client import LEASES, TRAINING_JOBS, Client, NotLeadingError
+from wattrain_operator.cluster.client import LEASES, TRAINING_JOBS, WRITES, Client, NotLeadingError
 
 from .processes import Process, wait_for
 from .stage import Stage, say
 from .witness import watched
 
-WRITES = ("create", "update", "patch", "delete")
 JOB = {"apiVersion": "wattrain.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "one"}}
 WORKERS = 60
 HANDOVER_SECONDS = 20

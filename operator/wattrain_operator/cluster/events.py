@@ -95,22 +95,23 @@ class EventRecorder:
             self._waiting.popleft()  # now, so that one whose telling was cancelled is told once more
 
     async def _tell(self, happened: _Happened) -> None:
-        told = self._told.get(happened.content)
+        content = happened.content
+        told = self._told.get(content)
         if told is not None:
             series = {"count": told.count + 1, "lastObservedTime": _micro_time(happened.at)}
             try:
                 await self._client.merge(EVENTS, happened.namespace, told.name, {"series": series})
-                self._remember(happened, _Told(told.name, told.count + 1))
+                self._remember(content, _Told(told.name, told.count + 1))
                 return
             except NotFoundError:
                 pass  # the API server forgets events after an hour
         name = f"{happened.job}.{happened.microsecond:016x}"
         await self._client.create(EVENTS, happened.namespace, self._body(happened, name))
-        self._remember(happened, _Told(name, 1))
+        self._remember(content, _Told(name, 1))
 
-    def _remember(self, happened: _Happened, told: _Told) -> None:
-        self._told[happened.content] = told
-        self._told.move_to_end(happened.content)
+    def _remember(self, content: str, told: _Told) -> None:
+        self._told[content] = told
+        self._told.move_to_end(content)
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
 

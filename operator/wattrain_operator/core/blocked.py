@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from wattrain_api import reasons
-from wattrain_operator.core.conditions import set_condition
+from wattrain_operator.core.conditions import condition_of, set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child
 
@@ -20,7 +20,7 @@ def tell_what_blocks(draft: Draft, children: Sequence[Child], since: datetime) -
 
     What is told stays until its obstacle is gone: its words may change with every look of the scheduler.
     """
-    running = next(c for c in draft.status.conditions if c.type == reasons.RUNNING)
+    running = condition_of(draft.status, reasons.RUNNING)
     blocked = sorted((c for c in children if c.blocked_by), key=lambda c: c.rank)
     if running.status == "True" or any(running.message.startswith(_subject(c)) for c in blocked):
         return

@@ -11,6 +11,11 @@ from wattrain_operator.core.draft import Draft
 Answer = Literal["True", "False", "Unknown"]
 
 
+def condition_of(status: TrainingJobStatus, type_: str) -> Condition:
+    """The condition `type_`, which is there from the first look on."""
+    return next(c for c in status.conditions if c.type == type_)
+
+
 def is_true(status: TrainingJobStatus, type_: str) -> bool:
     """Whether the condition `type_` is there and true."""
     return any(c.type == type_ and c.status == "True" for c in status.conditions)

@@ -8,7 +8,7 @@ from wattrain_api import names, reasons
 from wattrain_api.status import ModelStatus, WorkerCounts
 from wattrain_operator.core import restarts
 from wattrain_operator.core.blocked import tell_what_blocks
-from wattrain_operator.core.conditions import is_true, set_condition
+from wattrain_operator.core.conditions import condition_of, is_true, set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import STARTING_PHASES, Child, CreateChild, Failure, Report, Role
 
@@ -94,7 +94,7 @@ def _create_missing(draft: Draft, missing: list[int]) -> None:
         draft.update(not_before=draft.now)  # the old workers are gone: from here on the start deadline counts
     for rank in missing:
         _create(draft, "worker", rank, workers=draft.spec.workers.replicas)
-    running = next(c for c in draft.status.conditions if c.type == reasons.RUNNING)
+    running = condition_of(draft.status, reasons.RUNNING)
     if running.reason not in (reasons.RESTARTING, reasons.STARTING):
         set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "the workers start")
 
@@ -182,9 +182,9 @@ def _has_trained(draft: Draft) -> bool:
 
 def _hold_to_start(draft: Draft, workers: list[Child]) -> None:
     """Until the first step only the start deadline counts: pulling, importing and compiling are not hanging."""
-    tell_what_blocks(draft, workers, _silent_since(draft))
-    limit = draft.spec.policy.start_deadline_seconds
-    if not _is_over(draft, _silent_since(draft), limit):
+    since, limit = _silent_since(draft), draft.spec.policy.start_deadline_seconds
+    tell_what_blocks(draft, workers, since)
+    if not _is_over(draft, since, limit):
         return
     waiting = _silent(workers)
     message = f"no first step within policy.startDeadlineSeconds ({limit}); "
@@ -204,7 +204,7 @@ def _hold_to_answer(draft: Draft, workers: list[Child]) -> None:
 
 def _silent_since(draft: Draft) -> datetime:
     """Since when the group has been waited for: its creation, or the end of its running."""
-    running = next(c for c in draft.status.conditions if c.type == reasons.RUNNING)
+    running = condition_of(draft.status, reasons.RUNNING)
     stopped = running.last_transition_time if running.status == "False" else None
     return max(t for t in (draft.status.attempt_time, draft.status.not_before, stopped) if t is not None)
 

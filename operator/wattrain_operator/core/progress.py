@@ -34,11 +34,11 @@ def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
     """Leave figures, and how many workers are there and ready, as they were where nothing else changed and something
     was written a moment ago. An operator that ends before they are written is like one that has not seen them."""
     after = draft.status
-    seen = {"workers": before.workers, "group_complete": before.group_complete}
-    figures = {"progress": before.progress, "energy": before.energy, **seen}
+    whole = {"group_complete": before.group_complete}
+    figures = {"progress": before.progress, "energy": before.energy, "workers": before.workers, **whole}
     if after == before or after.model_copy(update=figures) != before or (_trains(after) and not _trains(before)):
         return
-    if after.model_copy(update={"group_complete": before.group_complete}) == before:
+    if after.model_copy(update=whole) == before:
         draft.status = before  # seen again at every look, and told together with what somebody waits for
         return
     age = (draft.seen.now - _written_at(before)).total_seconds()

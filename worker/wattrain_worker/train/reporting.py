@@ -8,15 +8,14 @@ from collections.abc import Callable
 
 from wattrain_worker.report import report
 
+LINE_EVERY_SECONDS = 10.0
+
 
 def say(message: str) -> None:
     """One line for a person: into the job's messages, and onto standard error for who runs a rank by hand."""
     report(message=message)
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
-
-
-LINE_EVERY_SECONDS = 10.0
 
 
 class Reporter:

@@ -16,9 +16,8 @@ from wattrain_operator.wire import LINE_CHARACTERS
 _WORKER: Final = re.compile(r".*-([0-9]{1,9})-([0-9]{1,9})")
 _PREPARE: Final = re.compile(rf".*-{names.ROLE_PREPARE}-([0-9]{{1,9}})")
 _ORDINARY_WAITS: Final = ("ContainerCreating", "PodInitializing")
-_PULLS_IN_VAIN: Final = "ImagePullBackOff"
-_PULLING: Final = ("ErrImagePull", _PULLS_IN_VAIN)
-"""What a container says in turn that has no image: while it is tried again, and between two attempts."""
+_SAME_OBSTACLE: Final = {"ErrImagePull": "ImagePullBackOff"}
+"""A container without its image says one and the other in turn, while it is tried again and between two attempts."""
 
 
 def child_of(pod: Json, now: datetime) -> Child:
@@ -79,7 +78,7 @@ def _wait_of(status: Json) -> tuple[str, str]:
     # An ordinary wait of one container says nothing while another waits for what may never come.
     wait = min(waits, key=lambda w: w.get("reason") in _ORDINARY_WAITS)
     reason = str(wait.get("reason") or "")
-    obstacle = "" if reason in _ORDINARY_WAITS else _PULLS_IN_VAIN if reason in _PULLING else reason
+    obstacle = "" if reason in _ORDINARY_WAITS else _SAME_OBSTACLE.get(reason, reason)
     return obstacle, _join(reason, wait.get("message"))
 
 
