@@ -67,7 +67,8 @@ class Cluster:
         with self.api() as api:
             api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": {RESTRICTED: pod_security}}})
             account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-            wait_for(lambda: api.exists(account), seconds=30, what=f"the default service account of {name}")
+            # After an outage that a test made, the controllers ask again only after pauses of up to a minute.
+            wait_for(lambda: api.exists(account), seconds=120, what=f"the default service account of {name}")
         try:
             yield name
         finally:
