@@ -52,14 +52,16 @@ class Rest:
 
 @contextmanager
 def namespace_of(server: Server) -> Iterator[str]:
-    """A namespace that is deleted afterwards."""
+    """A namespace that is gone afterwards: what is measured next does not share the machine with its removal."""
     name = f"burst-{uuid.uuid4().hex[:8]}"
+    path = f"/api/v1/namespaces/{name}"
     server.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     try:
-        wait_until(lambda: _is_there(server, f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+        wait_until(lambda: _is_there(server, f"{path}/serviceaccounts/default"))
         yield name
     finally:
-        server.ask("DELETE", f"/api/v1/namespaces/{name}")
+        server.ask("DELETE", path)
+    wait_until(lambda: not _is_there(server, path))
 
 
 def raw_creates(server: Server, image: str, pods: int) -> float:
