@@ -37,7 +37,7 @@ from wattrain_operator.cluster.workqueue import WorkQueue
 
 WORKERS = 64
 """Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.005
 """Between two looks at the same job: its pods change together, and one look, and one status, answers them all."""
 LIST_RETRY_SECONDS = 2.0
 LAST_EVENTS_SECONDS = 2.0
