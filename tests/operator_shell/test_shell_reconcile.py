@@ -10,7 +10,7 @@ import pytest
 from wattrain_operator.cluster import reconcile as module
 from wattrain_operator.cluster.apply import Applier
 from wattrain_operator.cluster.cache import Cache, JobKey
-from wattrain_operator.cluster.client import TRAINING_JOBS, ConflictError, InvalidError, NotFoundError
+from wattrain_operator.cluster.client import TRAINING_JOBS, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from wattrain_operator.cluster.events import EventRecorder
 from wattrain_operator.cluster.progress import ProgressPoller, Speaker
 from wattrain_operator.cluster.reconcile import Reconciler
@@ -105,6 +105,13 @@ def test_the_status_is_written_first_then_the_children_then_the_events(operator)
         "create events", "create events",
     ]  # fmt: skip
     assert operator.look() == []  # that the group is complete is no news to anybody
+
+
+def test_a_large_group_of_which_the_first_pods_are_refused_asks_for_no_more_than_four(operator):
+    operator.server.refuse["create pods"] = ForbiddenError(403, "Forbidden", "exceeded quota: few")
+    operator.apply(SPEC | {"workers": {"replicas": 100}})
+    assert operator.look().count("create pods") == 4
+    assert operator.server.asked.count("delete pods") == 3  # those that were granted are taken back
 
 
 def test_a_conflict_drops_the_whole_plan_and_the_next_look_is_at_the_source(operator):
