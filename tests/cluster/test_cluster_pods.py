@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 from harness.daemon import wait_for
+from harness.fixtures import shown_or_skipped
 from harness.node_cluster import NodeCluster
 from harness.node_images import provide
-from harness.unavailable import UnavailableError
 
 from wattrain_api import names
 from wattrain_api.trainingjob import TrainingJob
@@ -60,11 +60,8 @@ def image(real_node, pytestconfig):
     """The operator's image, known to the node."""
     if not isinstance(real_node, NodeCluster):
         pytest.skip("NOT TESTED: pods of a foreign image on a cluster that exists; its nodes do not have our image")
-    try:
-        with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            return provide(real_node, "operator")
-    except UnavailableError as error:
-        pytest.skip(f"NOT TESTED: {error}")
+    with shown_or_skipped(pytestconfig):
+        return provide(real_node, "operator")
 
 
 @pytest.fixture

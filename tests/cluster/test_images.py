@@ -6,18 +6,15 @@ import json
 
 import pytest
 from harness.built_images import BuiltImage, build
-from harness.unavailable import UnavailableError
+from harness.fixtures import shown_or_skipped
 
 ABOVE_THE_BASE_MEGABYTES = 200
 
 
 def built(pytestconfig: pytest.Config, target: str) -> BuiltImage:
     """The image, after minutes of building in which its messages are shown, or out of the cache."""
-    with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        try:
-            return build(target)
-        except UnavailableError as error:
-            pytest.skip(f"NOT TESTED: {error}")
+    with shown_or_skipped(pytestconfig):
+        return build(target)
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from harness import release
+from harness.fixtures import or_skipped, shown_or_skipped
 from harness.job import Job
 from harness.node_cluster import NodeCluster
 from harness.node_images import provide
 from harness.run_folder import folder_of_run
 from harness.shared import shared
-from harness.unavailable import UnavailableError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 VARIABLES = ("WATTRAIN_TEST_OPERATOR_IMAGE", "WATTRAIN_TEST_WORKER_IMAGE")
@@ -33,12 +33,8 @@ def provided(real_node, pytestconfig) -> Callable[[str], str]:
     """Brings the image of a target of the Dockerfile to the node, with a word about what takes minutes; its name."""
 
     def bring(target: str) -> str:
-        capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-        try:
-            with capture.global_and_fixture_disabled():
-                return provide(real_node, target)
-        except UnavailableError as error:
-            pytest.skip(f"NOT TESTED: {error}")
+        with shown_or_skipped(pytestconfig):
+            return provide(real_node, target)
 
     return bring
 
@@ -79,10 +75,8 @@ def place(installed, real_node) -> Iterator[str]:
 @pytest.fixture
 def claim(real_node, place) -> Path | None:
     """The folder behind a claim named `training`; None: nobody here can look into it."""
-    try:
+    with or_skipped():
         return real_node.provide_claim(place, "training")
-    except UnavailableError as error:
-        pytest.skip(f"NOT TESTED: {error}")
 
 
 @pytest.fixture

@@ -1,29 +1,15 @@
 """Operators as processes of their own, as a kubelet runs them."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 
 from harness.daemon import die_with_parent
+from harness.operator_process import clean_environment, operator_settings
 
-IMAGE = {"WATTRAIN_OPERATOR_WORKER_IMAGE": "worker:1"}
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/wattrain-operator"
-
-
-def environment(**variables):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTRAIN_", "KUBE"))}
-    return kept | variables
-
-
-def wait_for(holds, what, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
-        time.sleep(0.05)
 
 
 class Process:
@@ -32,13 +18,11 @@ class Process:
     def __init__(self, log, kubeconfig, namespace, program=("-m", "wattrain_operator.cluster"), **variables):
         """`variables` are settings beside those that keep it inside `namespace`, without their prefix."""
         self.log = log
-        settings = IMAGE | {f"WATTRAIN_OPERATOR_{port}_PORT": "0" for port in ("METRICS", "HEALTH")}
-        settings |= {"WATTRAIN_OPERATOR_NAMESPACES": namespace, "WATTRAIN_OPERATOR_NAMESPACE": namespace}
-        settings |= {f"WATTRAIN_OPERATOR_{name}": value for name, value in variables.items()}
+        settings = operator_settings(NAMESPACES=namespace, NAMESPACE=namespace, **variables)
         with log.open("w") as file:
             self.process = subprocess.Popen(
                 [sys.executable, *program],
-                env=environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file, preexec_fn=die_with_parent,
+                env=clean_environment(KUBECONFIG=str(kubeconfig), **settings), stderr=file, preexec_fn=die_with_parent,
             )  # fmt: skip
 
     def said(self, pattern):

@@ -5,9 +5,10 @@ import signal
 from datetime import UTC, datetime
 
 import pytest
+from harness.daemon import wait_for
 
 from .conftest import until
-from .processes import Process, wait_for
+from .processes import Process
 from .stage import Stage, say
 
 JOBS_EACH = 20
@@ -19,7 +20,7 @@ def operator(operator_kubeconfig, namespace, tmp_path):
     """The operator as a process, with a LIST of everything each second."""
     started = Process(tmp_path / "log", operator_kubeconfig, namespace, RESYNC_SECONDS="1")
     try:
-        wait_for(lambda: started.said("leading as"), "it leads")
+        wait_for(lambda: started.said("leading as"), seconds=40, what="it leads")
         yield started
     finally:
         started.process.kill()

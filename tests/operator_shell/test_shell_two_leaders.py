@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 import pytest
 from harness.api import JOBS
+from harness.daemon import wait_for
 
 from wattrain_operator.cluster.client import LEASES, TRAINING_JOBS, WRITES, Client, NotLeadingError
 
-from .processes import Process, wait_for
+from .processes import Process
 from .stage import Stage, say
 from .witness import watched
 
@@ -28,7 +29,7 @@ def test_two_operators_at_once_make_no_pod_twice_and_lose_no_status(scenario, pl
     users = [f"{name}-{namespace}" for name in ("one", "other")]
     for user in users:
         operator = operators(user, plane.kubeconfig_for(user, user, "system:masters"), LEASE_NAME=user[:20])
-        wait_for(lambda operator=operator: operator.said("leading as"), f"{user} leads")
+        wait_for(lambda operator=operator: operator.said("leading as"), seconds=40, what=f"{user} leads")
 
     async def live(stage):
         await stage.apply(policy={"keepPods": "None"})
@@ -98,10 +99,10 @@ def operators(namespace, tmp_path):
 def pair(plane, namespace, operator_kubeconfig, operators):
     """One that leads, and one that stands by under another name."""
     first = operators("first", operator_kubeconfig)
-    wait_for(lambda: first.said("leading as"), "the first one leads")
+    wait_for(lambda: first.said("leading as"), seconds=40, what="the first one leads")
     user = f"second-{namespace}"
     second = operators("second", plane.kubeconfig_for(user, user, "system:masters"))
-    wait_for(lambda: second.said("standing by"), "the second one stands by")
+    wait_for(lambda: second.said("standing by"), seconds=40, what="the second one stands by")
     return first, second
 
 
@@ -113,7 +114,7 @@ def begin_group(api, namespace):
     def count():
         return len(api.get(f"/api/v1/namespaces/{namespace}/pods")["items"])
 
-    wait_for(lambda: count() >= 4, "some of the pods")
+    wait_for(lambda: count() >= 4, seconds=40, what="some of the pods")
     return count
 
 
@@ -126,9 +127,9 @@ def test_a_leader_that_was_frozen_in_the_middle_of_a_group_ends_and_changes_noth
         frozen_at = time.monotonic()
         there = count()
         assert there < WORKERS, "it was frozen too late to see anything"
-        wait_for(lambda: second.said("leading as"), "the second one leads", seconds=HANDOVER_SECONDS)
+        wait_for(lambda: second.said("leading as"), seconds=HANDOVER_SECONDS, what="the second one leads")
         handover_seconds = time.monotonic() - frozen_at
-        wait_for(lambda: count() == WORKERS, "the second one makes the group whole")
+        wait_for(lambda: count() == WORKERS, seconds=40, what="the second one makes the group whole")
         thawed_at = datetime.now(UTC)
         first.thaw()
         assert first.process.wait(30) == 1
@@ -148,9 +149,9 @@ def test_a_leader_that_is_killed_in_the_middle_of_a_group_is_followed_by_one_tha
         first.end(signal.SIGKILL)
         killed_at = time.monotonic()
         there = count()
-        wait_for(lambda: second.said("leading as"), "the second one leads", seconds=HANDOVER_SECONDS)
+        wait_for(lambda: second.said("leading as"), seconds=HANDOVER_SECONDS, what="the second one leads")
         handover_seconds = time.monotonic() - killed_at
-        wait_for(lambda: count() == WORKERS, "the second one makes the group whole")
+        wait_for(lambda: count() == WORKERS, seconds=40, what="the second one makes the group whole")
     assert_no_pod_was_made_twice(plane, namespace, began_at)
     say(f"killed with {there} of {WORKERS} pods made; handed over after {handover_seconds:.1f} s")
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from harness.progress import say
 from harness.unavailable import UnavailableError
 
 _MODULES = Path(__file__).parents[1] / "binaries"
@@ -84,7 +85,7 @@ def _built(build: Build) -> Path:
 def _run_go(build: Build, folder: Path) -> None:
     """Build into `folder`, and say so: it takes minutes."""
     version, started = _version(build), time.monotonic()
-    _say(f"building {build.name} {version} (once; minutes on a small machine)")
+    say(f"building {build.name} {version} (once; minutes on a small machine)")
     command, cwd = ["go", "install", f"{build.package}@{version}"], folder
     if not build.version:
         flags = f"-s -w {_version_flags(version)}" if build.name == "kubernetes" else "-s -w"
@@ -96,7 +97,7 @@ def _run_go(build: Build, folder: Path) -> None:
         raise UnavailableError(f"{build.name} {version} could not be built with {' '.join(command[:2])}:\n{last}")
     for program in build.programs:
         (folder / program).symlink_to(build.name)
-    _say(f"built {build.name} {version} in {time.monotonic() - started:.0f} s")
+    say(f"built {build.name} {version} in {time.monotonic() - started:.0f} s")
 
 
 def _version_flags(version: str) -> str:
@@ -136,7 +137,7 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            _say(f"waiting until {file.read() or 'another process'} has ended, for it holds {path}")
+            say(f"waiting until {file.read() or 'another process'} has ended, for it holds {path}")
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(f"process {os.getpid()} ({' '.join(sys.orig_argv)} in {Path.cwd()}, since {datetime.now():%H:%M})")
@@ -156,23 +157,18 @@ def _check_go(build: Build) -> None:
         raise UnavailableError(f"{build.name} cannot be built with {said}: {remedy}")
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"[cluster] {line}\n")
-    sys.stderr.flush()
-
-
 def main(names: list[str]) -> int:
     """Make the programs `names`, or all; 1 where one cannot be had."""
     unknown = set(names) - set(PROGRAMS)
     if unknown:
-        _say(f"{', '.join(sorted(unknown))}: unknown; choose from {', '.join(PROGRAMS)}")
+        say(f"{', '.join(sorted(unknown))}: unknown; choose from {', '.join(PROGRAMS)}")
         return 64
     failed = 0
     for name in names or PROGRAMS:
         try:
             sys.stdout.write(f"{name}\t{find(name)}\n")
         except UnavailableError as error:
-            _say(str(error))
+            say(str(error))
             failed = 1
     return failed
 

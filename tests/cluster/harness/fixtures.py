@@ -35,10 +35,9 @@ _PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
 @pytest.fixture(scope="session")
 def programs(pytestconfig: pytest.Config) -> Programs:
     """Makes sure that programs are there, and shows what is being built meanwhile; skips where one cannot be had."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
 
     def ensure(*names: str) -> None:
-        with capture.global_and_fixture_disabled(), _or_skipped():
+        with shown_or_skipped(pytestconfig):
             for name in names:
                 binaries.find(name)
 
@@ -61,7 +60,7 @@ def plane(programs: Programs, folder: Path, pytestconfig: pytest.Config) -> Iter
     _only_with_a_cluster_of_our_own()
     programs(*_PLANE)
     of_all, records = folder_of_run(pytestconfig) / "plane", folder_of_records(pytestconfig)
-    with _or_skipped(), shared(of_all, lambda: described_plane(folder / "shared", records)) as description:
+    with or_skipped(), shared(of_all, lambda: described_plane(folder / "shared", records)) as description:
         yield attached_plane(description)
 
 
@@ -70,7 +69,7 @@ def own_plane(programs: Programs, folder: Path, pytestconfig: pytest.Config) -> 
     """A control plane of this test process alone. A test may break it, and must mend it."""
     _only_with_a_cluster_of_our_own()
     programs(*_PLANE)
-    with _or_skipped(), ControlPlane(folder / "own") as made:
+    with or_skipped(), ControlPlane(folder / "own") as made:
         yield made
         record(made, folder_of_records(pytestconfig))
 
@@ -126,7 +125,7 @@ def kwok_nodes(programs: Programs, plane: OwnCluster, folder: Path, pytestconfig
     """
     programs("kwok")
     of_all = folder_of_run(pytestconfig) / "fake-nodes"
-    with _or_skipped(), shared(of_all, lambda: described_fleet(plane)) as description:
+    with or_skipped(), shared(of_all, lambda: described_fleet(plane)) as description:
         yield FakeNodes(description["nodes"])
 
 
@@ -134,7 +133,7 @@ def kwok_nodes(programs: Programs, plane: OwnCluster, folder: Path, pytestconfig
 def own_nodes(programs: Programs, own_plane: ControlPlane) -> Iterator[Fleet]:
     """Four fake nodes of `own_plane` for one test, which may remove them."""
     programs("kwok")
-    with _or_skipped(), Fleet(own_plane) as fleet:
+    with or_skipped(), Fleet(own_plane) as fleet:
         yield fleet
 
 
@@ -146,11 +145,11 @@ def real_node(
     if uses_existing_cluster():
         yield ExistingNodes(request.getfixturevalue("cluster"))
         return
-    with _or_skipped():
+    with or_skipped():
         check_possible()
     programs("etcd", "kube-apiserver", "kubelet", "coredns", "probe")
     of_all, records = folder_of_run(pytestconfig) / "real-node", folder_of_records(pytestconfig)
-    with _or_skipped(), shared(of_all, lambda: described_node(folder / "node", records)) as description:
+    with or_skipped(), shared(of_all, lambda: described_node(folder / "node", records)) as description:
         yield attached_cluster(description)
 
 
@@ -180,8 +179,16 @@ def _only_with_a_cluster_of_our_own() -> None:
 
 
 @contextmanager
-def _or_skipped() -> Iterator[None]:
+def shown_or_skipped(config: pytest.Config) -> Iterator[None]:
+    """As `or_skipped`, and what is said in minutes of building is shown at once."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled(), or_skipped():
+        yield
+
+
+@contextmanager
+def or_skipped() -> Iterator[None]:
+    """Skips the test where a part cannot be had."""
     try:
         yield
     except UnavailableError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"NOT TESTED: {error}")

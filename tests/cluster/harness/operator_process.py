@@ -12,16 +12,23 @@ from harness.cluster import Cluster
 from harness.daemon import Daemon
 
 
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's environment without what an operator would heed, and with `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTRAIN_", "KUBE"))}
+    return kept | variables
+
+
+def operator_settings(**settings: str) -> dict[str, str]:
+    """Variables of an operator that takes free ports; `settings` go without their prefix."""
+    told = {"WORKER_IMAGE": "worker:1", "METRICS_PORT": "0", "HEALTH_PORT": "0", **settings}
+    return {f"WATTRAIN_OPERATOR_{name}": value for name, value in told.items()}
+
+
 @contextmanager
 def operator_process(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Daemon]:
     """Inside, an operator for all namespaces leads. `namespace` holds its Lease; its log is in `folder`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTRAIN_", "KUBE"))}
-    told = {
-        "KUBECONFIG": str(cluster.kubeconfig), "WATTRAIN_OPERATOR_NAMESPACE": namespace,
-        "WATTRAIN_OPERATOR_WORKER_IMAGE": "wattrain/worker", "WATTRAIN_OPERATOR_METRICS_PORT": "0",
-        "WATTRAIN_OPERATOR_HEALTH_PORT": "0",
-    }  # fmt: skip
-    variables = [f"{name}={value}" for name, value in (kept | told).items()]
+    told = {"KUBECONFIG": str(cluster.kubeconfig), **operator_settings(NAMESPACE=namespace)}
+    variables = [f"{name}={value}" for name, value in clean_environment(**told).items()]
     command = ["env", "--ignore-environment", *variables, sys.executable, "-m", "wattrain_operator.cluster"]
     daemon = Daemon("operator", command, folder / "operator.log")
     try:
