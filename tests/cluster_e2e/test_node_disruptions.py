@@ -11,10 +11,10 @@ KILL_THE_RANK = """
 import os, pathlib, signal
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     try:
-        is_rank = process.name != "1" and b"\\0RANK=" in b"\\0" + (process / "environ").read_bytes()
+        name = (process / "comm").read_text()
     except OSError:
         continue
-    if is_rank and int(process.name) != os.getpid():
+    if name.startswith("rank "):
         os.kill(int(process.name), signal.SIGKILL)
 """
 

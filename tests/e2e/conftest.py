@@ -116,14 +116,8 @@ class Laptop:
         return found
 
     def rank(self, rank: int) -> int:
-        """Process id of a rank: the newest process that has this RANK and trains."""
-        ranks = [
-            pid
-            for pid, variables in self.processes().items()
-            if variables.get("RANK") == str(rank)
-            and b"wattrain_worker.train" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
-        return max(ranks)
+        """Process id of a rank: the newest process that was forked as this one."""
+        return max(pid for pid in self.processes() if Path(f"/proc/{pid}/comm").read_text() == f"rank {rank}\n")
 
     def losses(self) -> dict[int, float]:
         """Loss by step; of a step made twice the last."""

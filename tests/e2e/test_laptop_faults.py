@@ -3,19 +3,26 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 LONG = {"maxSteps": 1_000_000, "batchSize": 64}
 
 
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("victim", ["rank", "fork server"])
 def test_a_killed_rank_costs_the_steps_since_the_checkpoint_and_in_deterministic_mode_nothing_else(
-    laptop, write_job, tmp_path
+    laptop, write_job, tmp_path, victim
 ):
     file = write_job(training={"maxSteps": 300, "batchSize": 64, "deterministic": True})
     laptop.start(file)
     laptop.wait_until(lambda: laptop.status().get("checkpoint", {}).get("step", 0) >= 50)
-    os.kill(laptop.rank(1), signal.SIGKILL)
+    rank = laptop.rank(1)
+    os.kill(rank if victim == "rank" else parent_of(rank), signal.SIGKILL)
     assert laptop.finish() == 0
     status = laptop.status()
     assert status["restartCount"] == 1
@@ -37,7 +44,7 @@ def test_a_killed_command_leaves_no_process_and_the_next_one_goes_on(laptop, wri
     file = write_job(training=LONG)
     laptop.start(file)
     laptop.wait_until(lambda: laptop.status().get("checkpoint", {}).get("step", 0) >= 50)
-    assert len(laptop.processes()) >= 5  # the command, two supervisors, two ranks
+    assert len(laptop.processes()) >= 7  # the command, two supervisors, two fork servers, two ranks
     laptop.signal(signal.SIGKILL)
     laptop.finish()
     step = laptop.step()

@@ -13,12 +13,8 @@ import sys
 import time
 from typing import NoReturn
 
-import torch._dynamo
-import torch.distributed.checkpoint.state_dict_loader
-import torch.distributed.checkpoint.state_dict_saver  # noqa: F401
-
-import wattrain_worker.train.run  # noqa: F401
 from wattrain_worker.train.__main__ import run_and_exit
+from wattrain_worker.train.forkserver import preload
 
 
 def start(environ: dict[str, str], log: str) -> int:
@@ -49,6 +45,7 @@ def wait(pid: int, seconds: float) -> int | None:
     return None
 
 
+preload()
 for line in iter(sys.stdin.readline, ""):
     request = json.loads(line)
     answer = wait(request["wait"], request["seconds"]) if "wait" in request else start(**request)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import time
 from functools import partial
 from typing import Any, Final
@@ -14,17 +12,19 @@ from wattrain_worker.power import PowerSampler, Reading
 from wattrain_worker.supervisor import last_word
 from wattrain_worker.supervisor.config import Config, ConfigError
 from wattrain_worker.supervisor.exposition import Exposition
+from wattrain_worker.supervisor.forkserver import ForkServer, can_fork
 from wattrain_worker.supervisor.group import Coordinator
 from wattrain_worker.supervisor.inbox import Inbox
 from wattrain_worker.supervisor.journal import Journal
-from wattrain_worker.supervisor.launch import Order, rank_starts
+from wattrain_worker.supervisor.launch import NO_ORDER, Order, RankStart, rank_starts
 from wattrain_worker.supervisor.link import DirectLink, HTTPLink, Link
 from wattrain_worker.supervisor.member import AFTER_GRACE_SECONDS, Ending, Member
 from wattrain_worker.supervisor.notices import say
 from wattrain_worker.supervisor.output import Log
 from wattrain_worker.supervisor.own_data import prepare_own_data
+from wattrain_worker.supervisor.processes import Executed, Process
 from wattrain_worker.supervisor.ranks import Ranks
-from wattrain_worker.supervisor.server import Server, listen
+from wattrain_worker.supervisor.server import Server, free_port, listen
 from wattrain_worker.supervisor.state import State
 from wattrain_worker.supervisor.totals import energy_by_source
 from wattrain_worker.supervisor.waker import Waker, reap_orphans
@@ -35,8 +35,6 @@ _ENDING_TICK_SECONDS: Final = 0.02
 _POWER_SECONDS: Final = 1.0
 """How old the power may be between events: finding out may mean to read the machine's whole process table."""
 _LINGER_SECONDS: Final = 5.0
-_RENDEZVOUS_PORTS: Final = range(20_000, 32_000)
-"""Below what systems give to outgoing connections, so that none takes the port before rank 0 listens on it."""
 
 
 class Supervisor:
@@ -56,6 +54,7 @@ class Supervisor:
         self._power_json: list[Json] = []
         self._power_read_at: float | None = None
         self._ranks: Ranks | None = None
+        self._fork_server: ForkServer | None = None
         self._coordinator: Coordinator | None = None
         if config.worker == 0:
             self._coordinator = Coordinator(config.workers, config.restarts_left, free_port)
@@ -67,6 +66,8 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until the end; answers the exit code. From the main thread."""
         self._waker.catch_signals()
+        if can_fork(self._config):  # now: it imports while the group gathers
+            self._fork_server = ForkServer(self._starts(self._config, NO_ORDER)[0], self._waker.wake)
         if self._config.parent_fd is not None:
             self._waker.watch_parent(self._config.parent_fd)
         self._power.start()
@@ -98,7 +99,7 @@ class Supervisor:
             self._inbox.drain()
             self._power_read_at = None
         ending = self._member.tick(stop_requested=self._waker.stop_requested)
-        reap_orphans(lambda pid: self._ranks is not None and self._ranks.owns(pid))
+        reap_orphans(self._owns)
         self._journal.set_common(**self._group_figures())
         self._journal.flush()
         return ending
@@ -110,6 +111,8 @@ class Supervisor:
         self._journal.flush(now=True)
         if ending.exit_code == 0:
             self._state.set_phase("done")
+        if self._fork_server is not None:
+            self._fork_server.close()
         last_word.leave(self._config.termination_file, self._last_word(ending))
         if self._coordinator is not None:
             linger = min(_LINGER_SECONDS, AFTER_GRACE_SECONDS - 1) if self._member.stopping else _LINGER_SECONDS
@@ -127,8 +130,19 @@ class Supervisor:
         return self._ranks
 
     def _open_ranks(self, config: Config, order: Order) -> Ranks:
-        starts = rank_starts(config, order, self._inbox.path, os.environ)
-        return Ranks(starts, self._log, config.metric_patterns, self._state.ingest)
+        starts = self._starts(config, order)
+        begin = Executed if config.preparing else self._begin
+        return Ranks(starts, self._log, config.metric_patterns, self._state.ingest, begin)
+
+    def _starts(self, config: Config, order: Order) -> list[RankStart]:
+        return rank_starts(config, order, self._inbox.path, os.environ)
+
+    def _begin(self, start: RankStart, output_fd: int) -> Process:
+        forked = None if self._fork_server is None else self._fork_server.fork(start, output_fd)
+        return forked or Executed(start, output_fd)
+
+    def _owns(self, pid: int) -> bool:
+        return any(owner is not None and owner.owns(pid) for owner in (self._ranks, self._fork_server))
 
     def _take_datagram(self, datagram: bytes) -> None:
         if self._state.ingest_datagram(datagram):
@@ -221,20 +235,6 @@ class Supervisor:
             word["checkpointStep"] = report["checkpoint"]["step"]
         word["energy"] = energy_by_source(report["power"])
         return word
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    for port in random.sample(_RENDEZVOUS_PORTS, 50):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 def _to_json(reading: Reading) -> Json:

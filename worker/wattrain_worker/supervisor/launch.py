@@ -33,6 +33,10 @@ class Order:
     restart_reason: str
 
 
+NO_ORDER: Final = Order(generation=0, master_address="127.0.0.1", master_port=0, restart_reason="")
+"""What starts before there is a group."""
+
+
 @dataclass(frozen=True)
 class RankStart:
     """A process to start."""

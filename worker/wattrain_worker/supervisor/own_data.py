@@ -9,20 +9,19 @@ from typing import Final
 from wattrain_api import names, reasons
 from wattrain_worker.supervisor.causes import to_status
 from wattrain_worker.supervisor.config import Config
-from wattrain_worker.supervisor.launch import Order
+from wattrain_worker.supervisor.launch import NO_ORDER, Order
 from wattrain_worker.supervisor.member import Ending, to_cause
 from wattrain_worker.supervisor.ranks import Ranks
 from wattrain_worker.supervisor.waker import Waker
 
 _TICK_SECONDS: Final = 0.2
-_ORDER: Final = Order(generation=0, master_address="127.0.0.1", master_port=0, restart_reason="")
 
 
 def prepare_own_data(config: Config, start_ranks: Callable[[Config, Order], Ranks], waker: Waker) -> Ending | None:
     """Prepare, and wait for the end of it: None when the data is there, else how the supervisor is to end."""
     if waker.stop_requested:
         return Ending(reasons.EXIT_PREEMPTED, None)
-    ranks = start_ranks(as_preparation(config), _ORDER)
+    ranks = start_ranks(as_preparation(config), NO_ORDER)
     while not ranks.all_gone:
         waker.wait(_TICK_SECONDS)
         if waker.stop_requested:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hmac
 import json
+import random
 import socket
 import threading
 from collections.abc import Callable
@@ -19,6 +20,8 @@ TOKEN_HEADER: Final = "X-Wattrain-Token"
 LONGEST_BODY_BYTES: Final = 65_536
 _CLIENT_SECONDS: Final = 10.0
 """A client that sends nothing for so long is dropped."""
+_RENDEZVOUS_PORTS: Final = range(20_000, 32_000)
+"""Below what systems give to outgoing connections, so that none takes the port before rank 0 listens on it."""
 
 
 class Server:
@@ -131,3 +134,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Scrapes and polls are not worth a line each."""
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    for port in random.sample(_RENDEZVOUS_PORTS, 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,164 @@
+"""Ranks of recipes are forked from a process that has imported torch already: a restart in place takes less than a
+second, not three more. Where that process is gone or cannot be, they are executed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from wattrain_worker.supervisor.config import Config
+from wattrain_worker.supervisor.launch import RankStart
+from wattrain_worker.supervisor.processes import Executed, execute, kill_group
+
+_MODULE: Final = "wattrain_worker.train.forkserver"
+_GPUS: Final = "nvidia[0-9]*"
+_LONGEST_ANSWER_BYTES: Final = 4096
+
+
+def can_fork(config: Config) -> bool:
+    """Whether the ranks are recipes, which run nobody else's code, on Linux, and without a GPU: that a driver bears
+    being forked has not been seen."""
+    return (
+        sys.platform == "linux"
+        and config.launcher == "native"
+        and not config.command
+        and not config.preparing
+        and not any(Path("/dev").glob(_GPUS))
+    )
+
+
+class ForkServer:
+    """The process that forks. It may end at any time, and its ranks with it."""
+
+    def __init__(self, start: RankStart, wake: Callable[[], None]) -> None:
+        """Start it as `start` would a rank, from the main thread. `wake` is called when there is news of a rank."""
+        self._wake, self._keys = wake, itertools.count()
+        # numpy's OpenBLAS would start threads while it is imported; recipes do without its parallelism.
+        self._environment = {**start.environment, "OPENBLAS_NUM_THREADS": "1"}
+        for name in ("RANK", "LOCAL_RANK"):
+            self._environment.pop(name, None)
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = (*start.command[: start.command.index("-m")], "-m", _MODULE, str(theirs.fileno()))
+        self._process = execute(command, self._environment, sys.stderr.fileno(), pass_fds=[theirs.fileno()])
+        theirs.close()
+        self._news: dict[int, dict[str, Any]] = {}
+        self.gone = False
+        """Whether it has ended, and with it what it has forked."""
+        threading.Thread(target=self._listen, name="wattrain-forks", daemon=True).start()
+
+    def fork(self, start: RankStart, output_fd: int) -> Forked | None:
+        """Have a rank forked, which may have to wait until all is imported; None where that cannot be any more."""
+        key = next(self._keys)
+        changes = {name: value for name, value in start.environment.items() if self._environment.get(name) != value}
+        changes.pop("OPENBLAS_NUM_THREADS", None)
+        order = json.dumps({"key": key, "environment": changes}).encode()
+        try:
+            socket.send_fds(self._channel, [order], [output_fd])
+        except OSError:
+            return None
+        return Forked(self, key, start, output_fd)
+
+    def news_of(self, key: int) -> dict[str, Any]:
+        """What has been told of a rank: `pid`, later `exitCode`."""
+        return self._news.get(key, {})
+
+    def reap(self, pid: int) -> None:
+        """Let go of the number of a rank that has ended."""
+        with contextlib.suppress(OSError):
+            self._channel.send(json.dumps({"reap": pid}).encode())
+
+    def owns(self, pid: int) -> bool:
+        """Whether it is the process `pid`; if so and it has ended, its exit status is taken."""
+        if pid == self._process.pid:
+            self._process.poll()
+            return True
+        return False
+
+    def close(self) -> None:
+        """End it, and what it has forked."""
+        kill_group(self._process.pid)
+        self._process.wait()
+
+    def _listen(self) -> None:
+        with self._channel, contextlib.suppress(OSError):
+            while message := self._channel.recv(_LONGEST_ANSWER_BYTES):
+                told = json.loads(message)
+                self._news[told["key"]] = {**self.news_of(told["key"]), **told}
+                self._wake()
+        self.gone = True
+        self._wake()
+
+
+class Forked:
+    """A rank that a fork server has started, or is about to start."""
+
+    def __init__(self, server: ForkServer, key: int, start: RankStart, output_fd: int) -> None:
+        self._server, self._key, self._start = server, key, start
+        self._output_fd = os.dup(output_fd)
+        """Kept until the rank runs, for one that has to be executed after all."""
+        self._executed: Executed | None = None
+        self._exit_code: int | None = None
+
+    def poll(self) -> int | None:
+        """As Process says."""
+        if self._executed is not None:
+            return self._executed.poll()
+        if self._exit_code is None:
+            gone = self._server.gone  # before the news, which may have come just before
+            news = self._server.news_of(self._key)
+            pid, exit_code = news.get("pid"), news.get("exitCode")
+            if pid is not None or exit_code is not None:
+                self._close_output()
+            if exit_code is not None:
+                self._end(pid, exit_code)
+            elif gone and pid is not None:
+                self._end(pid, -signal.SIGKILL)
+            elif gone:
+                self._executed = Executed(self._start, self._output_fd)
+                self._close_output()
+        return self._exit_code
+
+    def terminate(self) -> None:
+        """As Process says."""
+        self._signal(lambda pid: os.kill(pid, signal.SIGTERM), signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As Process says."""
+        self._signal(kill_group, signal.SIGKILL)
+
+    def owns(self, pid: int) -> bool:
+        """As Process says."""
+        return self._executed is not None and self._executed.owns(pid)
+
+    def _signal(self, send: Callable[[int], None], number: signal.Signals) -> None:
+        if self._executed is not None:
+            (self._executed.terminate if number == signal.SIGTERM else self._executed.kill)()
+        elif self._exit_code is None:
+            pid = self._server.news_of(self._key).get("pid")
+            if pid is None:  # it has done nothing yet, and nor have others that wait for the same imports
+                self._close_output()
+                self._exit_code = -number
+                self._server.close()
+            else:
+                with contextlib.suppress(ProcessLookupError):
+                    send(pid)
+
+    def _end(self, pid: int | None, exit_code: int) -> None:
+        self._exit_code = exit_code
+        if pid is not None:
+            kill_group(pid)  # before its number is free for others
+            self._server.reap(pid)
+
+    def _close_output(self) -> None:
+        if self._output_fd >= 0:
+            os.close(self._output_fd)
+            self._output_fd = -1
