@@ -148,7 +148,7 @@ async def until_at_rest(shell: Any) -> None:
     """Until the operator has nothing more to do, even where it looks at everything anew; or is dead."""
 
     async def idle() -> bool:
-        working = len(shell.queue) or shell.queue._in_work or len(shell.listed_at) < 3
+        working = len(shell.queue) or shell.queue._in_work or len(shell.events) or len(shell.listed_at) < 3
         return bool(shell.client.dead.is_set() or not working)
 
     written = None

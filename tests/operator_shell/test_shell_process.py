@@ -48,9 +48,7 @@ def test_one_leads_and_the_other_follows_when_it_is_killed_or_leaves(cluster, na
         assert second.end(signal.SIGTERM) == 0
         assert api.get(LEASE.format(namespace))["spec"]["holderIdentity"] == "" or third.said("leading as")
         wait_for(lambda: third.said("leading as"), seconds=10, what="the third one leads")
-        wait_for(
-            lambda: "wattrain_operator_cache_objects" in third.get("/metrics"), seconds=40, what="it to work"
-        )
+        wait_for(lambda: "wattrain_operator_cache_objects" in third.get("/metrics"), seconds=40, what="it to work")
         assert {pod["metadata"]["uid"] for pod in api.get(pods)["items"]} == uids
     assert third.end(signal.SIGINT) == 0
 

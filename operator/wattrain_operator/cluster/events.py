@@ -64,6 +64,10 @@ class EventRecorder:
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._last_microsecond = 0
 
+    def __len__(self) -> int:
+        """How many wait to be told."""
+        return len(self._waiting)
+
     def add(self, job: Json, events: Sequence[Event]) -> None:
         """Have `events` about `job` told, in this order."""
         metadata = job["metadata"]
