@@ -58,14 +58,14 @@ class Applier:
     async def create(self, job: TrainingJob, creates: Sequence[CreateChild]) -> Refused | None:
         """Create a job's children, and before them what they need to find each other.
 
-        Four pods are asked for together with these; then the number of pods at once grows fourfold with every success,
-        and the first refusal ends it, so that a quota is not hammered with a thousand requests. A refused group is
-        taken back whole. NotYetError, ApiError: nothing was decided, try again.
+        Pods come last, so that a group that is whole has all it needs, whenever this process ends. Four are asked for
+        at once; then the number grows fourfold with every success, and the first refusal ends it, so that a quota is
+        not hammered with a thousand requests. A refused group is taken back whole. NotYetError, ApiError: nothing was
+        decided, try again.
         """
         try:
-            first, others = creates[:GROWTH], creates[GROWTH:]
-            await _all([*self._surroundings(job, creates), *(self._create_pod(job, child) for child in first)])
-            await self._create_pods(job, others)
+            await _all(self._surroundings(job, creates))
+            await self._create_pods(job, creates)
         except _RefusedError as refused:
             partial = self._group(job, creates[0].attempt)
             await self.delete(
@@ -97,9 +97,9 @@ class Applier:
     async def _create_pods(self, job: TrainingJob, creates: Sequence[CreateChild]) -> None:
         waiting, at_once = list(creates), GROWTH
         while waiting:
-            at_once *= GROWTH
             batch, waiting = waiting[:at_once], waiting[at_once:]
             await _all([self._create_pod(job, child) for child in batch])
+            at_once *= GROWTH
 
     async def _create_pod(self, job: TrainingJob, child: CreateChild) -> None:
         try:
