@@ -17,7 +17,7 @@ from wattrain_worker.supervisor.ranks import Rank
 from .conftest import is_alive, wait_until
 
 LIGHT = """
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys, threading, time
 from wattrain_worker.train import forkserver
 
 def preload():
@@ -25,6 +25,8 @@ def preload():
         time.sleep(0.01)
     if "TEST_FAILS" in os.environ:
         sys.exit(7)
+    if "TEST_THREAD" in os.environ:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 
 def run_and_exit():
     print("parent", os.getppid(), "pid", os.getpid(), flush=True)
@@ -144,8 +146,9 @@ def test_a_rank_that_waits_for_the_imports_ends_at_once(bench, tmp_path):
     assert made.ranks[1].last_line() == "executed"  # its server has gone with the other
 
 
-def test_where_importing_fails_ranks_are_executed_and_say_why_themselves(bench):
-    made = bench(TEST_FAILS="1")
+@pytest.mark.parametrize("trouble", ["TEST_FAILS", "TEST_THREAD"])
+def test_where_importing_fails_or_starts_threads_ranks_are_executed_and_say_why_themselves(bench, trouble):
+    made = bench(**{trouble: "1"})
     made.begin(STAYS, instead="import sys; print('no torch', flush=True); sys.exit(4)")
     assert made.ends() == 4
     assert made.ranks[0].last_line() == "no torch"

@@ -117,6 +117,7 @@ def main(channel_fd: int) -> int:
     with socket.socket(fileno=channel_fd) as channel:
         preload()
         if len(list(Path("/proc/self/task").iterdir())) > 1:
+            sys.stderr.write("wattrain: importing torch has started threads; ranks are not forked but executed\n")
             return EXIT_HAS_THREADS
         Server(channel).run()
     return 0
