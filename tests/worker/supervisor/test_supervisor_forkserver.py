@@ -26,7 +26,7 @@ def preload():
     if "TEST_FAILS" in os.environ:
         sys.exit(7)
     if "TEST_THREAD" in os.environ:
-        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        threading.Thread(target=time.sleep, args=(60,)).start()
 
 def run_and_exit():
     print("parent", os.getppid(), "pid", os.getpid(), flush=True)
@@ -34,10 +34,11 @@ def run_and_exit():
     os._exit(0)
 
 forkserver.preload, forkserver.run_and_exit = preload, run_and_exit
-sys.exit(forkserver.main(int(sys.argv[1])))
+forkserver.run_and_end(int(sys.argv[1]))
 """
 EXECUTED = "import os; exec(os.environ['TEST_INSTEAD'])"
 STAYS = "time.sleep(60)"
+SAVES = "signal.signal(15, lambda *_: (print('saved', flush=True), os._exit(75))); print('ready', flush=True); "
 
 
 class Bench:
@@ -125,9 +126,8 @@ def test_what_a_rank_leaves_behind_ends_with_it(bench):
 
 def test_a_rank_is_asked_to_end_and_is_ended(bench):
     made = bench()
-    saves = "signal.signal(15, lambda *_: (print('saved', flush=True), os._exit(75))); print('ready', flush=True); "
     for _ in range(2):
-        made.begin(saves + STAYS)
+        made.begin(SAVES + STAYS)
     for index in (0, 1):
         wait_until(lambda index=index: "ready" in made.output(index), "it is ready")
     made.ranks[0].process.terminate()
@@ -146,12 +146,48 @@ def test_a_rank_that_waits_for_the_imports_ends_at_once(bench, tmp_path):
     assert made.ranks[1].last_line() == "executed"  # its server has gone with the other
 
 
+def test_a_stop_of_all_processes_leaves_a_rank_its_time_to_save(bench):
+    made = bench()
+    made.begin(SAVES + STAYS)
+    parent, pid = made.numbers()
+    wait_until(lambda: "ready" in made.output(), "it is ready")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(parent, number)
+    os.kill(pid, signal.SIGTERM)
+    assert made.ends() == 75
+    assert made.ranks[0].last_line() == "saved"
+
+
+def test_a_stop_while_a_rank_is_being_forked_leaves_the_others_their_time(bench):
+    made = bench()
+    made.begin(SAVES + STAYS)
+    parent, _ = made.numbers()
+    wait_until(lambda: "ready" in made.output(), "it is ready")
+    os.kill(parent, signal.SIGSTOP)
+    made.begin(STAYS, rank=1)
+    for rank in made.ranks:
+        rank.process.terminate()
+    os.kill(parent, signal.SIGCONT)
+    assert [made.ends(0), made.ends(1)] == [75, -signal.SIGTERM]
+    made.begin("pass")
+    assert made.ends(2) == 0
+    assert made.numbers(2)[0] == parent  # the server is still there
+
+
+def test_a_rank_that_ends_with_a_strange_error_shows_it(bench):
+    made = bench()
+    made.begin("raise KeyboardInterrupt('strange')")
+    assert made.ends() == 1
+    assert made.ranks[0].last_line() == "KeyboardInterrupt: strange"
+
+
 @pytest.mark.parametrize("trouble", ["TEST_FAILS", "TEST_THREAD"])
 def test_where_importing_fails_or_starts_threads_ranks_are_executed_and_say_why_themselves(bench, trouble):
     made = bench(**{trouble: "1"})
     made.begin(STAYS, instead="import sys; print('no torch', flush=True); sys.exit(4)")
     assert made.ends() == 4
     assert made.ranks[0].last_line() == "no torch"
+    wait_until(lambda: made.server._process.poll() is not None, "the server ends")
 
 
 def test_the_ranks_of_a_server_that_is_killed_are_killed_and_the_next_are_executed(bench):

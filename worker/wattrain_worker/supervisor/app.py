@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from functools import partial
@@ -67,7 +68,8 @@ class Supervisor:
         """Supervise until the end; answers the exit code. From the main thread."""
         self._waker.catch_signals()
         if can_fork(self._config):  # now: it imports while the group gathers
-            self._fork_server = ForkServer(self._starts(self._config, NO_ORDER)[0], self._waker.wake)
+            with contextlib.suppress(OSError):  # a sandbox without such sockets: ranks are executed
+                self._fork_server = ForkServer(self._starts(self._config, NO_ORDER)[0], self._waker.wake)
         if self._config.parent_fd is not None:
             self._waker.watch_parent(self._config.parent_fd)
         self._power.start()
@@ -130,9 +132,8 @@ class Supervisor:
         return self._ranks
 
     def _open_ranks(self, config: Config, order: Order) -> Ranks:
-        starts = self._starts(config, order)
         begin = Executed if config.preparing else self._begin
-        return Ranks(starts, self._log, config.metric_patterns, self._state.ingest, begin)
+        return Ranks(self._starts(config, order), self._log, config.metric_patterns, self._state.ingest, begin)
 
     def _starts(self, config: Config, order: Order) -> list[RankStart]:
         return rank_starts(config, order, self._inbox.path, os.environ)

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from wattrain_worker.supervisor.processes import Executed, execute, kill_group
 _MODULE: Final = "wattrain_worker.train.forkserver"
 _GPUS: Final = "nvidia[0-9]*"
 _LONGEST_ANSWER_BYTES: Final = 4096
+_LONGEST_END_SECONDS: Final = 1.0
 
 
 def can_fork(config: Config) -> bool:
@@ -78,24 +80,37 @@ class ForkServer:
 
     def owns(self, pid: int) -> bool:
         """Whether it is the process `pid`; if so and it has ended, its exit status is taken."""
-        if pid == self._process.pid:
-            self._process.poll()
-            return True
-        return False
+        if self._process.returncode is not None or pid != self._process.pid:
+            return False
+        self._process.poll()
+        return True
 
     def close(self) -> None:
         """End it, and what it has forked."""
-        kill_group(self._process.pid)
-        self._process.wait()
+        if self._process.poll() is None:
+            kill_group(self._process.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may hang in the kernel, importing
+                self._process.wait(_LONGEST_END_SECONDS)
+
+    @property
+    def has_imported(self) -> bool:
+        """Whether it has forked a rank."""
+        return bool(self._news)
 
     def _listen(self) -> None:
-        with self._channel, contextlib.suppress(OSError):
-            while message := self._channel.recv(_LONGEST_ANSWER_BYTES):
+        with self._channel:
+            while message := self._receive():
                 told = json.loads(message)
                 self._news[told["key"]] = {**self.news_of(told["key"]), **told}
                 self._wake()
         self.gone = True
         self._wake()
+
+    def _receive(self) -> bytes:
+        try:
+            return self._channel.recv(_LONGEST_ANSWER_BYTES)
+        except ConnectionResetError:  # told once, before what it said last, where it ended without reading an order
+            return self._channel.recv(_LONGEST_ANSWER_BYTES)
 
 
 class Forked:
@@ -107,6 +122,8 @@ class Forked:
         """Kept until the rank runs, for one that has to be executed after all."""
         self._executed: Executed | None = None
         self._exit_code: int | None = None
+        self._to_terminate = False
+        """Asked to end before it was known by what number."""
 
     def poll(self) -> int | None:
         """As Process says."""
@@ -115,50 +132,65 @@ class Forked:
         if self._exit_code is None:
             gone = self._server.gone  # before the news, which may have come just before
             news = self._server.news_of(self._key)
-            pid, exit_code = news.get("pid"), news.get("exitCode")
-            if pid is not None or exit_code is not None:
-                self._close_output()
-            if exit_code is not None:
-                self._end(pid, exit_code)
-            elif gone and pid is not None:
-                self._end(pid, -signal.SIGKILL)
+            if "pid" in news:
+                self._look_at(news["pid"], news.get("exitCode", -signal.SIGKILL if gone else None))
+            elif gone and self._to_terminate:
+                self._give_up(signal.SIGTERM)
             elif gone:
                 self._executed = Executed(self._start, self._output_fd)
                 self._close_output()
-        return self._exit_code
+        return self._exit_code if self._executed is None else self._executed.poll()
 
     def terminate(self) -> None:
         """As Process says."""
-        self._signal(lambda pid: os.kill(pid, signal.SIGTERM), signal.SIGTERM)
+        if self._executed is not None:
+            self._executed.terminate()
+        elif self._exit_code is None:
+            pid = self._server.news_of(self._key).get("pid")
+            if pid is not None:
+                _send_sigterm(pid)
+            elif self._server.has_imported:
+                self._to_terminate = True  # its number will be told in a moment, and others may have something to save
+            else:
+                self._give_up(signal.SIGTERM)
 
     def kill(self) -> None:
         """As Process says."""
-        self._signal(kill_group, signal.SIGKILL)
+        if self._executed is not None:
+            self._executed.kill()
+        elif self._exit_code is None:
+            pid = self._server.news_of(self._key).get("pid")
+            if pid is not None:
+                kill_group(pid)
+            else:
+                self._give_up(signal.SIGKILL)
 
     def owns(self, pid: int) -> bool:
         """As Process says."""
         return self._executed is not None and self._executed.owns(pid)
 
-    def _signal(self, send: Callable[[int], None], number: signal.Signals) -> None:
-        if self._executed is not None:
-            (self._executed.terminate if number == signal.SIGTERM else self._executed.kill)()
-        elif self._exit_code is None:
-            pid = self._server.news_of(self._key).get("pid")
-            if pid is None:  # it has done nothing yet, and nor have others that wait for the same imports
-                self._close_output()
-                self._exit_code = -number
-                self._server.close()
-            else:
-                with contextlib.suppress(ProcessLookupError):
-                    send(pid)
-
-    def _end(self, pid: int | None, exit_code: int) -> None:
+    def _look_at(self, pid: int, exit_code: int | None) -> None:
+        self._close_output()
         self._exit_code = exit_code
-        if pid is not None:
+        if exit_code is not None:
             kill_group(pid)  # before its number is free for others
             self._server.reap(pid)
+        elif self._to_terminate:
+            self._to_terminate = False
+            _send_sigterm(pid)
+
+    def _give_up(self, number: signal.Signals) -> None:
+        """End it before it has begun, as others that wait for the same imports."""
+        self._close_output()
+        self._exit_code = -number
+        self._server.close()
 
     def _close_output(self) -> None:
         if self._output_fd >= 0:
             os.close(self._output_fd)
             self._output_fd = -1
+
+
+def _send_sigterm(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 Started by the supervisor with the number of a socket that keeps messages whole. An order is JSON with an open file, the
 rank's output: {"key": n, "environment": {...}}. Of each rank it is told {"key": n, "pid": p} and, when it has ended,
-{"key": n, "exitCode": c}; the process id stays taken until {"reap": p}. End of file ends the server.
+that with "exitCode"; the process id stays taken until {"reap": p}. End of file ends the server.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -24,6 +25,8 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 _LONGEST_ORDER_BYTES: Final = 1 << 17
 EXIT_HAS_THREADS: Final = 1
+_LEFT_TO_RANKS: Final = (signal.SIGTERM, signal.SIGINT)
+"""Whoever stops all processes of a machine at once means the ranks, which save; the server's end would kill them."""
 Json = dict[str, Any]
 
 
@@ -86,12 +89,13 @@ class Server:
             if ended is not None:
                 del self._running[pid]
                 code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-                self._tell({"key": key, "exitCode": code})
+                self._tell({"key": key, "pid": pid, "exitCode": code})
 
     def _become_rank(self, order: Json, output: int, server: int) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGCHLD, *_LEFT_TO_RANKS):
+                signal.signal(number, signal.SIG_DFL)
             os.setsid()
             libc = ctypes.CDLL(None)
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -105,7 +109,10 @@ class Server:
             for file in (output, self._woken, self._wake, self._channel.detach()):
                 os.close(file)
             run_and_exit()
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(1)
 
     def _tell(self, message: Json) -> None:
@@ -114,6 +121,9 @@ class Server:
 
 def main(channel_fd: int) -> int:
     """Import, then serve. Where importing has started threads, which a fork would lose, ranks are to be executed."""
+    for number in _LEFT_TO_RANKS:
+        signal.signal(number, signal.SIG_IGN)
+    os.set_inheritable(channel_fd, False)
     with socket.socket(fileno=channel_fd) as channel:
         preload()
         if len(list(Path("/proc/self/task").iterdir())) > 1:
@@ -123,5 +133,17 @@ def main(channel_fd: int) -> int:
     return 0
 
 
+def run_and_end(channel_fd: int) -> NoReturn:
+    """Run, and end at once: threads that importing has left behind would keep the process, and its memory."""
+    code = 1
+    try:
+        code = main(channel_fd)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    run_and_end(int(sys.argv[1]))
