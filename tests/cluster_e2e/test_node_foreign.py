@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from harness.daemon import wait_for
 from harness.node_cluster import NodeCluster
 
 SCRIPT = "script/train_ddp.py"
@@ -46,8 +47,12 @@ def test_a_job_whose_image_cannot_be_pulled_says_so_long_before_it_fails(apply):
     status = job.waits(lambda status: "cannot start" in status.get("message", ""), "to say what is in the way")
     assert status["state"] == "Starting"
     assert re.match(r"digits-mlp-1-\d cannot start \(ImagePullBackOff\): .*nowhere\.invalid/none:1", status["message"])
-    told = job.kubectl("describe", "trainingjob", "digits-mlp")
-    assert len(re.findall(r"Warning +WorkerCannotStart", told)) == 1
+
+    def told():
+        return len(re.findall(r"Warning +WorkerCannotStart", job.kubectl("describe", "trainingjob", "digits-mlp")))
+
+    wait_for(told, seconds=10, what="the event")
+    assert told() == 1
 
 
 def test_a_worker_can_do_nothing_at_the_api(apply, real_node, place):

@@ -17,8 +17,6 @@ from wattrain_operator.core.observed import Event
 
 NOTE_BYTES = 1024
 REMEMBERED = 4096
-PAUSE_SECONDS = 0.3
-"""Between an event and its telling: what led to it, such as pods that are to start, has the API server first."""
 WAITING = 8192
 """At most so many events wait to be told; what comes then is lost, and logged."""
 CONTROLLER = f"{GROUP}/operator"
@@ -84,7 +82,6 @@ class EventRecorder:
         """Tell what is added until cancelled."""
         while True:
             await self._news.wait()
-            await asyncio.sleep(PAUSE_SECONDS)
             self._news.clear()
             await self.tell_all()
 
