@@ -127,18 +127,8 @@ class Forked:
 
     def poll(self) -> int | None:
         """As Process says."""
-        if self._executed is not None:
-            return self._executed.poll()
-        if self._exit_code is None:
-            gone = self._server.gone  # before the news, which may have come just before
-            news = self._server.news_of(self._key)
-            if "pid" in news:
-                self._look_at(news["pid"], news.get("exitCode", -signal.SIGKILL if gone else None))
-            elif gone and self._to_terminate:
-                self._give_up(signal.SIGTERM)
-            elif gone:
-                self._executed = Executed(self._start, self._output_fd)
-                self._close_output()
+        if self._executed is None and self._exit_code is None:
+            self._look()
         return self._exit_code if self._executed is None else self._executed.poll()
 
     def terminate(self) -> None:
@@ -146,8 +136,7 @@ class Forked:
         if self._executed is not None:
             self._executed.terminate()
         elif self._exit_code is None:
-            pid = self._server.news_of(self._key).get("pid")
-            if pid is not None:
+            if (pid := self._pid()) is not None:
                 _send_sigterm(pid)
             elif self._server.has_imported:
                 self._to_terminate = True  # its number will be told in a moment, and others may have something to save
@@ -159,8 +148,7 @@ class Forked:
         if self._executed is not None:
             self._executed.kill()
         elif self._exit_code is None:
-            pid = self._server.news_of(self._key).get("pid")
-            if pid is not None:
+            if (pid := self._pid()) is not None:
                 kill_group(pid)
             else:
                 self._give_up(signal.SIGKILL)
@@ -169,15 +157,26 @@ class Forked:
         """As Process says."""
         return self._executed is not None and self._executed.owns(pid)
 
-    def _look_at(self, pid: int, exit_code: int | None) -> None:
-        self._close_output()
-        self._exit_code = exit_code
-        if exit_code is not None:
-            kill_group(pid)  # before its number is free for others
-            self._server.reap(pid)
-        elif self._to_terminate:
-            self._to_terminate = False
-            _send_sigterm(pid)
+    def _pid(self) -> int | None:
+        return self._server.news_of(self._key).get("pid")
+
+    def _look(self) -> None:
+        gone = self._server.gone  # before the news, which may have come just before
+        pid = self._pid()
+        if pid is not None:
+            self._close_output()
+            self._exit_code = self._server.news_of(self._key).get("exitCode", -signal.SIGKILL if gone else None)
+            if self._exit_code is not None:
+                kill_group(pid)  # before its number is free for others
+                self._server.reap(pid)
+            elif self._to_terminate:
+                self._to_terminate = False
+                _send_sigterm(pid)
+        elif gone and self._to_terminate:
+            self._give_up(signal.SIGTERM)
+        elif gone:
+            self._executed = Executed(self._start, self._output_fd)
+            self._close_output()
 
     def _give_up(self, number: signal.Signals) -> None:
         """End it before it has begun, as others that wait for the same imports."""

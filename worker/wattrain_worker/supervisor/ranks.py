@@ -54,9 +54,8 @@ class Rank:
 
     def poll(self) -> None:
         """Notice its end."""
-        if self.exit_code is None:
-            self.exit_code = self.process.poll()
-            self.ended_seconds = time.monotonic()
+        if self.exit_code is None and (exit_code := self.process.poll()) is not None:
+            self.exit_code, self.ended_seconds = exit_code, time.monotonic()
 
 
 class Ranks:
