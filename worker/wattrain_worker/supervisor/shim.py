@@ -13,11 +13,16 @@ PR_SET_PDEATHSIG = 1
 EXIT_BAD_SPEC = 64
 
 
-def _become(supervisor_pid: int, command: "list[str]") -> None:
+def die_with(parent_pid: int) -> None:
+    """Have this process killed (by the kernel, on Linux) when its parent ends, which has been `parent_pid`."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != supervisor_pid:  # it died before the line above
-        sys.exit(1)
+    if os.getppid() != parent_pid:  # it died before the line above
+        os._exit(1)
+
+
+def _become(supervisor_pid: int, command: "list[str]") -> None:
+    die_with(supervisor_pid)
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and exec would pass that on
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)

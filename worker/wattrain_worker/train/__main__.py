@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import NoReturn
 
 from wattrain_worker.train.stop import StopSignal
 
 
+@contextlib.contextmanager
+def kept_from_collector() -> Iterator[None]:
+    """For imports of torch: what they create stays, and looking through it again and again takes 0.3 s."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 def main() -> int:
     """Train; returns the exit code. An error that has an exit code of its own is told in one line."""
     stop = StopSignal()  # before torch starts threads
-    gc.disable()  # what torch creates as it is imported stays: looking through it again and again takes 0.3 s
-    from wattrain_worker.data.errors import PreparationError
-    from wattrain_worker.train.environment import read_environment
-    from wattrain_worker.train.errors import TrainingError
-    from wattrain_worker.train.group import peers_watched
-    from wattrain_worker.train.run import run_rank
+    with kept_from_collector():
+        from wattrain_worker.data.errors import PreparationError
+        from wattrain_worker.train.environment import read_environment
+        from wattrain_worker.train.errors import TrainingError
+        from wattrain_worker.train.group import peers_watched
+        from wattrain_worker.train.run import run_rank
 
-    gc.freeze()
-    gc.enable()
     try:
         environment = read_environment(os.environ)
         with peers_watched():

@@ -8,7 +8,6 @@ that with "exitCode"; the process id stays taken until {"reap": p}. End of file 
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import os
 import select
@@ -19,9 +18,9 @@ import traceback
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from wattrain_worker.train.__main__ import run_and_exit
+from wattrain_worker.supervisor.shim import die_with
+from wattrain_worker.train.__main__ import kept_from_collector, run_and_exit
 
-PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 _LONGEST_ORDER_BYTES: Final = 1 << 17
 EXIT_HAS_THREADS: Final = 1
@@ -31,17 +30,13 @@ Json = dict[str, Any]
 
 
 def preload() -> None:
-    """Import all that ranks need until their first step, and keep the collector from touching it: pages that nobody
-    writes to are shared by all ranks."""
-    gc.disable()
-    import torch._dynamo
-    import torch.distributed.checkpoint.state_dict_loader
-    import torch.distributed.checkpoint.state_dict_saver  # noqa: F401
+    """Import all that ranks need until their first step. What the collector does not touch is shared by all ranks."""
+    with kept_from_collector():
+        import torch._dynamo
+        import torch.distributed.checkpoint.state_dict_loader
+        import torch.distributed.checkpoint.state_dict_saver  # noqa: F401
 
-    import wattrain_worker.train.run  # noqa: F401
-
-    gc.freeze()
-    gc.enable()
+        import wattrain_worker.train.run  # noqa: F401
 
 
 class Server:
@@ -97,11 +92,8 @@ class Server:
             for number in (signal.SIGCHLD, *_LEFT_TO_RANKS):
                 signal.signal(number, signal.SIG_DFL)
             os.setsid()
-            libc = ctypes.CDLL(None)
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            libc.prctl(PR_SET_NAME, f"rank {order['environment'].get('RANK', '')}".encode(), 0, 0, 0)
-            if os.getppid() != server:  # it died before the lines above
-                os._exit(1)
+            die_with(server)
+            ctypes.CDLL(None).prctl(PR_SET_NAME, f"rank {order['environment'].get('RANK', '')}".encode(), 0, 0, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.environ.update(order["environment"])
