@@ -35,7 +35,7 @@ from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.slim import slim
 from wattrain_operator.cluster.workqueue import WorkQueue
 
-WORKERS = 64
+AT_ONCE = 64
 """Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
 GATHER_SECONDS = 0.005
 """Between two looks at the same job: its pods change together, and one look, and one status, answers them all."""
@@ -83,8 +83,7 @@ class Shell:
             tasks.create_task(self._resync_for_ever())
             tasks.create_task(self.progress.run())
             tasks.create_task(self.events.run())
-            for _ in range(WORKERS):
-                tasks.create_task(self._work())
+            tasks.create_task(self._work())
 
     async def finish(self) -> None:
         """After `run`: tell the events that still wait, but not for long."""
@@ -139,16 +138,23 @@ class Shell:
             await self.resync()
 
     async def _work(self) -> None:
-        while True:
-            key = await self.queue.get()
-            if not self._may_write():
-                self.queue.retry(key, 1.0)
-                continue
-            began = time.monotonic()
-            self.outcomes[await self._look_at(key)] += 1
-            self.durations.observe(time.monotonic() - began)
+        """Give each key that is due a task. Only this one waits for keys: of many that did, all would wake for each."""
+        room = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as passes:
+            while True:
+                await room.acquire()
+                key = await self.queue.get()
+                passes.create_task(self._look_at(key)).add_done_callback(lambda _: room.release())
 
-    async def _look_at(self, key: JobKey) -> str:
+    async def _look_at(self, key: JobKey) -> None:
+        if not self._may_write():
+            self.queue.retry(key, 1.0)
+            return
+        began = time.monotonic()
+        self.outcomes[await self._pass_over(key)] += 1
+        self.durations.observe(time.monotonic() - began)
+
+    async def _pass_over(self, key: JobKey) -> str:
         """One pass over a job, and when the next is due. Returns how it went."""
         try:
             next_look = await self._reconciler.reconcile(key)

@@ -87,7 +87,7 @@ class WorkQueue:
         return key
 
     async def get(self) -> Key:
-        """As `take`, but waits until there is one."""
+        """As `take`, but waits until there is one. For one caller: news wakes all who wait."""
         while True:
             self._news.clear()
             key = self.take()
