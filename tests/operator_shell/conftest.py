@@ -16,7 +16,6 @@ import pytest
 from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 
-from wattrain_operator.cluster import handlers
 from wattrain_operator.cluster.client import (
     EVENTS,
     PODS,
@@ -153,7 +152,7 @@ class Cluster:
 
     @contextlib.asynccontextmanager
     async def operator(self, *, lives: int | None = None, **changes: Any) -> AsyncIterator[Shell]:
-        """The operator at work in this namespace, with kopf's watches; without election and servers."""
+        """The operator at work in this namespace, with its watches; without election and servers."""
         client = MortalClient(await self.configuration(), lives)
         chosen = {"resync_seconds": 3600.0, "status_interval_seconds": 0.0, **changes}
         settings = OperatorSettings("worker:1", "worker:1", namespaces=(self.namespace,), **chosen)
@@ -170,12 +169,11 @@ class Cluster:
             await client.close()
 
     def watch(self, shell: Shell) -> None:
-        """Start kopf's watches, which begin with LISTs of their own."""
-        watching = handlers.watch(shell.client.configuration, [self.namespace], shell.take, lambda: None)
-        self._watching = asyncio.create_task(watching)
+        """Start the watches, which begin with LISTs of their own."""
+        self._watching = asyncio.create_task(shell.watch())
 
     async def unwatch(self) -> None:
-        """End kopf's watches."""
+        """End the watches."""
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
 

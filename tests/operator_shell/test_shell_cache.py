@@ -65,7 +65,7 @@ def test_a_list_removes_what_a_deaf_watch_kept_and_says_whose_it_was(cache):
 
 def test_a_list_of_one_namespace_leaves_the_others_alone(cache):
     cache.apply("TrainingJob", job(5))
-    assert cache.replace("TrainingJob", [], 10, {"other"}) == set()
+    assert cache.replace("TrainingJob", [], 10, "other") == set()
     assert cache.job(KEY) is not None
 
 
@@ -93,6 +93,12 @@ def test_what_a_list_repaired_stays_suspicious_until_the_watch_tells_it(cache):
     cache.replace("Pod", [pod(5)], 6)
     assert cache.unconfirmed("Pod") == 1
     cache.apply("Pod", pod(5), from_watch=True)
+    assert cache.unconfirmed("Pod") == 0
+
+
+def test_what_the_list_of_a_watch_repaired_is_not_expected_to_be_told_again(cache):
+    cache.apply("Pod", pod(5))
+    assert cache.replace("Pod", [pod(7, name="one-1-1")], 8, from_watch=True) == {KEY}
     assert cache.unconfirmed("Pod") == 0
 
 

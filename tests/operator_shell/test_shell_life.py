@@ -126,7 +126,11 @@ def test_what_was_deleted_while_the_watch_was_down_is_forgotten_after_one_list(s
 
             await until(hears, "the watch is back")
             assert shell.cache.count("TrainingJob") == 2  # a watch that comes back does not tell what is gone
-            assert shell.cache.count("Pod") == 4
+
+            async def forgotten():
+                return shell.cache.pods(cluster.namespace, gone["metadata"]["uid"]) == []
+
+            await until(forgotten, "the watch of pods, which begins with a LIST of its own")
             await shell.resync()
             assert shell.cache.count("TrainingJob") == 1
 

@@ -6,7 +6,6 @@ import copy
 from collections.abc import AsyncIterator
 from typing import Any
 
-from wattrain_operator.cluster import handlers
 from wattrain_operator.cluster.client import Client
 from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.shell import Shell
@@ -25,8 +24,7 @@ async def operator_of(cluster: Cluster, *namespaces: str, **changes: Any) -> Asy
     client = Client(copy.copy(cluster.client.configuration))
     chosen = {"resync_seconds": 3600.0, "status_interval_seconds": 0.0, **changes}
     shell = Shell(client, OperatorSettings("w:1", "w:1", namespaces=namespaces, **chosen), "test", lambda: True)
-    watching = handlers.watch(client.configuration, list(namespaces), shell.take, lambda: None)
-    tasks = [asyncio.create_task(shell.run()), asyncio.create_task(watching)]
+    tasks = [asyncio.create_task(shell.run()), asyncio.create_task(shell.watch())]
     try:
         yield shell
     finally:

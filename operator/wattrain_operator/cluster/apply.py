@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +55,14 @@ class Applier:
         self._client, self._cache = client, cache
         self._pod_settings, self._network_policy = pod_settings, network_policy
 
-    async def create(self, job: TrainingJob, creates: Sequence[CreateChild]) -> Refused | None:
-        """Create a job's children, and before them what they need to find each other.
+    async def surround(self, job: TrainingJob, creates: Sequence[CreateChild]) -> None:
+        """Create what a job's children need to find each other; without children it does nothing and harms nobody."""
+        await _all(self._surroundings(job, creates))
+
+    async def create(
+        self, job: TrainingJob, creates: Sequence[CreateChild], surroundings: Awaitable[None]
+    ) -> Refused | None:
+        """Create a job's children once `surroundings` (of `surround`) are there.
 
         Pods come last, so that a group that is whole has all it needs, whenever this process ends. Four are asked for
         at once; then the number grows fourfold with every success, and the first refusal ends it, so that a quota is
@@ -64,7 +70,7 @@ class Applier:
         decided, try again.
         """
         try:
-            await _all(self._surroundings(job, creates))
+            await surroundings
             await self._create_pods(job, creates)
         except _RefusedError as refused:
             partial = self._group(job, creates[0].attempt)

@@ -103,9 +103,11 @@ class Cache:
             return set()
         return self._jobs_of(kind, body) | (self._jobs_of(kind, old) if old is not None else set())
 
-    def replace(self, kind: Kind, listed: Iterable[Json], version: int, scope: set[str] | None = None) -> set[JobKey]:
-        """Take in a LIST of all objects of a kind (or of those in the namespaces `scope`) as of `version`. Returns the
-        jobs that the cache was wrong about."""
+    def replace(
+        self, kind: Kind, listed: Iterable[Json], version: int, namespace: str = "", *, from_watch: bool = False
+    ) -> set[JobKey]:
+        """Take in a LIST of all objects of a kind (or of those in `namespace`, if given) as of `version`. Returns the
+        jobs that the cache was wrong about. `from_watch`: a watch that begins with it will not tell the same again."""
         store = self._stores[kind]
         changed: set[JobKey] = set()
         store.unconfirmed.clear()
@@ -116,10 +118,12 @@ class Cache:
                 store.unconfirmed[key] = _version(body)
             changed |= news
         for key, old in list(store.objects.items()):
-            if key not in found and (scope is None or key[0] in scope) and _version(old) <= version:
+            if key not in found and (not namespace or key[0] == namespace) and _version(old) <= version:
                 self._remove(kind, key)
                 store.unconfirmed[key] = _version(old)
                 changed |= self._jobs_of(kind, old)
+        if from_watch:
+            store.unconfirmed.clear()
         store.buried = {key: at for key, at in store.buried.items() if at > version}
         return changed
 

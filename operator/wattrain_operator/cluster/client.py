@@ -5,9 +5,10 @@ Every failure is an `ApiError`; the ones that lead to a decision of their own ha
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 LIST_CHUNK = 100
 """Objects in an answer to a LIST, which is in memory as a whole: 7 MB of pods."""
 MAX_CONNECTIONS = 96
+"""For requests; each watch has one of its own."""
+SILENCE_SECONDS = 70.0
+"""Of a watch that is well something is heard at least once a minute, and be it a bookmark."""
 
 
 class ApiError(Exception):
@@ -134,10 +138,12 @@ class _Connector(aiohttp.TCPConnector):
 class Client:
     """The verbs that the operator uses, and no others. `requests` counts them by (verb, resource, code)."""
 
-    def __init__(self, configuration: Configuration, may_write: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, configuration: Configuration, may_write: Callable[[], bool] = lambda: True, *, watches: int = 0
+    ) -> None:
         """`may_write` is asked at the last moment before a write of anything but a Lease is sent: a process that was
-        stopped, and wakes up, may have got as far as that."""
-        configuration.connection_pool_maxsize = MAX_CONNECTIONS
+        stopped, and wakes up, may have got as far as that. `watches`: so many go on at the same time."""
+        configuration.connection_pool_maxsize = MAX_CONNECTIONS + watches
         # Reading the environment would cost a thread a request; a kubeconfig's proxy-url is heeded all the same.
         configuration.client_session_kwargs = {"trust_env": False}
         self.configuration = configuration
@@ -167,6 +173,37 @@ class Client:
             return await self._list(resource, namespace, selector, keep)
         except ExpiredError:
             return await self._list(resource, namespace, selector, keep)
+
+    async def watch(
+        self, resource: Resource, namespace: str, selector: str, version: int
+    ) -> AsyncGenerator[tuple[str, Json], None]:
+        """What happens after `version`, until the server ends it: type (ADDED, MODIFIED, DELETED, BOOKMARK) and object.
+
+        ExpiredError: the server no longer knows what happened since `version`.
+        """
+        query = {
+            "watch": "true", "allowWatchBookmarks": "true", "labelSelector": selector, "resourceVersion": str(version),
+        }  # fmt: skip
+        url = f"{self.configuration.host}{resource.path(namespace)}?{urlencode(query)}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS)
+        status = 0
+        try:
+            answer = await self._api.rest_client.request(
+                "GET", url, headers=await self._headers("application/json"), _request_timeout=timeout
+            )
+            status = answer.status
+            if status >= 300:
+                raise _error(status, await answer.read(), answer.headers.get("Retry-After"))
+            with contextlib.closing(answer.response):
+                async for line in _lines(answer.response.content):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise _error(int(event["object"].get("code") or 0), json.dumps(event["object"]).encode(), None)
+                    yield event["type"], event["object"]
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ApiError(0, type(error).__name__, str(error) or "nothing was heard") from error
+        finally:
+            self.requests["watch", resource.plural, status] += 1
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
         """Create it; AlreadyExistsError where its name is taken."""
@@ -218,11 +255,7 @@ class Client:
 
     async def _send(self, verb: str, resource: Resource, path: str, body: Json | None, timeout_seconds: float) -> bytes:
         method, content_type = _METHODS[verb]
-        headers = {"Content-Type": content_type, "Accept": "application/json, */*", **self._api.default_headers}
-        settings: Mapping[str, Any] = await self.configuration.auth_settings()
-        for setting in settings.values():
-            if setting["value"]:
-                headers[setting["key"]] = setting["value"]
+        headers = await self._headers(content_type)
         status, before = 0, _writing.set(verb in WRITES and resource is not LEASES)
         try:
             response = await self._api.rest_client.request(
@@ -241,12 +274,31 @@ class Client:
             raise _error(status, content, response.headers.get("Retry-After"))
         return content
 
+    async def _headers(self, content_type: str) -> dict[str, str]:
+        headers = {"Content-Type": content_type, "Accept": "application/json, */*", **self._api.default_headers}
+        settings: Mapping[str, Any] = await self.configuration.auth_settings()
+        for setting in settings.values():
+            if setting["value"]:
+                headers[setting["key"]] = setting["value"]
+        return headers
+
 
 _METHODS = {
     "get": ("GET", "application/json"), "list": ("GET", "application/json"), "proxy": ("GET", "application/json"),
     "create": ("POST", "application/json"), "update": ("PUT", "application/json"),
     "patch": ("PATCH", "application/merge-patch+json"), "delete": ("DELETE", "application/json"),
 }  # fmt: skip
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length: aiohttp's own must be shorter than a large pod."""
+    parts: list[bytes] = []
+    async for data in content.iter_any():
+        *whole, rest = data.split(b"\n")
+        for line in whole:
+            yield b"".join([*parts, line])
+            parts.clear()
+        parts.append(rest)
 
 
 def _error(status: int, content: bytes, retry_after: str | None) -> ApiError:

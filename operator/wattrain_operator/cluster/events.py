@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections import OrderedDict, deque
@@ -17,6 +18,8 @@ from wattrain_operator.core.observed import Event
 
 NOTE_BYTES = 1024
 REMEMBERED = 4096
+PAUSE_SECONDS = 0.1
+"""Before an event that warns of nothing is told: the pods that are to start meanwhile have the API server first."""
 WAITING = 8192
 """At most so many events wait to be told; what comes then is lost, and logged."""
 CONTROLLER = f"{GROUP}/operator"
@@ -58,7 +61,7 @@ class EventRecorder:
         """`instance` names this process."""
         self._client, self._instance, self._now = client, instance[:128], now
         self._waiting: deque[_Happened] = deque()
-        self._news = asyncio.Event()
+        self._news, self._warning = asyncio.Event(), asyncio.Event()
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._last_microsecond = 0
 
@@ -76,13 +79,19 @@ class EventRecorder:
             now = self._now()
             self._last_microsecond = max(int(now.timestamp() * 1e6), self._last_microsecond + 1)
             self._waiting.append(_Happened(*_name(metadata), metadata["uid"], event, now, self._last_microsecond))
+            if event.type == "Warning":
+                self._warning.set()
         self._news.set()
 
     async def run(self) -> None:
         """Tell what is added until cancelled."""
         while True:
             await self._news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._warning.wait()
             self._news.clear()
+            self._warning.clear()
             await self.tell_all()
 
     async def tell_all(self) -> None:

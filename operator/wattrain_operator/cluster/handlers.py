@@ -1,4 +1,5 @@
-"""What kopf is used for: it carries watch events into the cache. Handlers that cannot fail, and do nothing else.
+"""What kopf is used for: it carries watch events of what users write into the cache, by handlers that cannot fail, and
+do nothing else. Pods come in podwatch.py.
 
 kopf's own state machine is not used: it would patch objects by name without their uid, keep what was deleted while its
 watch was down, and not repeat a write that failed.
@@ -7,9 +8,7 @@ watch was down, and not repeat a write that failed.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from wattrain_api import names
+from wattrain_operator.cluster.backoff import Backoffs
 from wattrain_operator.cluster.cache import Json, Kind
 from wattrain_operator.cluster.client import LIST_CHUNK
 from wattrain_operator.cluster.login import connection_info
@@ -34,13 +34,6 @@ Take = Callable[[Kind, Json, bool], None]
 """Gets the kind, the object, and whether it was deleted."""
 
 
-class _Backoffs:
-    """Pauses between retries that never end: giving up would end the process after a minute without API server."""
-
-    def __iter__(self) -> Iterator[float]:
-        return (min(30.0, 0.5 * 2 ** min(n, 6)) * random.uniform(0.5, 1.5) for n in itertools.count())
-
-
 async def watch(
     configuration: Configuration, namespaces: Sequence[str], take: Take, started: Callable[[], None]
 ) -> None:
@@ -49,7 +42,7 @@ async def watch(
     kopf ends at any error that a watch reports but 410; then it is begun anew, with LISTs of its own. Calls `started`
     each time.
     """
-    pauses = iter(_Backoffs())
+    pauses = iter(Backoffs())
     while True:
         began = time.monotonic()
         tasks = await kopf.spawn_tasks(
@@ -66,7 +59,7 @@ async def watch(
         except Exception as error:
             logger.warning("the watches ended, and begin again soon: %s", error)
         if time.monotonic() - began > CALM_SECONDS:
-            pauses = iter(_Backoffs())
+            pauses = iter(Backoffs())
         await asyncio.sleep(next(pauses))
 
 
@@ -101,7 +94,7 @@ class _TasksOfOthers(Collection["asyncio.Task[Any]"]):
 
 
 def _registry(configuration: Configuration, take: Take) -> kopf.OperatorRegistry:
-    """kopf's handlers: three that pass on events, and one that signs in."""
+    """kopf's handlers: two that pass on events, and one that signs in."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -120,7 +113,6 @@ def _registry(configuration: Configuration, take: Take) -> kopf.OperatorRegistry
 
     kopf.on.event(names.GROUP, names.VERSION, "trainingjobs", registry=handlers, id="job")(pass_on("TrainingJob"))
     kopf.on.event(names.GROUP, names.VERSION, "powerdomains", registry=handlers, id="domain")(pass_on("PowerDomain"))
-    kopf.on.event("", "v1", "pods", registry=handlers, id="pod")(pass_on("Pod"))
     return handlers
 
 
@@ -130,7 +122,6 @@ def _settings() -> kopf.OperatorSettings:
     chosen.peering.standalone = True  # the Lease decides who leads
     chosen.scanning.disabled = True  # needs rights to watch namespaces and definitions in the whole cluster
     chosen.posting.enabled = False  # events are told after the status write, and only once
-    chosen.watching.label_selectors["v1", "pods"] = names.LABEL_JOB  # other pods never leave the API server
     chosen.watching.chunk_size = LIST_CHUNK
     chosen.queueing.idle_timeout = 0.5  # how long the last event of each object is kept in memory
     chosen.watching.inactivity_timeout = 70  # bookmarks come every 60 s
@@ -138,7 +129,7 @@ def _settings() -> kopf.OperatorSettings:
     chosen.watching.connect_timeout = 5
     chosen.networking.connect_timeout = 5
     chosen.networking.request_timeout = 30
-    chosen.networking.error_backoffs = _Backoffs()
+    chosen.networking.error_backoffs = Backoffs()
     chosen.networking.enforce_retry_after = True
     chosen.persistence.diffbase_storage = _NoComparison()
     chosen.persistence.finalizer = f"{names.GROUP}/unused"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -178,19 +181,23 @@ class Reconciler:
     # --- Acting ------------------------------------------------------------------------------------------------
     async def _carry_out(self, key: JobKey, body: Json, seen: Observed, decided: Plan, memory: _Memory) -> float | None:
         wrote = decided.status != seen.status
-        if wrote and not await self._write_status(body, decided.status, memory):
-            return AT_ONCE
-        try:
-            await self._act(key, seen.job, decided, memory)
-        finally:  # what was written is true, even where acting on it has to be tried again
-            self._events.add(body, decided.events)
+        # The one thing that need not wait for the status: it is the same, and as harmless, if the write is refused.
+        with _begun(self._applier.surround(seen.job, decided.creates)) as surroundings:
+            if wrote and not await self._write_status(body, decided.status, memory):
+                return AT_ONCE
+            try:
+                await self._act(key, seen.job, decided, memory, surroundings)
+            finally:  # what was written is true, even where acting on it has to be tried again
+                self._events.add(body, decided.events)
         if decided.delete_job:
             await self._applier.delete_job(seen.job)
         return AT_ONCE if wrote or decided.creates else decided.wake_after_seconds
 
-    async def _act(self, key: JobKey, job: TrainingJob, decided: Plan, memory: _Memory) -> None:
+    async def _act(
+        self, key: JobKey, job: TrainingJob, decided: Plan, memory: _Memory, surroundings: Awaitable[None]
+    ) -> None:
         if decided.creates:
-            refused = await self._applier.create(job, decided.creates)
+            refused = await self._applier.create(job, decided.creates, surroundings)
             self._remember(
                 memory, refused.refusal if refused else None, refused.rolled_back if refused else frozenset()
             )
@@ -201,7 +208,8 @@ class Reconciler:
         """Write the status if the job still is what it was when this was decided. False: it is not, and nothing that
         was decided holds. NotFoundError: it has gone, and the watch will tell."""
         metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-        wanted = {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": metadata, "spec": body.get("spec", {})}
+        # Without the spec, which may be long, and which the API server takes from what it has.
+        wanted = {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": metadata}
         try:
             written = await self._client.update(TRAINING_JOBS, {**wanted, "status": status.to_json_object()}, "status")
         except ConflictError:
@@ -235,3 +243,14 @@ class Reconciler:
     def _forget(self, key: JobKey) -> None:
         self._memories.pop(key, None)
         self._progress.forget(key)
+
+
+@contextmanager
+def _begun(work: Coroutine[Any, Any, None]) -> Iterator[Awaitable[None]]:
+    """`work` goes on inside; who leaves does not wait for it."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # or else it complains if nobody asks
+    try:
+        yield task
+    finally:
+        task.cancel()

@@ -15,7 +15,7 @@ from asyncio import sslproto
 from collections.abc import Mapping
 from typing import Any
 
-from wattrain_operator.cluster import figures, handlers
+from wattrain_operator.cluster import figures
 from wattrain_operator.cluster.client import Client
 from wattrain_operator.cluster.health import Health, Servers
 from wattrain_operator.cluster.leader import Leader, LeadershipLostError
@@ -46,7 +46,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
 
 async def _serve(settings: OperatorSettings) -> int:
     configuration = await load_configuration()
-    client = Client(configuration, lambda: leader.leads)
+    client = Client(configuration, lambda: leader.leads, watches=max(1, len(settings.namespaces)))
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
     leader = Leader(client, settings.operator_namespace, settings.lease_name, identity, time.monotonic)
     shell = Shell(client, settings, identity, lambda: leader.leads)
@@ -66,7 +66,7 @@ async def _serve(settings: OperatorSettings) -> int:
             await leader.release()
             return EXIT_OK
         health.begin(shell)
-        return await _lead(leader, shell, servers, settings, stop)
+        return await _lead(leader, shell, servers, stop)
     except OSError as error:
         return _refuse([f"ports {settings.health_port} and {settings.metrics_port} cannot be listened on: {error}"])
     finally:
@@ -76,13 +76,10 @@ async def _serve(settings: OperatorSettings) -> int:
         await client.close()
 
 
-async def _lead(leader: Leader, shell: Shell, servers: Servers, settings: OperatorSettings, stop: asyncio.Event) -> int:
+async def _lead(leader: Leader, shell: Shell, servers: Servers, stop: asyncio.Event) -> int:
     """Work until told to stop. What writes ends first, then the Lease is given away, then the watches end."""
-    watching = asyncio.create_task(
-        # kopf puts its own signal handlers in place, which would end the watches first
-        handlers.watch(shell.client.configuration, settings.namespaces, shell.take, lambda: _heed_signals(stop)),
-        name="watches",
-    )
+    # kopf puts its own signal handlers in place, which would end the watches first
+    watching = asyncio.create_task(shell.watch(lambda: _heed_signals(stop)), name="watches")
     keeping = asyncio.create_task(leader.keep(), name="lease")
     working = asyncio.create_task(shell.run(), name="passes")
     stopping = asyncio.create_task(stop.wait(), name="stop")

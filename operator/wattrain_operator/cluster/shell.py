@@ -15,6 +15,7 @@ from functools import partial
 from prometheus_client import Histogram
 
 from wattrain_api import metrics, names
+from wattrain_operator.cluster import handlers
 from wattrain_operator.cluster.apply import Applier
 from wattrain_operator.cluster.cache import KINDS, Cache, JobKey, Json, Kind
 from wattrain_operator.cluster.client import (
@@ -28,6 +29,7 @@ from wattrain_operator.cluster.client import (
     Resource,
 )
 from wattrain_operator.cluster.events import EventRecorder
+from wattrain_operator.cluster.podwatch import watch_pods
 from wattrain_operator.cluster.progress import DirectFetch, ProgressPoller, ProxyFetch
 from wattrain_operator.cluster.reconcile import Reconciler
 from wattrain_operator.cluster.refusals import NotYetError
@@ -103,6 +105,20 @@ class Shell:
         for key in self.cache.apply(kind, body, deleted=deleted, from_watch=True):
             self.queue.add(key, new=new)
 
+    def take_list(self, kind: Kind, items: list[Json], version: int, namespace: str, *, from_watch: bool) -> None:
+        """Take in all objects of a kind (or of those in `namespace`, if given) as of `version`."""
+        for key in self.cache.replace(kind, items, version, namespace, from_watch=from_watch):
+            self.queue.add(key)
+
+    async def watch(self, started: Callable[[], None] = lambda: None) -> None:
+        """Take in what happens until cancelled. Calls `started` each time that kopf has begun anew."""
+        spaces = self._settings.namespaces
+        async with asyncio.TaskGroup() as watches:
+            watches.create_task(handlers.watch(self.client.configuration, spaces, self.take, started))
+            for space in spaces or ("",):
+                listed = partial(self.take_list, "Pod", namespace=space, from_watch=True)
+                watches.create_task(watch_pods(self.client, space, listed, partial(self.take, "Pod")))
+
     async def resync(self) -> None:
         """LIST everything, and have every job looked at that the cache was wrong about. Tries until it succeeds."""
         for kind in KINDS:
@@ -116,8 +132,7 @@ class Shell:
         try:
             for space in spaces or ("",):
                 items, version = await self.client.list_all(_RESOURCES[kind], space, selector, partial(slim, kind))
-                for key in self.cache.replace(kind, items, version, {space} if space else None):
-                    self.queue.add(key)
+                self.take_list(kind, items, version, space, from_watch=False)
         except NotFoundError:
             logger.error("the API server knows no %s: install the definitions in manifests/crd, or the chart", kind)
             return False
