@@ -165,8 +165,8 @@ def _spell_out_defaults(schema: Schema) -> None:
 
 
 def _add_transition_rules(spec: Schema) -> None:
-    """A rule stands at the field it is about: the error names it, and the API server looks nothing up for it, which at
-    each write of a status took longer than all else of these rules."""
+    """A rule stands at the field it is about: the error names it, and the API server need not look its value up, which
+    at each write of a status took longer than to compare it."""
     for path in immutable_paths():
         owner, name = _owner_of(spec, path)
         field = owner["properties"][name]

@@ -59,7 +59,9 @@ def _many(server: Server, kubeconfig: Path, folder: Path, told: Any, jobs: int) 
         "operator peak RSS, MB": memory,
         "requests/job": sum(burst.requests.values()) / jobs,
         "requests/job by verb and resource": _by_kind(burst.requests, jobs),
-        "requests that failed": sum(n for (_, _, code), n in burst.requests.items() if not code.startswith("2")),
+        "requests that failed, by code": {
+            f"{verb} {resource} {code}": n for (verb, resource, code), n in burst.requests.items() if code[0] != "2"
+        },
         "at rest: operator CPU, share of a core": rest.cpu_seconds / rest.seconds,
         "at rest: writes": sum(n for (verb, _, _), n in rest.requests.items() if verb in WRITES),
         "at rest: requests/s": sum(rest.requests.values()) / rest.seconds,
@@ -101,7 +103,7 @@ def _say(told: Any, figures: dict[str, Any]) -> None:
         return
     for name, value in figures.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{kind} {number:.2f}" for kind, number in value.items())
+            value = ", ".join(f"{kind} {number:.2f}" for kind, number in value.items()) or "none"
         print(f"{name:42} {value if isinstance(value, (str, int)) else f'{value:.3g}'}", flush=True)
     print(flush=True)
 

@@ -69,6 +69,21 @@ def test_a_list_of_one_namespace_leaves_the_others_alone(cache):
     assert cache.job(KEY) is not None
 
 
+def test_a_list_that_is_late_brings_nothing_back_that_a_newer_one_removed(cache):
+    cache.apply("Pod", pod(5))
+    assert cache.replace("Pod", [], 12) == {KEY}
+    assert cache.replace("Pod", [pod(5)], 10) == set()
+    assert cache.pods("team", "u1") == []
+
+
+def test_a_list_of_one_namespace_does_not_forget_what_was_deleted_in_another(cache):
+    cache.apply("Pod", pod(5))
+    cache.apply("Pod", pod(9), deleted=True)
+    cache.replace("Pod", [], 12, "other")
+    assert cache.replace("Pod", [pod(5)], 8, "team") == set()
+    assert cache.pods("team", "u1") == []
+
+
 def test_the_pods_of_a_namesake_are_not_the_jobs_own(cache):
     cache.apply("Pod", pod(5, owner="old"))
     cache.apply("Pod", pod(6, name="one-1-1", owner="new"))

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from wattrain_operator.cluster import podwatch
+from wattrain_operator.cluster import client, podwatch
 from wattrain_operator.cluster.client import PODS, ApiError, ExpiredError
 from wattrain_operator.cluster.podwatch import watch_pods
 
@@ -18,13 +18,15 @@ def pod(version, name="one-1-0"):
 
 
 class Script:
-    """A client whose LISTs and watches are written down beforehand; it ends the watch of pods after the last."""
+    """A client whose LISTs and watches are written down beforehand; after the last of either it ends its caller."""
 
     def __init__(self, lists, watches):
         self.lists, self.watches, self.asked = list(lists), list(watches), []
 
     async def list_all(self, resource, namespace, selector, keep):
         self.asked.append("list")
+        if not self.lists:
+            raise asyncio.CancelledError
         pods, version = self.lists.pop(0)
         return [keep(pod) for pod in pods], version
 
@@ -43,17 +45,15 @@ def play(monkeypatch):
     """Play a script: what was asked for, the versions of LISTs, and what was told."""
     monkeypatch.setattr(podwatch, "Backoffs", lambda: [0.0] * 9)
 
-    def play(lists, watches):
+    def play(lists, watches, take=lambda _: None):
         script, listed, told = Script(lists, watches), [], []
+
+        def tell(pod, deleted):
+            told.append((pod["metadata"]["resourceVersion"], deleted))
+            take(pod)
+
         with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(
-                watch_pods(
-                    script,
-                    "team",
-                    lambda _, version: listed.append(version),
-                    lambda pod, deleted: told.append((pod["metadata"]["resourceVersion"], deleted)),
-                )
-            )
+            asyncio.run(watch_pods(script, "team", lambda _, version: listed.append(version), tell))
         return script.asked, listed, told
 
     return play
@@ -61,17 +61,42 @@ def play(monkeypatch):
 
 def test_a_watch_begins_at_the_version_of_a_list_and_goes_on_where_it_was_cut(play):
     events = [("ADDED", pod(11)), ("BOOKMARK", pod(15)), LOST]
-    asked, listed, told = play([([pod(5)], 10)], [events, [("DELETED", pod(17))], []])
-    assert asked == ["list", "watch 10", "watch 15", "watch 17", "watch 17"]
+    asked, listed, told = play([([pod(5)], 10)], [events, [("DELETED", pod(17))]])
+    assert asked == ["list", "watch 10", "watch 15", "watch 17"]
     assert listed == [10]
     assert told == [("11", False), ("17", True)]
 
 
-def test_a_watch_whose_version_is_forgotten_begins_with_a_list_again(play):
-    asked, listed, told = play([([], 10), ([pod(20)], 30)], [[ExpiredError(410, "Expired", "too old")], []])
-    assert asked == ["list", "watch 10", "list", "watch 30", "watch 30"]
+@pytest.mark.parametrize(
+    "events",
+    [
+        [ExpiredError(410, "Expired", "too old resource version")],
+        [("ADDED", pod(11)), ApiError(500, "InternalError", "etcd")],
+        [LOST],
+        [],
+        [("ADDED", {"no": "metadata"})],
+    ],
+    ids=["forgotten", "refused", "nothing heard", "nothing told", "nonsense"],
+)
+def test_a_watch_begins_with_a_list_again_after_all_but_a_cut(play, events):
+    asked, listed, _ = play([([], 10), ([pod(20)], 30)], [events])
+    assert asked == ["list", "watch 10", "list", "watch 30"]
     assert listed == [10, 30]
-    assert told == []
+
+
+def test_a_watch_outlives_a_defect_of_who_takes_its_events(play):
+    def fail(_):
+        raise RuntimeError("a defect")
+
+    asked, _, told = play([([], 10), ([], 30)], [[("ADDED", pod(11))], [("ADDED", pod(31))]], fail)
+    assert asked == ["list", "watch 10", "list", "watch 30", "list"]
+    assert told == [("11", False), ("31", False)]
+
+
+@pytest.mark.parametrize("line", [b"", b"<html>", b"[]", b'{"type": "ADDED"}', b'{"type": "ADDED", "object": 5}'])
+def test_a_line_that_is_no_event_is_an_error_with_what_was_told(line):
+    with pytest.raises(ApiError, match="a watch told"):
+        client._event(line)
 
 
 def test_a_watch_tells_of_a_pod_of_any_size_and_of_its_end(scenario):

@@ -1,1 +1,1 @@
-"""The Kubernetes backend: observes with kopf and LISTs, applies with raw JSON, and leaves deciding to the core."""
+"""The Kubernetes backend: observes by watches and LISTs, applies with raw JSON, and leaves deciding to the core."""

@@ -1,7 +1,7 @@
 """What the operator believes the cluster to be like: fed by watches, by its own writes, and repaired by LISTs.
 
-A watch that was interrupted never tells of what was deleted meanwhile, so every LIST is compared with the cache. An
-object never goes back to an older version, whichever of the three is late.
+A watch of kopf's that was interrupted never tells of what was deleted meanwhile, and any may turn deaf: so every LIST
+is compared with the cache. An object never goes back to an older version, whichever of the three is late.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ class _Store:
     objects: dict[_ObjectKey, Json] = field(default_factory=dict)
     buried: dict[_ObjectKey, int] = field(default_factory=dict)
     """Version at which an object was deleted; kept until a LIST that is newer has been seen."""
+    listed: dict[str, int] = field(default_factory=dict)
+    """Version of the newest LIST, by the namespace that it was of (empty: all)."""
     unconfirmed: dict[_ObjectKey, int] = field(default_factory=dict)
-    """What a LIST repaired, and in which version, until the watch tells the same."""
+    """What the last LIST repaired, and in which version, until the watch tells the same."""
 
 
 class Cache:
@@ -109,8 +111,11 @@ class Cache:
         """Take in a LIST of all objects of a kind (or of those in `namespace`, if given) as of `version`. Returns the
         jobs that the cache was wrong about. `from_watch`: a watch that begins with it will not tell the same again."""
         store = self._stores[kind]
+        if version < store.listed.get(namespace, 0):
+            return set()  # two were asked for at the same time: what has gone since must not come back
+        store.listed[namespace] = version
         changed: set[JobKey] = set()
-        store.unconfirmed.clear()
+        store.unconfirmed = _outside(namespace, store.unconfirmed)
         found = {_key(body): body for body in listed}
         for key, body in found.items():
             news = self.apply(kind, body)
@@ -123,8 +128,9 @@ class Cache:
                 store.unconfirmed[key] = _version(old)
                 changed |= self._jobs_of(kind, old)
         if from_watch:
-            store.unconfirmed.clear()
-        store.buried = {key: at for key, at in store.buried.items() if at > version}
+            store.unconfirmed = _outside(namespace, store.unconfirmed)
+        newer = {key: at for key, at in store.buried.items() if at > version}
+        store.buried = _outside(namespace, store.buried) | newer
         return changed
 
     def replace_pods(self, namespace: str, uid: str, listed: Iterable[Json], version: int) -> None:
@@ -161,6 +167,11 @@ class Cache:
             job = (body["metadata"].get("labels") or {}).get(names.LABEL_JOB)
             return {JobKey(namespace, job)} if job else set()
         return {JobKey(*key) for key, job in self._stores["TrainingJob"].objects.items() if domain_of(job) == name}
+
+
+def _outside(namespace: str, versions: dict[_ObjectKey, int]) -> dict[_ObjectKey, int]:
+    """What a LIST of `namespace` (empty: of all) says nothing about."""
+    return {key: version for key, version in versions.items() if namespace and key[0] != namespace}
 
 
 def uid_of(body: Json) -> str:

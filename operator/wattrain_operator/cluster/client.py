@@ -24,6 +24,7 @@ LIST_CHUNK = 100
 """Objects in an answer to a LIST, which is in memory as a whole: 7 MB of pods."""
 MAX_CONNECTIONS = 96
 """For requests; each watch has one of its own."""
+CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 70.0
 """Of a watch that is well something is heard at least once a minute, and be it a bookmark."""
 
@@ -58,7 +59,7 @@ class InvalidError(ApiError):
 
 
 class ExpiredError(ApiError):
-    """A LIST took longer than the server keeps its version."""
+    """The server no longer has the version that a LIST goes on with, or a watch."""
 
 
 class NotLeadingError(ApiError):
@@ -185,7 +186,9 @@ class Client:
             "watch": "true", "allowWatchBookmarks": "true", "labelSelector": selector, "resourceVersion": str(version),
         }  # fmt: skip
         url = f"{self.configuration.host}{resource.path(namespace)}?{urlencode(query)}"
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+        )
         status = 0
         try:
             answer = await self._api.rest_client.request(
@@ -196,11 +199,13 @@ class Client:
                 raise _error(status, await answer.read(), answer.headers.get("Retry-After"))
             with contextlib.closing(answer.response):
                 async for line in _lines(answer.response.content):
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        raise _error(int(event["object"].get("code") or 0), json.dumps(event["object"]).encode(), None)
-                    yield event["type"], event["object"]
+                    kind, body = _event(line)
+                    if kind == "ERROR":
+                        status = int(body.get("code") or 0)
+                        raise _error(status, json.dumps(body).encode(), None)
+                    yield kind, body
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            status = 0
             raise ApiError(0, type(error).__name__, str(error) or "nothing was heard") from error
         finally:
             self.requests["watch", resource.plural, status] += 1
@@ -299,6 +304,15 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield b"".join([*parts, line])
             parts.clear()
         parts.append(rest)
+
+
+def _event(line: bytes) -> tuple[str, Json]:
+    """Type and object of an event. ApiError where something between here and the API server wrote another thing."""
+    try:
+        event = json.loads(line)
+        return str(event["type"]), dict(event["object"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ApiError(0, "Malformed", f"a watch told {line[:200]!r}") from error
 
 
 def _error(status: int, content: bytes, retry_after: str | None) -> ApiError:

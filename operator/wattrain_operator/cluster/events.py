@@ -19,7 +19,7 @@ from wattrain_operator.core.observed import Event
 NOTE_BYTES = 1024
 REMEMBERED = 4096
 PAUSE_SECONDS = 0.1
-"""Before an event that warns of nothing is told: the pods that are to start meanwhile have the API server first."""
+"""Before events are told where none of them warns and none is being told: pods that start meanwhile go first."""
 WAITING = 8192
 """At most so many events wait to be told; what comes then is lost, and logged."""
 CONTROLLER = f"{GROUP}/operator"

@@ -1,4 +1,4 @@
-"""Whether the operator is well: what kopf and Kubernetes cannot see from outside."""
+"""Whether the operator is well: what Kubernetes cannot see from outside."""
 
 from __future__ import annotations
 

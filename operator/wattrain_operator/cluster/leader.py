@@ -1,7 +1,8 @@
 """One operator works, the others stand by: a Lease, judged on the own monotonic clock.
 
 The Lease is no fence. What keeps two operators from doing harm together is that every status write carries the version
-that it was decided from, that children have fixed names, and that deletes name the uid they mean.
+that it was decided from and goes before all pods, that children have fixed names, and that deletes name the uid they
+mean.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One pass over one job: observe, plan, write the status, act, tell."""
+"""One pass over one job: observe, plan, write the status, act, tell. What harms nobody begins with the writing."""
 
 from __future__ import annotations
 
@@ -181,7 +181,8 @@ class Reconciler:
     # --- Acting ------------------------------------------------------------------------------------------------
     async def _carry_out(self, key: JobKey, body: Json, seen: Observed, decided: Plan, memory: _Memory) -> float | None:
         wrote = decided.status != seen.status
-        # The one thing that need not wait for the status: it is the same, and as harmless, if the write is refused.
+        # The one thing that need not wait for the status: whoever decides anew wants the same, and without pods it
+        # does nothing. A namesake's goes with its job, and until then this one's waits, as for its pods.
         with _begun(self._applier.surround(seen.job, decided.creates)) as surroundings:
             if wrote and not await self._write_status(body, decided.status, memory):
                 return AT_ONCE
@@ -247,7 +248,7 @@ class Reconciler:
 
 @contextmanager
 def _begun(work: Coroutine[Any, Any, None]) -> Iterator[Awaitable[None]]:
-    """`work` goes on inside; who leaves does not wait for it."""
+    """`work` goes on inside; who leaves without having waited for it gives it up."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # or else it complains if nobody asks
     try:

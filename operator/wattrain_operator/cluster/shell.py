@@ -44,8 +44,8 @@ GATHER_SECONDS = 0.005
 LIST_RETRY_SECONDS = 2.0
 LAST_EVENTS_SECONDS = 2.0
 EARLY_RESYNCS_SECONDS = (2.0, 8.0)
-"""Pauses before the second and the third LIST. The watches begin with LISTs of their own, which may be later than the
-first of ours: of what was deleted in between no watch ever tells."""
+"""Pauses before the second and the third LIST. kopf's watches begin with LISTs of their own, which may be later than
+the first of ours: of what was deleted in between no watch ever tells."""
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESOURCES: dict[Kind, Resource] = {"TrainingJob": TRAINING_JOBS, "Pod": PODS, "PowerDomain": POWER_DOMAINS}
 logger = logging.getLogger(__name__)
@@ -107,6 +107,8 @@ class Shell:
 
     def take_list(self, kind: Kind, items: list[Json], version: int, namespace: str, *, from_watch: bool) -> None:
         """Take in all objects of a kind (or of those in `namespace`, if given) as of `version`."""
+        if from_watch:
+            self.heard_at[kind] = time.monotonic()
         for key in self.cache.replace(kind, items, version, namespace, from_watch=from_watch):
             self.queue.add(key)
 
