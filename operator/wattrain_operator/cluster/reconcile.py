@@ -209,8 +209,8 @@ class Reconciler:
         """Write the status if the job still is what it was when this was decided. False: it is not, and nothing that
         was decided holds. NotFoundError: it has gone, and the watch will tell."""
         metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-        # Without the spec, which may be long, and which the API server takes from what it has.
-        wanted = {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": metadata}
+        # The API server takes no spec from here, but webhooks that are shown all writes may expect one.
+        wanted = {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": metadata, "spec": body.get("spec", {})}
         try:
             written = await self._client.update(TRAINING_JOBS, {**wanted, "status": status.to_json_object()}, "status")
         except ConflictError:
