@@ -18,7 +18,7 @@ def test_a_small_burst_gives_every_figure(programs):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     many, single = map(json.loads, done.stdout.splitlines())
-    assert (many["jobs"], many["pods per job"], many["requests that failed"]) == (3, 2, 0)
+    assert (many["jobs"], many["pods per job"], many["requests that failed, by code"]) == (3, 2, {})
     assert many["requests/job by verb and resource"]["create pods"] == 2
     assert all(many[f"apply to Running {share}, s"] > 0 for share in ("p50", "p99"))
     assert single["deleted pod to new group Running p50, s"] > single["deleted pod to new group created p50, s"] > 0
