@@ -115,22 +115,21 @@ class Cache:
             return set()  # two were asked for at the same time: what has gone since must not come back
         store.listed[namespace] = version
         changed: set[JobKey] = set()
-        store.unconfirmed = _outside(namespace, store.unconfirmed)
+        repaired: dict[_ObjectKey, int] = {}
         found = {_key(body): body for body in listed}
         for key, body in found.items():
             news = self.apply(kind, body)
             if news:
-                store.unconfirmed[key] = _version(body)
+                repaired[key] = _version(body)
             changed |= news
         for key, old in list(store.objects.items()):
-            if key not in found and (not namespace or key[0] == namespace) and _version(old) <= version:
+            if key not in found and namespace in ("", key[0]) and _version(old) <= version:
                 self._remove(kind, key)
-                store.unconfirmed[key] = _version(old)
+                repaired[key] = _version(old)
                 changed |= self._jobs_of(kind, old)
-        if from_watch:
-            store.unconfirmed = _outside(namespace, store.unconfirmed)
-        newer = {key: at for key, at in store.buried.items() if at > version}
-        store.buried = _outside(namespace, store.buried) | newer
+        others = {key: at for key, at in store.unconfirmed.items() if namespace not in ("", key[0])}
+        store.unconfirmed = others if from_watch else others | repaired
+        store.buried = {key: at for key, at in store.buried.items() if at > version or namespace not in ("", key[0])}
         return changed
 
     def replace_pods(self, namespace: str, uid: str, listed: Iterable[Json], version: int) -> None:
@@ -167,11 +166,6 @@ class Cache:
             job = (body["metadata"].get("labels") or {}).get(names.LABEL_JOB)
             return {JobKey(namespace, job)} if job else set()
         return {JobKey(*key) for key, job in self._stores["TrainingJob"].objects.items() if domain_of(job) == name}
-
-
-def _outside(namespace: str, versions: dict[_ObjectKey, int]) -> dict[_ObjectKey, int]:
-    """What a LIST of `namespace` (empty: of all) says nothing about."""
-    return {key: version for key, version in versions.items() if namespace and key[0] != namespace}
 
 
 def uid_of(body: Json) -> str:

@@ -185,30 +185,17 @@ class Client:
         query = {
             "watch": "true", "allowWatchBookmarks": "true", "labelSelector": selector, "resourceVersion": str(version),
         }  # fmt: skip
-        url = f"{self.configuration.host}{resource.path(namespace)}?{urlencode(query)}"
+        path = f"{resource.path(namespace)}?{urlencode(query)}"
         timeout = aiohttp.ClientTimeout(
             total=None, connect=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
         )
-        status = 0
-        try:
-            answer = await self._api.rest_client.request(
-                "GET", url, headers=await self._headers("application/json"), _request_timeout=timeout
-            )
-            status = answer.status
-            if status >= 300:
-                raise _error(status, await answer.read(), answer.headers.get("Retry-After"))
-            with contextlib.closing(answer.response):
-                async for line in _lines(answer.response.content):
+        async with self._answer("watch", resource, path, None, timeout) as answer:
+            with contextlib.closing(answer):
+                async for line in _lines(answer.content):
                     kind, body = _event(line)
                     if kind == "ERROR":
-                        status = int(body.get("code") or 0)
-                        raise _error(status, json.dumps(body).encode(), None)
+                        raise _error(int(body.get("code") or 0), json.dumps(body).encode(), None)
                     yield kind, body
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            status = 0
-            raise ApiError(0, type(error).__name__, str(error) or "nothing was heard") from error
-        finally:
-            self.requests["watch", resource.plural, status] += 1
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
         """Create it; AlreadyExistsError where its name is taken."""
@@ -259,37 +246,48 @@ class Client:
         return answer if isinstance(answer, dict) else {}
 
     async def _send(self, verb: str, resource: Resource, path: str, body: Json | None, timeout_seconds: float) -> bytes:
-        method, content_type = _METHODS[verb]
-        headers = await self._headers(content_type)
-        status, before = 0, _writing.set(verb in WRITES and resource is not LEASES)
+        before = _writing.set(verb in WRITES and resource is not LEASES)
         try:
-            response = await self._api.rest_client.request(
-                method, self.configuration.host + path, headers=headers, body=body,
-                _request_timeout=aiohttp.ClientTimeout(total=timeout_seconds),
-            )  # fmt: skip
-            status = response.status
-            content: bytes = await response.read()
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            status = 0
-            raise ApiError(0, type(error).__name__, str(error) or "no answer in time") from error
+            timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+            async with self._answer(verb, resource, path, body, timeout) as answer:
+                return await answer.read()
         finally:
             _writing.reset(before)
-            self.requests[verb, resource.plural, status] += 1
-        if status >= 300:
-            raise _error(status, content, response.headers.get("Retry-After"))
-        return content
 
-    async def _headers(self, content_type: str) -> dict[str, str]:
+    @contextlib.asynccontextmanager
+    async def _answer(
+        self, verb: str, resource: Resource, path: str, body: Json | None, timeout: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer of success, to be read inside. Whatever else comes of it, there too, is an ApiError; all count."""
+        method, content_type = _METHODS[verb]
         headers = {"Content-Type": content_type, "Accept": "application/json, */*", **self._api.default_headers}
         settings: Mapping[str, Any] = await self.configuration.auth_settings()
         for setting in settings.values():
             if setting["value"]:
                 headers[setting["key"]] = setting["value"]
-        return headers
+        status = 0
+        try:
+            outer = await self._api.rest_client.request(
+                method, self.configuration.host + path, headers=headers, body=body, _request_timeout=timeout
+            )
+            answer: aiohttp.ClientResponse = outer.response
+            status = answer.status
+            if status >= 300:
+                raise _error(status, await answer.read(), answer.headers.get("Retry-After"))
+            yield answer
+        except ApiError as error:
+            status = error.status or status  # an error that a watch tells of has a code of its own
+            raise
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            status = 0
+            raise ApiError(0, type(error).__name__, str(error) or "no answer in time") from error
+        finally:
+            self.requests[verb, resource.plural, status] += 1
 
 
 _METHODS = {
-    "get": ("GET", "application/json"), "list": ("GET", "application/json"), "proxy": ("GET", "application/json"),
+    "get": ("GET", "application/json"), "list": ("GET", "application/json"),
+    "proxy": ("GET", "application/json"), "watch": ("GET", "application/json"),
     "create": ("POST", "application/json"), "update": ("PUT", "application/json"),
     "patch": ("PATCH", "application/merge-patch+json"), "delete": ("DELETE", "application/json"),
 }  # fmt: skip

@@ -20,7 +20,7 @@ from kubernetes.aio.client.configuration import Configuration
 from wattrain_api import names
 from wattrain_operator.cluster.backoff import Backoffs
 from wattrain_operator.cluster.cache import Json, Kind
-from wattrain_operator.cluster.client import LIST_CHUNK
+from wattrain_operator.cluster.client import CONNECT_SECONDS, LIST_CHUNK, REQUEST_TIMEOUT_SECONDS, SILENCE_SECONDS
 from wattrain_operator.cluster.login import connection_info
 
 _KOPF = str(Path(kopf.__file__).parent)
@@ -124,11 +124,11 @@ def _settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False  # events are told after the status write, and only once
     chosen.watching.chunk_size = LIST_CHUNK
     chosen.queueing.idle_timeout = 0.5  # how long the last event of each object is kept in memory
-    chosen.watching.inactivity_timeout = 70  # bookmarks come every 60 s
+    chosen.watching.inactivity_timeout = SILENCE_SECONDS
     chosen.watching.reconnect_backoff = 1.0
-    chosen.watching.connect_timeout = 5
-    chosen.networking.connect_timeout = 5
-    chosen.networking.request_timeout = 30
+    chosen.watching.connect_timeout = CONNECT_SECONDS
+    chosen.networking.connect_timeout = CONNECT_SECONDS
+    chosen.networking.request_timeout = REQUEST_TIMEOUT_SECONDS
     chosen.networking.error_backoffs = Backoffs()
     chosen.networking.enforce_retry_after = True
     chosen.persistence.diffbase_storage = _NoComparison()
