@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOB ?= examples/digits-mlp.yaml
 BIN := .venv/bin
 
-.PHONY: help run test cluster generate clean
+.PHONY: help run lint types unit test cluster generate clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -11,6 +11,17 @@ help: ## List the targets
 
 run: .venv/.local-installed ## Install what a laptop needs, and train examples/digits-mlp.yaml to its receipt (JOB=..., ARGS=...)
 	@$(BIN)/wattrain run $(JOB) $(ARGS)
+
+lint: .venv/.dev-installed ## Check style, format and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: .venv/.dev-installed ## Check types
+	@$(BIN)/python -m mypy
+
+unit: .venv/.dev-installed ## Run the tests that need no cluster and start no training, in less than a minute
+	@$(BIN)/python -m pytest -n $$(nproc) --dist worksteal tests/unit
 
 test: .venv/.dev-installed ## Install the rest (as root, Debian packages too), and run every check and test
 	@tests/cluster/install-packages.sh || echo "Going on without: tests that need a real node are skipped, and say so."
@@ -20,9 +31,11 @@ cluster: .venv/.operator-installed ## Run a whole Kubernetes with Wattrain insta
 	@if [ "$$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then tests/cluster/install-packages.sh; fi
 	@PYTHONPATH=tests/cluster exec $(BIN)/python -m harness.serve
 
-generate: .venv/.dev-installed ## Write again what is generated: manifests, docs/metrics.md and parts of the chart
+generate: .venv/.dev-installed ## Write again what is generated: registered.py, manifests, two pages of docs/ and parts of the chart
+	@$(BIN)/python -m wattrain_worker.train.registries
 	@$(BIN)/python -m wattrain_api.crd
 	@$(BIN)/python -m wattrain_api.metrics_doc
+	@$(BIN)/python -m wattrain_api.contract_doc
 	@$(BIN)/python charts/generate.py
 
 clean: ## Remove the virtual environment and all caches; runs/ stays

@@ -1,3 +1,3 @@
-"""For all folders of tests: clusters, and the comparison of rights at the end of a run."""
+"""For all folders of tests: clusters, pods of jobs, and the comparison of rights at the end of a run."""
 
-pytest_plugins = ("harness.fixtures", "harness.rights_check")
+pytest_plugins = ("harness.fixtures", "harness.job_pods", "harness.rights_check")

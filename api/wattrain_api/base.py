@@ -10,6 +10,16 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+_CEL_KEYWORDS = frozenset({
+    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
+    "loop", "package", "namespace", "return", "var", "void", "while",
+})  # fmt: skip
+
+
+def cel_name(name: str) -> str:
+    """The field `name` as CEL writes it."""
+    return f"__{name}__" if name in _CEL_KEYWORDS else name
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -21,6 +31,17 @@ class Rule:
     cel: str
     message: str
     check: Callable[[Any], bool]
+
+
+def exactly_one(*fields: str) -> Rule:
+    """The rule that one of `fields`, three or more, is given and no other."""
+    given = [to_camel(field) for field in fields]
+    present = ", ".join(f"has(self.{name})" for name in given)
+    return Rule(
+        f"[{present}].filter(x, x).size() == 1",
+        f"give exactly one of {', '.join(given[:-1])} and {given[-1]}",
+        lambda model: sum(getattr(model, field) is not None for field in fields) == 1,
+    )
 
 
 class Model(BaseModel):
@@ -78,6 +99,10 @@ def quantity_value(quantity: str) -> float:
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, min_length=1)]
 """A DNS label."""
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
+"""Name of an object of Kubernetes that may have dots, such as a Secret or a claim."""
+LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+LabelValue = Annotated[str, Field(max_length=63)]
 Line = Annotated[str, Field(max_length=1024)]
 """One line of text."""
 Path = Annotated[str, Field(min_length=1, max_length=1024)]

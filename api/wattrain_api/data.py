@@ -6,15 +6,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from wattrain_api.base import Model, Name, Path, Rule
+from wattrain_api.base import Model, ObjectName, Path, Rule, exactly_one
 
 Column = Annotated[str, Field(min_length=1, max_length=253)]
+
+DEFAULT_MISSING_VALUES = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
 
 
 class ClaimSource(Model):
     """A file on a PersistentVolumeClaim in the job's namespace."""
 
-    name: Name
+    name: ObjectName
     """Name of the PersistentVolumeClaim."""
     path: Path
     """Path of the file on the claim."""
@@ -23,13 +25,7 @@ class ClaimSource(Model):
 class Source(Model):
     """Where the samples come from: exactly one of the three."""
 
-    RULES: ClassVar = (
-        Rule(
-            "[has(self.builtin), has(self.uri), has(self.claim)].filter(x, x).size() == 1",
-            "give exactly one of builtin, uri and claim",
-            lambda s: sum(x is not None for x in (s.builtin, s.uri, s.claim)) == 1,
-        ),
-    )
+    RULES: ClassVar = (exactly_one("builtin", "uri", "claim"),)
 
     builtin: Literal["digits"] | None = None
     """A data set that the worker brings: `digits` has 1,797 images of 8x8 pixels in ten classes."""
@@ -67,8 +63,9 @@ class Outliers(Model):
 class Clean(Model):
     """What is removed or mended before the split."""
 
-    drop_duplicates: bool = True
-    """Remove rows that repeat an earlier one exactly. It happens before the split, so that none leaks."""
+    drop_duplicates: bool = False
+    """What a row is that repeats an earlier one in its features and its label. False: another sample, dealt on its own.
+    True: the same sample once more, which is removed before the split; rows of equal features stay together."""
     outliers: Outliers = Outliers()
     """What to do with outliers."""
     missing: Literal["drop", "mean", "fail"] = "drop"
@@ -94,8 +91,9 @@ class Split(Model):
     )
 
     method: Literal["hash", "stratified", "group", "time"] = "hash"
-    """`hash`: by a hash of the row, so that appending rows moves none; `stratified`: the same shares in every class;
-    `group`: rows with the same value of column stay together; `time`: in the order of column, oldest for training."""
+    """`hash`: by a hash of the row's features, so that appending rows moves none; `stratified`: the same shares in
+    every class; `group`: rows with the same value of column stay together; `time`: in the order of column, oldest for
+    training."""
     column: Column | None = None
     """Column for `group` and `time`."""
     train: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -119,6 +117,11 @@ class Data(Model):
     """Columns to predict from; empty: all but the label and split.column."""
     column_schema: Annotated[dict[Column, ColumnSchema], Field(alias="schema", max_length=4096)] = {}
     """What must hold, checked before anything else, by column."""
+    missing_values: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], Field(max_length=64)] = (
+        DEFAULT_MISSING_VALUES
+    )
+    """Words that stand for a missing value in every column, besides the empty one: in numbers, texts and labels alike.
+    Words that are given replace these. `None` is none of them: many tables have a class of that name."""
     clean: Clean = Clean()
     """What is removed or mended."""
     split: Split = Split()

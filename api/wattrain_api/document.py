@@ -47,6 +47,15 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def part(self, path: Path) -> Document:
+        """The value at `path` as a document of its own, at the lines where it stands."""
+        value, steps = self.value, len(path)
+        for step in path:
+            value = value[step]
+        lines = {full[steps:]: line for full, line in self.lines.items() if full[:steps] == path}
+        written = {full[steps:]: text for full, text in self.written.items() if full[:steps] == path}
+        return Document(self.file, value, lines, written)
+
 
 def read_documents(text: str, file: str) -> list[Document]:
     """Every document in `text`, empty ones left out. InvalidInput where it is no YAML, or none that is safe to read."""

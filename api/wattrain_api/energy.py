@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from wattrain_api.base import Model, Name, Rule
+from wattrain_api.base import Model, Name, Rule, exactly_one
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.training import Seconds
 from wattrain_api.workers import Resources
@@ -34,13 +34,7 @@ Positive = Annotated[float, Field(gt=0, le=1e12)]
 class PowerCap(Model):
     """The most power that the job may draw: at most one unit."""
 
-    RULES: ClassVar = (
-        Rule(
-            "[has(self.jobWatts), has(self.perGpuWatts), has(self.percentOfMax)].filter(x, x).size() == 1",
-            "give exactly one of jobWatts, perGpuWatts and percentOfMax",
-            lambda c: sum(x is not None for x in (c.job_watts, c.per_gpu_watts, c.percent_of_max)) == 1,
-        ),
-    )
+    RULES: ClassVar = (exactly_one("job_watts", "per_gpu_watts", "percent_of_max"),)
 
     job_watts: Positive | None = None
     """Watts of all workers together."""
@@ -111,7 +105,8 @@ class Policy(Model):
 
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 3
     """Failures of the program that are answered by a restart before the job fails. The count starts anew whenever a
-    checkpoint has been committed; disruptions (eviction, preemption, loss of a node) do not count."""
+    checkpoint has been committed. Disruptions (eviction, preemption, loss of a node) do not count: only 101 in a row,
+    with neither a checkpoint nor ten minutes of training between them, end the job."""
     restart_window_seconds: Seconds | None = None
     """The count also starts anew when so long has passed since the last failure."""
     active_deadline_seconds: Seconds | None = None
@@ -120,7 +115,8 @@ class Policy(Model):
     """The job fails when an attempt has not made its first step after so long."""
     progress_deadline_seconds: Seconds = 300
     """The group is restarted when no step has ended for so long, or for ten mean steps where that is longer.
-    Evaluation, checkpoints and export may take five times as long."""
+    Evaluation, checkpoints and export may take five times as long. A script is held to it from the first step on that
+    it tells."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
     """The job is deleted so long after it finished."""
     keep_pods: Literal["None", "Failed", "All"] = "Failed"

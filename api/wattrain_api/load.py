@@ -1,4 +1,4 @@
-"""From files to a TrainingJob and its PowerDomains, or to everything that is wrong with them, line by line.
+"""From files to TrainingJobs and PowerDomains, or to everything that is wrong with them, line by line.
 
 Values are taken as strictly as an API server takes them ("3" is no number), so a file that loads here also applies.
 """
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from wattrain_api.base import Model
 from wattrain_api.document import Document, read_documents
+from wattrain_api.lookalikes import lookalikes
 from wattrain_api.names import API_VERSION, GROUP
 from wattrain_api.override import FILE as SET
 from wattrain_api.override import apply_overrides, parse_override
@@ -28,6 +29,7 @@ __all__ = ["InvalidInput", "Loaded", "Problem", "apply_overrides", "explain", "l
 
 MAX_FILE_BYTES = 2**20
 _KINDS = ("TrainingJob", "PowerDomain")
+_LISTS = (("v1", "List"), *((API_VERSION, f"{kind}List") for kind in _KINDS))
 _M = TypeVar("_M", bound=Model)
 
 
@@ -35,19 +37,21 @@ _M = TypeVar("_M", bound=Model)
 class Loaded:
     """What the files say."""
 
-    job: TrainingJob
+    jobs: tuple[TrainingJob, ...]
+    """At least one, in the order of the files; no two have the same name."""
     domains: tuple[PowerDomain, ...]
     skipped: tuple[str, ...] = ()
     """Documents of other kinds, which are for kubectl alone, such as `volume.yaml:1: PersistentVolumeClaim`."""
 
 
 def load_files(paths: Iterable[str | FilePath], overrides: Sequence[str] = ()) -> Loaded:
-    """The one TrainingJob in `paths`, changed by `overrides` (`workers.replicas=3`), and all PowerDomains.
+    """All TrainingJobs in `paths`, each changed by `overrides` (`workers.replicas=3`), and all PowerDomains.
 
     InvalidInput carries every problem found, in the order of files and lines.
     """
     names = [str(path) for path in paths]
-    documents, problems = _read_all(names)
+    texts, problems = _read_all(names)
+    documents = _documents(texts, problems)
     found: dict[str, list[Document]] = {kind: [] for kind in _KINDS}
     skipped: list[str] = []
     for document in documents:
@@ -62,24 +66,53 @@ def load_files(paths: Iterable[str | FilePath], overrides: Sequence[str] = ()) -
     _refuse_twins(found, problems)
     jobs = [_validated(TrainingJob, document, overrides, problems) for document in found["TrainingJob"]]
     domains = [_validated(PowerDomain, document, (), problems) for document in found["PowerDomain"]]
-    if problems:
-        raise InvalidInput(sorted(problems, key=lambda problem: _order(problem, names)))
-    return Loaded(next(job for job in jobs if job), tuple(domain for domain in domains if domain), tuple(skipped))
+    if problems:  # an override that is wrong is so for every job: it is reported once
+        found_in = {problem.file for problem in problems}
+        causes = [cause for name in texts if name in found_in for cause in lookalikes(texts[name], name)]
+        others = sorted(dict.fromkeys(problems), key=lambda problem: _order(problem, names))
+        raise InvalidInput([*causes, *others])
+    return Loaded(tuple(filter(None, jobs)), tuple(filter(None, domains)), tuple(skipped))
 
 
 def _order(problem: Problem, names: list[str]) -> tuple[int, int]:
     return names.index(problem.file) if problem.file in names else len(names), problem.line
 
 
-def _read_all(names: list[str]) -> tuple[list[Document], list[Problem]]:
-    documents: list[Document] = []
+def _read_all(names: list[str]) -> tuple[dict[str, str], list[Problem]]:
+    """The text of each file, by its name."""
+    texts: dict[str, str] = {}
     problems: list[Problem] = []
     for name in names:
         try:
-            documents += read_documents(_text(name), name)
+            texts[name] = _text(name)
         except InvalidInput as error:
             problems += error.problems
-    return documents, problems
+    return texts, problems
+
+
+def _documents(texts: dict[str, str], problems: list[Problem]) -> list[Document]:
+    """All documents, those in lists one by one. What is wrong is added to `problems`."""
+    documents: list[Document] = []
+    for name, text in texts.items():
+        try:
+            for document in read_documents(text, name):
+                documents += _items(document, problems)
+        except InvalidInput as error:
+            problems += error.problems
+    return documents
+
+
+def _items(document: Document, problems: list[Problem]) -> list[Document]:
+    """The items of a List, such as `kubectl get -o yaml` prints of several objects; of all else the document itself."""
+    value = document.value if isinstance(document.value, dict) else {}
+    if (value.get("apiVersion"), value.get("kind")) not in _LISTS:
+        return [document]
+    items = value.get("items")
+    if items is not None and not isinstance(items, list):
+        message, remedy = "must be a list of objects", "write each as - apiVersion: ..."
+        problems.append(Problem(document.file, document.line_of(("items",)), "items", "", message, remedy))
+        return []
+    return [each for i in range(len(items or ())) for each in _items(document.part(("items", i)), problems)]
 
 
 def _text(name: str) -> str:
@@ -128,16 +161,19 @@ def _kind_of(document: Document, problems: list[Problem]) -> str | None:
 
 
 def _refuse_twins(found: dict[str, list[Document]], problems: list[Problem]) -> None:
-    """One TrainingJob at a time, and no two PowerDomains of one name."""
-    first: dict[tuple[str, Any], Document] = {}
+    """No two TrainingJobs and no two PowerDomains of one name. What has no name is refused by its model."""
+    first: dict[tuple[str, str], Document] = {}
     for kind, documents in found.items():
         for document in documents:
             metadata = document.value.get("metadata")
-            name = metadata.get("name") if kind == "PowerDomain" and isinstance(metadata, dict) else None
-            one = first.setdefault((kind, str(name)), document)
+            name = metadata.get("name") if isinstance(metadata, dict) else None
+            if not isinstance(name, str):
+                continue
+            one = first.setdefault((kind, name), document)
             if one is not document:
-                message = f"a second {kind}{f' {name}' if name else ''}: the first is in {one.file}:{one.line_of(())}"
-                problems.append(Problem(document.file, document.line_of(()), "", "", message, "give one"))
+                message = f"a second {kind} {name}: the first is in {one.file}:{one.line_of(())}"
+                remedy = "give one" if kind == "PowerDomain" else "give each a name of its own"
+                problems.append(Problem(document.file, document.line_of(()), "", "", message, remedy))
 
 
 def _validated(model: type[_M], document: Document, overrides: Sequence[str], problems: list[Problem]) -> _M | None:

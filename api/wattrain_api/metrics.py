@@ -1,181 +1,238 @@
-"""Every metric that Wattrain exports: name, type, labels and a help text for someone who reads a graph.
+"""Every metric that Wattrain exports, a row each: name, type, unit, a help text, and the field that it shows.
 
-Standard library only, Python >= 3.9: the supervisor carries this module into foreign images. Base units;
-`component` and `source` come from closed sets; no uid and no text of a user is a label.
+What is exported by workers, by `wattrain run` and by the operator follows from these rows (`metric_families`), and so
+does docs/metrics.md. A new metric is a row whose field exists: of `contract.progress.Progress` for workers, of
+`status.TrainingJobStatus` for jobs, of the operator's `cluster.operator_figures.OperatorFigures` for itself.
+
+Standard library only, Python >= 3.9: the supervisor carries this module into foreign images. Base units; values of
+labels come from closed sets; no uid and no text of a user is a label.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-COMPONENTS: Final = ("cpu", "memory", "gpu", "module")
-"""What draws the power. `cpu` by the model stands for the whole share of the machine, fans and disks included."""
-SOURCES: Final = ("nvml", "rapl", "model")
-"""Where a figure comes from: the GPU's counter, the CPU's counter, or a model of CPU time; only counters measure."""
+GAUGE: Final = "gauge"
+COUNTER: Final = "counter"
+HISTOGRAM: Final = "histogram"
 
 
 class Metric(NamedTuple):
-    """A metric as it is exported. Counters carry `_total` in their name."""
+    """A row: one figure, of workers, of jobs or of both.
+
+    A field is a path such as `progress.loss`; `power[].watts` gives a sample for each item of a list. A figure that is
+    None is not exported: unknown is not 0. A text from a closed set gives a sample for each of its words, 1 for the one
+    that holds, where a label has the name of its field. A list is 1 where it has items, else 0. What a structure calls
+    not finite in `loss_not_finite` beside `loss` is exported as NaN, +Inf or -Inf.
+    """
 
     name: str
+    """Without `wattrain_worker_`, `wattrain_trainingjob_` or `wattrain_operator_`. Counters end in `_total`."""
     type: str
+    unit: str
+    """Base unit, or what is counted; empty for plain numbers."""
     help: str
+    """For someone who reads a graph."""
     labels: tuple[str, ...] = ()
+    """Fields beside the one that is shown."""
+    worker: str = ""
+    """Field of a worker's Progress; empty: workers do not export it."""
+    job: str = ""
+    """Field of a job's status; empty: it is not exported for jobs."""
+    operator: str = ""
+    """Field of the operator's own figures; empty: it is not one of these."""
+    scale: float = 1.0
+    """What the field is multiplied by to be in the unit."""
+    known_by: str = ""
+    """Field that is empty as long as this one is not known, where its own value does not tell."""
 
 
-_POWER_LABELS: Final = ("component", "device", "source")
+_POWER: Final = ("component", "device", "source")
 
-LOSS: Final = Metric(
-    "wattrain_worker_loss", "gauge", "Training loss of the last recorded step, mean over the global batch."
-)
-STEP: Final = Metric(
-    "wattrain_worker_step", "gauge", "Optimizer steps since the training began, restarts not counted twice."
-)
-EPOCH: Final = Metric("wattrain_worker_epoch", "gauge", "Passes over the training split that have been completed.")
-LEARNING_RATE: Final = Metric("wattrain_worker_learning_rate", "gauge", "Learning rate of the last recorded step.")
-GRADIENT_NORM: Final = Metric("wattrain_worker_gradient_norm", "gauge", "Norm of the gradient before clipping.")
-VALIDATION_LOSS: Final = Metric("wattrain_worker_validation_loss", "gauge", "Loss on the validation split.")
-VALIDATION_ACCURACY: Final = Metric(
-    "wattrain_worker_validation_accuracy_ratio",
-    "gauge",
-    "Share of the validation split that is classified correctly, 0 to 1.",
-)
-SAMPLES: Final = Metric(
-    "wattrain_worker_samples_total", "counter", "Samples that this worker has trained on, repeated ones counted again."
-)
-STEP_SECONDS: Final = Metric(
-    "wattrain_worker_step_duration_seconds", "histogram", "Time from one recorded step to the next, a step."
-)
-DATA_WAIT: Final = Metric(
-    "wattrain_worker_data_wait_seconds_total", "counter", "Time that the training loop waited for data."
-)
-POWER: Final = Metric(
-    "wattrain_worker_power_watts", "gauge",
-    "Power of this worker now. source=nvml or rapl is measured, source=model is computed from CPU time.", _POWER_LABELS,
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "loss", GAUGE, "", "Training loss of the last recorded step, mean over the global batch.",
+        worker="loss", job="progress.loss",
+    ),
+    Metric(
+        "step", GAUGE, "steps", "Optimizer steps since the training began, restarts not counted twice.", worker="step"
+    ),
+    Metric("epoch", GAUGE, "", "Passes over the training split that have been completed.", worker="epoch"),
+    Metric("learning_rate", GAUGE, "", "Learning rate of the last recorded step.", worker="learning_rate"),
+    Metric("gradient_norm", GAUGE, "", "Norm of the gradient before clipping.", worker="gradient_norm"),
+    Metric("validation_loss", GAUGE, "", "Loss on the validation split.", worker="validation.loss"),
+    Metric(
+        "validation_accuracy_ratio", GAUGE, "ratio",
+        "Share of the validation split that is classified correctly, 0 to 1.", worker="validation.accuracy",
+    ),
+    Metric(
+        "samples_total", COUNTER, "samples", "Samples that this worker has trained on, repeated ones counted again.",
+        worker="samples",
+    ),
+    Metric(
+        "step_duration_seconds", HISTOGRAM, "seconds", "Time from one recorded step to the next, a step.",
+        worker="step_durations",
+    ),
+    Metric(
+        "data_wait_seconds_total", COUNTER, "seconds", "Time that the training loop waited for data.",
+        worker="data_wait_seconds",
+    ),
+    Metric(
+        "power_watts", GAUGE, "watts",
+        "Power of this worker now. source=nvml or rapl is measured, source=model is computed from CPU time.",
+        _POWER, worker="power[].watts",
+    ),
+    Metric(
+        "energy_joules_total", COUNTER, "joules",
+        "Energy of this worker since its supervisor started. source=model is computed from CPU time.",
+        _POWER, worker="power[].joules",
+    ),
+    Metric(
+        "energy_low_joules_total", COUNTER, "joules", "The least that the energy may have been.",
+        _POWER, worker="power[].low_joules",
+    ),
+    Metric(
+        "energy_high_joules_total", COUNTER, "joules", "The most that the energy may have been.",
+        _POWER, worker="power[].high_joules",
+    ),
+    Metric(
+        "energy_incomplete", GAUGE, "",
+        "1 where something drew power that is not counted, so that more was used than the joules say; 0 where all is.",
+        worker="uncounted", job="energy.incomplete",
+    ),
+    Metric("checkpoint_step", GAUGE, "steps", "Step of the newest committed checkpoint.", worker="checkpoint.step"),
+    Metric(
+        "checkpoint_blocked_seconds_total", COUNTER, "seconds",
+        "Time that the training loop stood still for checkpoints.", worker="checkpoint_blocked_seconds",
+    ),
+    Metric(
+        "checkpoint_duration_seconds", GAUGE, "seconds",
+        "Time from the decision to save to the commit of the newest checkpoint.", worker="checkpoint.seconds",
+    ),
+    Metric(
+        "checkpoint_bytes", GAUGE, "bytes", "Size of the newest committed checkpoint.", worker="checkpoint.bytes"
+    ),
+    Metric(
+        "generation", GAUGE, "", "Restarts of the group in place, within this attempt.", worker="generation"
+    ),
+    Metric("ranks_running", GAUGE, "", "Ranks of this worker that are running.", worker="ranks_running"),
+    Metric(
+        "state", GAUGE, "",
+        "1 for the state that the job is in: Pending, Queued, Preparing, Starting, Running, Restarting, Suspending, "
+        "Suspended, Complete or Failed; 0 for the others.", ("state",), job="state",
+    ),
+    Metric(
+        "progress_ratio", GAUGE, "ratio", "Steps done / steps to do, 0 to 1.", job="progress.percent", scale=0.01
+    ),
+    Metric(
+        "samples_per_second", GAUGE, "samples per second", "Samples trained on per second, all workers together.",
+        job="progress.samples_per_second",
+    ),
+    Metric(
+        "power_watts", GAUGE, "watts", "Power of all workers of the job now.",
+        job="energy.watts", known_by="energy.meters",
+    ),
+    Metric(
+        "energy_joules_total", COUNTER, "joules",
+        "Energy of the job: all ranks, all attempts, the preparation. source=model is computed from CPU time.",
+        ("component", "source"), job="energy.meters[].joules",
+    ),
+    Metric(
+        "measured_energy_ratio", GAUGE, "ratio",
+        "Share of the job's energy that a counter measured, 0 to 1. Absent where something was not counted.",
+        job="energy.measured_ratio", known_by="energy.meters",
+    ),
+    Metric(
+        "wasted_energy_joules", GAUGE, "joules",
+        "Energy whose result was lost in restarts. Falls where a checkpoint turns out to have been saved after all.",
+        job="energy.wasted_joules", known_by="energy.waste_is_known",
+    ),
+    Metric(
+        "emissions_co2e_grams_total", COUNTER, "grams", "CO2 equivalent of the job's energy, location-based.",
+        job="energy.carbon_grams",
+    ),
+    Metric(
+        "energy_cost_total", COUNTER, "currency", "Cost of the job's energy.", ("currency",), job="energy.costs[].cost"
+    ),
+    Metric(
+        "restarts_total", COUNTER, "", "Restarts of the job's workers, in place or not.", job="restart_count"
+    ),
+    Metric(
+        "reconcile_duration_seconds", HISTOGRAM, "seconds",
+        "Time of one pass over one job: looking, deciding, writing.", operator="reconcile_seconds",
+    ),
+    Metric(
+        "reconciles_total", COUNTER, "",
+        "Passes over jobs. outcome=done is well, retry is tried again after a pause, crash is a defect of the "
+        "operator.", ("outcome",), operator="reconciles[].count",
+    ),
+    Metric("queue_depth", GAUGE, "", "Jobs that wait to be looked at now.", operator="queue_depth"),
+    Metric(
+        "failing_jobs", GAUGE, "", "Jobs whose last pass failed, and which are tried again after a pause.",
+        operator="failing_jobs",
+    ),
+    Metric(
+        "api_requests_total", COUNTER, "",
+        "Requests to the API server besides watches, by verb, resource and HTTP status; code=0: no answer.",
+        ("verb", "resource", "code"), operator="api_requests[].count",
+    ),
+    Metric("cache_objects", GAUGE, "", "Objects that the operator knows of.", ("kind",), operator="kinds[].objects"),
+    Metric(
+        "list_age_seconds", GAUGE, "seconds", "Time since all objects of the kind were last read.",
+        ("kind",), operator="kinds[].list_age_seconds",
+    ),
+    Metric(
+        "watch_age_seconds", GAUGE, "seconds", "Time since a watch told of an object of the kind.",
+        ("kind",), operator="kinds[].watch_age_seconds",
+    ),
+    Metric(
+        "watch_missed_changes", GAUGE, "",
+        "Changes that the last reading found and the watch has not told of: more than 0 for long means a deaf watch.",
+        ("kind",), operator="kinds[].missed_changes",
+    ),
+    Metric(
+        "event_loop_lag_seconds", GAUGE, "seconds", "How late the operator's event loop was when last measured.",
+        operator="event_loop_lag_seconds",
+    ),
+    Metric("leader", GAUGE, "", "1 for the operator that works, 0 for one that stands by.", operator="is_leader"),
+    Metric(
+        "progress_requests_total", COUNTER, "",
+        "Questions to workers how far they are. outcome=unreachable: no answer in time, unreadable: no sense in it.",
+        ("outcome",), operator="progress_requests[].count",
+    ),
 )  # fmt: skip
-ENERGY: Final = Metric(
-    "wattrain_worker_energy_joules_total", "counter",
-    "Energy of this worker since its supervisor started. source=model is computed from CPU time.", _POWER_LABELS,
-)  # fmt: skip
-ENERGY_LOW: Final = Metric(
-    "wattrain_worker_energy_low_joules_total", "counter", "The least that the energy may have been.", _POWER_LABELS
-)
-ENERGY_HIGH: Final = Metric(
-    "wattrain_worker_energy_high_joules_total", "counter", "The most that the energy may have been.", _POWER_LABELS
-)
-CHECKPOINT_STEP: Final = Metric("wattrain_worker_checkpoint_step", "gauge", "Step of the newest committed checkpoint.")
-CHECKPOINT_BLOCKED: Final = Metric(
-    "wattrain_worker_checkpoint_blocked_seconds_total",
-    "counter",
-    "Time that the training loop stood still for checkpoints.",
-)
-CHECKPOINT_SECONDS: Final = Metric(
-    "wattrain_worker_checkpoint_duration_seconds",
-    "gauge",
-    "Time from the decision to save to the commit of the newest checkpoint.",
-)
-CHECKPOINT_BYTES: Final = Metric(
-    "wattrain_worker_checkpoint_bytes", "gauge", "Size of the newest committed checkpoint."
-)
-GENERATION: Final = Metric(
-    "wattrain_worker_generation", "gauge", "Restarts of the group in place, within this attempt."
-)
-WORKER_UP: Final = Metric("wattrain_worker_ranks_running", "gauge", "Ranks of this worker that are running.")
 
-WORKER_METRICS: Final = (
-    LOSS, STEP, EPOCH, LEARNING_RATE, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY, SAMPLES, STEP_SECONDS,
-    DATA_WAIT, POWER, ENERGY, ENERGY_LOW, ENERGY_HIGH, CHECKPOINT_STEP, CHECKPOINT_BLOCKED, CHECKPOINT_SECONDS,
-    CHECKPOINT_BYTES, GENERATION, WORKER_UP,
-)  # fmt: skip
 
-_JOB: Final = ("namespace", "name")
-JOB_STATE: Final = Metric(
-    "wattrain_trainingjob_state", "gauge",
-    "1 for the state that the job is in: Pending, Queued, Preparing, Starting, Running, Restarting, Suspending, "
-    "Suspended, Complete or Failed; 0 for the others.", (*_JOB, "state"),
-)  # fmt: skip
-JOB_PROGRESS: Final = Metric("wattrain_trainingjob_progress_ratio", "gauge", "Steps done / steps to do, 0 to 1.", _JOB)
-JOB_LOSS: Final = Metric("wattrain_trainingjob_loss", "gauge", "Training loss of the last recorded step.", _JOB)
-JOB_RATE: Final = Metric(
-    "wattrain_trainingjob_samples_per_second", "gauge", "Samples trained on per second, all workers together.", _JOB
-)
-JOB_POWER: Final = Metric("wattrain_trainingjob_power_watts", "gauge", "Power of all workers of the job now.", _JOB)
-JOB_ENERGY: Final = Metric(
-    "wattrain_trainingjob_energy_joules_total", "counter",
-    "Energy of the job: all ranks, all attempts, the preparation. source=model is computed from CPU time.",
-    (*_JOB, "component", "source"),
-)  # fmt: skip
-JOB_MEASURED: Final = Metric(
-    "wattrain_trainingjob_measured_energy_ratio",
-    "gauge",
-    "Share of the job's energy that a counter measured, 0 to 1.",
-    _JOB,
-)
-JOB_WASTED: Final = Metric(
-    "wattrain_trainingjob_wasted_energy_joules",
-    "gauge",
-    "Energy whose result was lost in restarts. Falls where a checkpoint turns out to have been saved after all.",
-    _JOB,
-)
-JOB_CARBON: Final = Metric(
-    "wattrain_trainingjob_emissions_co2e_grams_total",
-    "counter",
-    "CO2 equivalent of the job's energy, location-based.",
-    _JOB,
-)
-JOB_COST: Final = Metric(
-    "wattrain_trainingjob_energy_cost_total", "counter", "Cost of the job's energy.", (*_JOB, "currency")
-)
-JOB_RESTARTS: Final = Metric(
-    "wattrain_trainingjob_restarts_total", "counter", "Restarts of the job's workers, in place or not.", _JOB
-)
-JOB_METRICS: Final = (
-    JOB_STATE, JOB_PROGRESS, JOB_LOSS, JOB_RATE, JOB_POWER, JOB_ENERGY, JOB_MEASURED, JOB_WASTED, JOB_CARBON, JOB_COST,
-    JOB_RESTARTS,
-)  # fmt: skip
+class Exported(NamedTuple):
+    """A metric as it is exported of one subject."""
 
-RECONCILE_SECONDS: Final = Metric(
-    "wattrain_operator_reconcile_duration_seconds", "histogram",
-    "Time of one pass over one job: looking, deciding, writing.",
-)  # fmt: skip
-RECONCILES: Final = Metric(
-    "wattrain_operator_reconciles_total", "counter",
-    "Passes over jobs. outcome=done is well, retry is tried again after a pause, crash is a defect of the operator.",
-    ("outcome",),
-)  # fmt: skip
-QUEUE_DEPTH: Final = Metric("wattrain_operator_queue_depth", "gauge", "Jobs that wait to be looked at now.")
-FAILING_JOBS: Final = Metric(
-    "wattrain_operator_failing_jobs", "gauge", "Jobs whose last pass failed, and which are tried again after a pause."
-)
-API_REQUESTS: Final = Metric(
-    "wattrain_operator_api_requests_total", "counter",
-    "Requests to the API server besides watches, by verb, resource and HTTP status; code=0: no answer.",
-    ("verb", "resource", "code"),
-)  # fmt: skip
-CACHE_OBJECTS: Final = Metric(
-    "wattrain_operator_cache_objects", "gauge", "Objects that the operator knows of.", ("kind",)
-)
-LIST_AGE: Final = Metric(
-    "wattrain_operator_list_age_seconds", "gauge", "Time since all objects of the kind were last read.", ("kind",)
-)
-WATCH_AGE: Final = Metric(
-    "wattrain_operator_watch_age_seconds", "gauge", "Time since a watch told of an object of the kind.", ("kind",)
-)
-WATCH_MISSED: Final = Metric(
-    "wattrain_operator_watch_missed_changes", "gauge",
-    "Changes that the last reading found and the watch has not told of: more than 0 for long means a deaf watch.",
-    ("kind",),
-)  # fmt: skip
-LOOP_LAG: Final = Metric(
-    "wattrain_operator_event_loop_lag_seconds", "gauge", "How late the operator's event loop was when last measured."
-)
-LEADER: Final = Metric("wattrain_operator_leader", "gauge", "1 for the operator that works, 0 for one that stands by.")
-PROGRESS_REQUESTS: Final = Metric(
-    "wattrain_operator_progress_requests_total", "counter",
-    "Questions to workers how far they are. outcome=unreachable: no answer in time, unreadable: no sense in it.",
-    ("outcome",),
-)  # fmt: skip
-OPERATOR_METRICS: Final = (
-    RECONCILE_SECONDS, RECONCILES, QUEUE_DEPTH, FAILING_JOBS, API_REQUESTS, CACHE_OBJECTS, LIST_AGE, WATCH_AGE,
-    WATCH_MISSED, LOOP_LAG, LEADER, PROGRESS_REQUESTS,
-)  # fmt: skip
+    name: str
+    """Whole name."""
+    metric: Metric
+    field: str
+    labels: tuple[str, ...]
+    """All of its labels, those that name the subject first."""
+
+
+class Subject(NamedTuple):
+    """What a figure is of."""
+
+    prefix: str
+    identity: tuple[str, ...]
+    """Labels that say which one; whoever exports gives their values."""
+
+
+WORKER: Final = Subject("wattrain_worker_", ())
+JOB: Final = Subject("wattrain_trainingjob_", ("namespace", "name"))
+OPERATOR: Final = Subject("wattrain_operator_", ())
+
+
+def exported_of(subject: Subject) -> list[Exported]:
+    """The metrics of `subject`, in the order of the rows."""
+    found = []
+    for metric in METRICS:
+        field = {WORKER: metric.worker, JOB: metric.job, OPERATOR: metric.operator}[subject]
+        if field:
+            labels = (*subject.identity, *metric.labels)
+            found.append(Exported(subject.prefix + metric.name, metric, field, labels))
+    return found

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from wattrain_api import metrics, names
+from pydantic.alias_generators import to_camel
+
+from wattrain_api import metrics, names, power_sources
 from wattrain_api.generated import add_check_option, write_or_check
 
 _INTRODUCTION = """\
@@ -20,35 +22,54 @@ _INTRODUCTION = """\
 
 All values are in base units: seconds, joules, watts, bytes, grams, ratios from 0 to 1. A name that ends in `_total` is
 a counter: use `rate()` or `increase()`. Labels come from closed sets, but for names of namespaces, jobs and devices.
+A figure that is not known is not there; it is never 0 instead.
+
+To add a metric of a worker or a job, add a row to `api/wattrain_api/metrics.py` that names a field of
+`api/wattrain_api/contract/progress.py` or of `api/wattrain_api/status.py`, and run `make generate`. What is exported
+follows from the row, and so does this page.
 """
-_WORKER = f"`GET {names.PATH_METRICS}` of every worker, port {names.DEFAULT_WORKER_PORT} where no other is set."
+_WORKER = (
+    f"`GET {names.PATH_METRICS}` of every worker, port {names.DEFAULT_WORKER_PORT} where no other is set. Fields are "
+    f"those of `GET {names.PATH_PROGRESS}`.\n"
+    "The chart's PodMonitor and `wattrain run` add the labels `trainingjob` and `worker`."
+)
+_JOB = "One series a TrainingJob, by the operator and by `wattrain run`. Fields are those of `.status`."
+_OPERATOR = f"`GET {names.PATH_METRICS}` of the operator."
 
 
 def render() -> str:
     """The whole page as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table("Of a worker, by its supervisor", _WORKER, metrics.WORKER_METRICS),
-        _table("Of a job, by the operator", "One series a TrainingJob.", metrics.JOB_METRICS),
-        _table("Of the operator itself", f"`GET {names.PATH_METRICS}` of the operator.", metrics.OPERATOR_METRICS),
+        _table("Of a worker, by its supervisor", _WORKER, metrics.WORKER, has_fields=True),
+        _table("Of a job", _JOB, metrics.JOB, has_fields=True),
+        _table("Of the operator itself", _OPERATOR, metrics.OPERATOR, has_fields=False),
         _labels(),
     ]
     return "\n".join(parts)
 
 
-def _table(title: str, where: str, rows: Iterable[metrics.Metric]) -> str:
-    lines = [f"## {title}", "", where, "", "| metric | type | labels | meaning |", "|---|---|---|---|"]
-    for metric in rows:
-        labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
-        lines.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} |")
+def _table(title: str, where: str, subject: metrics.Subject, *, has_fields: bool) -> str:
+    columns = ["metric", "type", "unit", "labels", *(["field"] if has_fields else []), "meaning"]
+    lines = [f"## {title}", "", where, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for exported in metrics.exported_of(subject):
+        metric = exported.metric
+        labels = ", ".join(f"`{label}`" for label in exported.labels) or "-"
+        field = [f"`{_json_path(exported.field)}`"] if has_fields else []
+        cells = [f"`{exported.name}`", metric.type, metric.unit or "-", labels, *field, metric.help]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def _json_path(field: str) -> str:
+    return ".".join(map(to_camel, field.split(".")))
+
+
 def _labels() -> str:
-    values = {"component": metrics.COMPONENTS, "source": metrics.SOURCES}
+    values = {"component": power_sources.COMPONENTS, "source": power_sources.SOURCES}
     rows = [f"| `{label}` | {', '.join(f'`{value}`' for value in known)} |" for label, known in values.items()]
-    meaning = "`nvml` and `rapl` are counters of the hardware; `model` is computed from CPU time and has wide bounds."
-    return "\n".join(["## Labels from closed sets", "", "| label | values |", "|---|---|", *rows, "", meaning]) + "\n"
+    meanings = [f"- `{row.name}`: {row.meaning}." for row in power_sources.POWER_SOURCES]
+    return "\n".join(["## Labels from closed sets", "", "| label | values |", "|---|---|", *rows, "", *meanings]) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from wattrain_api.base import Model, Rule
+from wattrain_api.base import LabelKey, LabelValue, Model, Rule
+from wattrain_api.status import Condition, StatusPart, Time
 from wattrain_api.trainingjob import ObjectMeta
-from wattrain_api.workers import LabelKey, LabelValue
 
-WORLD_MEAN_GRAMS_PER_KWH = 475.0
-"""Mean of the world's electricity in g CO2e/kWh; source: IEA, Global Energy & CO2 Status Report 2019."""
+WORLD_MEAN_SOURCE = "world mean of 2025, Ember 2026"
+WORLD_MEAN_GRAMS_PER_KWH = 458.0
+"""Mean of the world's electricity of 2025 in g CO2e/kWh; source: Ember, Global Electricity Review 2026 (21 April 2026),
+chapter "2025 in review"."""
 
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 Price = Annotated[float, Field(ge=0, le=1e6)]
@@ -90,14 +94,28 @@ class ConfigMapSeries(Model):
 class CarbonIntensity(Model):
     """Carbon intensity of the grid: location-based, average."""
 
-    zone: Annotated[str, Field(max_length=64)] = "world"
-    """Name of the grid zone, for people."""
+    zone: Annotated[str, Field(max_length=64)] = ""
+    """Name of the grid zone, for people; empty with the default of gramsPerKWh: the world."""
     grams_per_kwh: Annotated[float, Field(alias="gramsPerKWh", ge=0, le=5000)] = WORLD_MEAN_GRAMS_PER_KWH
     """Grams of CO2 equivalent a kilowatt-hour."""
-    source: Annotated[str, Field(max_length=253)] = "world mean, IEA 2019"
-    """Where the number is from."""
+    source: Annotated[str, Field(max_length=253)] = ""
+    """Where the number is from, for people; empty with the default of gramsPerKWh: Ember."""
     config_map: ConfigMapSeries | None = None
     """A series that changes with time; gramsPerKWh counts where it has no entry."""
+
+    @property
+    def zone_name(self) -> str:
+        """The zone, for a person. Whoever gives a number of their own and no zone does not mean the world."""
+        return self.zone or ("world" if self._is_world_mean else "not named")
+
+    @property
+    def source_name(self) -> str:
+        """The source, for a person."""
+        return self.source or (WORLD_MEAN_SOURCE if self._is_world_mean else "no source named")
+
+    @property
+    def _is_world_mean(self) -> bool:
+        return self.grams_per_kwh == WORLD_MEAN_GRAMS_PER_KWH
 
 
 class PowerDomainSpec(Model):
@@ -119,16 +137,50 @@ class PowerDomainSpec(Model):
     """Carbon intensity of the grid."""
     ordering: Literal["PriorityThenAge"] = "PriorityThenAge"
     """Who is admitted first."""
+    max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """How many of its jobs may run at once; the others wait, by priority and age. Unset: as many as there are."""
 
 
-class PowerDomainStatus(Model):
+@dataclass(frozen=True)
+class Reservation(StatusPart):
+    """The right of one job to run, stored before any of its pods exists."""
+
+    namespace: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=64)]
+    turn: Annotated[int, Field(ge=1)]
+    """The job's turn that it is for: after a suspension the job needs another one."""
+    since: Time
+    """When it was granted."""
+
+
+@dataclass(frozen=True)
+class PowerDomainStatus(StatusPart):
     """What is used of a domain."""
 
-    reserved_watts: float = 0.0
-    measured_watts: float = 0.0
-    free_watts: float | None = None
-    admitted: int = 0
-    waiting: int = 0
+    running: Annotated[int, Field(ge=0)] = 0
+    """Jobs that hold a place."""
+    waiting: Annotated[int, Field(ge=0)] = 0
+    """Jobs that wait for one."""
+    reservations: tuple[Reservation, ...] = ()
+    """Jobs that may run; only where the domain has a limit."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+    """`Accepted`: whether the operator acts by this domain, or else what is to be corrected."""
+
+    @staticmethod
+    def from_json_object(value: object) -> PowerDomainStatus:
+        """The status that `value` holds, fields of newer versions left out. pydantic.ValidationError: it is none."""
+        return _status_adapter().validate_python(value, extra="ignore")
+
+    def to_json_object(self) -> dict[str, Any]:
+        """The status as the API server knows it."""
+        dumped: dict[str, Any] = _status_adapter().dump_python(self, mode="json", by_alias=True)
+        return dumped
+
+
+@cache
+def _status_adapter() -> TypeAdapter[PowerDomainStatus]:
+    return TypeAdapter(PowerDomainStatus)
 
 
 class PowerDomain(Model):

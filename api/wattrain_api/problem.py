@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic_core import ErrorDetails
+
 Path = tuple[str | int, ...]
 """Where a value lies in a document: names of fields and indices of lists."""
 
@@ -53,3 +55,24 @@ def field_path(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def plain_details(details: ErrorDetails) -> ErrorDetails:
+    """An error of pydantic's in a TrainingJob or its spec, as if there were no union of recipes.
+
+    Its place loses the name of the recipe, which pydantic puts behind `recipe` to say whose fields it tried; and what
+    is wrong with `recipe.name` is said of that field, not of the recipe.
+    """
+    place = details["loc"]
+    for recipe in (("recipe",), ("spec", "recipe")):
+        if place[: len(recipe)] == recipe:
+            place = (*recipe, *place[len(recipe) + 1 :])
+    if not details["type"].startswith("union_tag_"):
+        return {**details, "loc": place}
+    context = details["ctx"]
+    name = context["discriminator"].strip("'")
+    plain: ErrorDetails = {**details, "loc": (*place, name), "type": "missing", "msg": "Field required"}
+    if details["type"] == "union_tag_invalid":
+        plain |= {"type": "literal_error", "msg": f"must be one of {context['expected_tags']}"}
+        plain["input"] = details["input"][name]
+    return plain

@@ -14,6 +14,8 @@ SUSPENDED: Final = "Suspended"
 COMPLETE: Final = "Complete"
 FAILED: Final = "Failed"
 CONDITION_TYPES: Final = (ADMITTED, RUNNING, SUSPENDED, COMPLETE, FAILED)
+ACCEPTED: Final = "Accepted"
+"""Of a PowerDomain: whether the operator acts by it. Also the reason where it does."""
 
 # --- Reasons of conditions and events --------------------------------------------------------------------------
 PENDING: Final = "Pending"
@@ -23,9 +25,10 @@ QUEUED: Final = "Queued"
 JOB_ADMITTED: Final = "JobAdmitted"
 PREPARING: Final = "PreparingData"
 DATA_PREPARED: Final = "DataPrepared"
+DATA_DOUBTFUL: Final = "DataDoubtful"
 STARTING: Final = "WorkersStarting"
 WORKER_BLOCKED: Final = "WorkerCannotStart"
-"""No node takes it, or its image cannot be pulled: waiting alone may not help."""
+"""No node takes it, its image or its volume cannot be had, or an old one cannot go: waiting alone may not help."""
 WORKERS_RUNNING: Final = "WorkersRunning"
 RESTARTING: Final = "WorkersRestarting"
 WORKERS_RESTARTED: Final = "WorkersRestarted"
@@ -37,12 +40,17 @@ NOT_SUSPENDED: Final = "NotSuspended"
 NOT_FINISHED: Final = "NotFinished"
 JOB_COMPLETE: Final = "TrainingComplete"
 CHECKPOINT_SAVED: Final = "CheckpointSaved"
+CHECKPOINT_FOUND: Final = "CheckpointFound"
+"""Its first attempt went on from what an earlier job of its name had left."""
+CHECKPOINT_DAMAGED: Final = "CheckpointDamaged"
 EPHEMERAL_STORAGE: Final = "EphemeralStorage"
 
 # Why a job failed for good
 RESTART_BUDGET_EXHAUSTED: Final = "RestartBudgetExhausted"
 ACTIVE_DEADLINE_EXCEEDED: Final = "ActiveDeadlineExceeded"
 START_DEADLINE_EXCEEDED: Final = "StartDeadlineExceeded"
+DISRUPTED_TOO_OFTEN: Final = "DisruptedTooOften"
+"""Workers were taken away again and again, and no attempt got on."""
 NOT_SUPPORTED: Final = "NotSupported"
 
 # Why a job waits: the cluster does not let the operator create what it needs, or the job cannot be read
@@ -50,6 +58,10 @@ QUOTA_EXCEEDED: Final = "QuotaExceeded"
 CREATION_REFUSED: Final = "CreationRefused"
 NAME_TAKEN: Final = "NameTaken"
 INVALID_SPEC: Final = "InvalidSpec"
+POWER_DOMAIN_NOT_FOUND: Final = "PowerDomainNotFound"
+POWER_DOMAIN_UNREADABLE: Final = "PowerDomainUnreadable"
+REFUSALS: Final = (QUOTA_EXCEEDED, CREATION_REFUSED, NAME_TAKEN)
+"""Why the cluster may refuse to create what a job needs."""
 
 # Why a worker, and with it the group, stopped
 BAD_SPEC: Final = "BadSpec"
@@ -58,11 +70,20 @@ INPUT_MISSING: Final = "InputMissing"
 PROGRAM_FAILED: Final = "ProgramFailed"
 PROGRAM_FAILS_ALWAYS: Final = "ProgramFailsTheSameWay"
 NON_FINITE: Final = "NonFiniteLoss"
+NO_OUTPUT: Final = "NoOutput"
+"""A script has printed nothing and told no step for long."""
+SAVE_FAILED: Final = "SaveFailed"
+"""What was asked to save and stop ended with a failure."""
+PATTERN_MISFIT: Final = "PatternDoesNotFit"
+"""A metric pattern finds another number than is printed."""
 PEER_LOST: Final = "PeerLost"
+LEFT_EARLY: Final = "RankLeftEarly"
+"""A rank ended with exit code 0 while others still needed it."""
 STORAGE_UNAVAILABLE: Final = "StorageUnavailable"
 NO_PROGRESS: Final = "NoProgress"
-MEMBERSHIP_CHANGED: Final = "MembershipChanged"
 PREEMPTED: Final = "Preempted"
+STOPPED_UNASKED: Final = "StoppedUnasked"
+"""It ended as if SIGTERM had come, but neither the operator nor the cluster had sent one."""
 KILLED: Final = "Killed"
 OUT_OF_MEMORY: Final = "OutOfMemory"
 CRASHED: Final = "Crashed"
@@ -71,6 +92,7 @@ WORKER_LOST: Final = "WorkerLost"
 
 # --- Exit codes of a supervisor and of a recipe ----------------------------------------------------------------
 EXIT_OK: Final = 0
+EXIT_PROGRAM_FAILED: Final = 1
 EXIT_BAD_SPEC: Final = 64
 EXIT_BAD_DATA: Final = 65
 EXIT_INPUT_MISSING: Final = 66
@@ -79,9 +101,8 @@ EXIT_NON_FINITE: Final = 70
 EXIT_PEER_LOST: Final = 75
 EXIT_STORAGE_UNAVAILABLE: Final = 76
 EXIT_NO_PROGRESS: Final = 77
-EXIT_MEMBERSHIP_CHANGED: Final = 80
 EXIT_PREEMPTED: Final = 143
-"""SIGTERM came, a checkpoint was saved."""
+"""SIGTERM came, a checkpoint was saved. Counts like any failure where neither operator nor cluster sent the signal."""
 
 
 class Meaning(NamedTuple):
@@ -103,9 +124,9 @@ _MEANINGS: Final = {
     EXIT_PEER_LOST: Meaning(PEER_LOST, permanent=False, counted=True),
     EXIT_STORAGE_UNAVAILABLE: Meaning(STORAGE_UNAVAILABLE, permanent=False, counted=True),
     EXIT_NO_PROGRESS: Meaning(NO_PROGRESS, permanent=False, counted=True),
-    EXIT_MEMBERSHIP_CHANGED: Meaning(MEMBERSHIP_CHANGED, permanent=False, counted=False),
-    EXIT_PREEMPTED: Meaning(PREEMPTED, permanent=False, counted=False),
+    EXIT_PREEMPTED: Meaning(PREEMPTED, permanent=False, counted=True),
 }
+_BY_REASON: Final = {meaning.reason: meaning for meaning in _MEANINGS.values()}
 _SIGKILL, _CRASH_SIGNALS = 9, (4, 6, 7, 8, 11)  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
 
 
@@ -124,3 +145,15 @@ def meaning_of_exit(exit_code: int) -> Meaning:
     if signal_number in _CRASH_SIGNALS:
         return Meaning(CRASHED, permanent=False, counted=True)
     return Meaning(PROGRAM_FAILED, permanent=False, counted=True)
+
+
+def meaning_of_script_exit(exit_code: int) -> Meaning:
+    """What `exit_code` of a script of the user's own means: its exit codes are its own, and only signals mean the same
+    for every program. ValueError as for `meaning_of_exit`."""
+    meaning = meaning_of_exit(exit_code)
+    return meaning if meaning.reason in (KILLED, CRASHED) else meaning_of_reason(PROGRAM_FAILED)
+
+
+def meaning_of_reason(reason: str) -> Meaning:
+    """What a failure with `reason` tells the restart policy."""
+    return _BY_REASON.get(reason) or Meaning(reason, permanent=False, counted=True)

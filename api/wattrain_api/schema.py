@@ -6,6 +6,7 @@ exclusiveMinimum of OpenAPI 3.0. A keyword without a structural form is an error
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from wattrain_api.base import QUANTITY_PATTERN, Model
+from wattrain_api.schema_union import PARAMETERS, merged_union
 
 Schema = dict[str, Any]
 
@@ -37,6 +39,16 @@ class _WithRules(GenerateJsonSchema):
         if rules:
             result["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in rules]
         return result
+
+    def encode_default(self, dft: Any) -> Any:
+        """A part of a status by default is one in which nothing has been entered."""
+        if is_dataclass(dft) and not isinstance(dft, type):
+            if dft != type(dft)():
+                raise ValueError(
+                    f"a default of {type(dft).__name__} other than its own has no structural form: {dft!r}"
+                )
+            return {}
+        return super().encode_default(dft)
 
 
 @cache
@@ -75,6 +87,10 @@ def _inlined(node: Schema, definitions: Schema) -> Schema:
     if "$ref" in node:
         target = definitions[node["$ref"].rsplit("/", 1)[1]]
         return _inlined(target | {key: value for key, value in node.items() if key != "$ref"}, definitions)
+    if "oneOf" in node:
+        variants = [_inlined(variant, definitions) for variant in node["oneOf"]]
+        parameters = [_inlined({"$ref": v["properties"][PARAMETERS]["$ref"]}, definitions) for v in variants]
+        return merged_union(node, variants, parameters)
     return node
 
 
@@ -116,7 +132,8 @@ def _rewrite_children(node: Schema, result: Schema, definitions: Schema) -> None
         result["properties"] = {name: _structural(child, definitions) for name, child in node["properties"].items()}
     if "x-kubernetes-validations" in node:
         result["x-kubernetes-validations"] = [
-            {"rule": rule["rule"], "message": rule["message"]} for rule in node["x-kubernetes-validations"]
+            {key: rule[key] for key in ("rule", "message", "fieldPath") if key in rule}
+            for rule in node["x-kubernetes-validations"]
         ]
 
 

@@ -1,17 +1,21 @@
 """`status` of a TrainingJob: how far it is, in the shape that the API server stores and the run's directory holds.
 
 All of it is frozen and hashable (tuples, no maps), so that a decision is compared with `==` and a walk over all
-states can remember where it has been.
+states can remember where it has been. They are dataclasses, so that `dataclasses.replace` is checked by mypy: a
+misspelt field, or a value of another type, does not pass. pydantic checks what is read.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime, Field, PlainSerializer
+from pydantic import AwareDatetime, ConfigDict, Field, PlainSerializer, TypeAdapter
 
 from wattrain_api.base import Model
+from wattrain_api.contract.codec import NOT_FINITE
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -22,6 +26,8 @@ Time = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]
 """Time in UTC with whole seconds, as Kubernetes writes it."""
 Text = Annotated[str, Field(max_length=4096)]
 Count = Annotated[int, Field(ge=0)]
+NotFinite = Literal["NaN", "Infinity", "-Infinity"]
+"""What a figure is that is no number any more: JSON has no number for it."""
 
 State = Literal[
     "Pending",
@@ -37,7 +43,14 @@ State = Literal[
 ]
 
 
-class Condition(Model):
+class StatusPart:
+    """The configuration that all parts of a status share with the models of the spec."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Model.model_config
+
+
+@dataclass(frozen=True)
+class Condition(StatusPart):
     """One question about the job and its answer, as Kubernetes conditions are."""
 
     type: Annotated[str, Field(max_length=316)]
@@ -46,33 +59,36 @@ class Condition(Model):
     """The answer."""
     reason: Annotated[str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", max_length=1024)]
     """Why, in one CamelCase word."""
+    last_transition_time: Time
+    """When status last changed."""
     message: Text = ""
     """Why, in a sentence."""
     observed_generation: int = 0
     """Generation of the spec that was answered about."""
-    last_transition_time: Time
-    """When status last changed."""
 
 
-class Restart(Model):
+@dataclass(frozen=True)
+class Restart(StatusPart):
     """One restart of the group, explained."""
 
     time: Time
     """When the failure was seen."""
     attempt: Count
     """Attempt that ended, or in which the group restarted in place."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why, in one CamelCase word."""
     generation: Count = 0
     """Start of the group within the attempt that ended."""
     in_place: bool = False
     """Whether the same workers went on."""
     counted: bool = True
     """Whether it counts against maxRestarts; disruptions do not."""
+    worker: int | None = None
+    """Index of the worker that failed first; unset where it is not known."""
     rank: int | None = None
-    """Rank that failed first."""
+    """Its rank of torch.distributed that failed first; unset where it is not known."""
     node: Annotated[str, Field(max_length=253)] = ""
     """Machine it ran on."""
-    reason: Annotated[str, Field(max_length=64)]
-    """Why, in one CamelCase word."""
     exit_code: int | None = None
     """Exit code of the rank; negative: the signal that ended it."""
     last_line: Annotated[str, Field(max_length=1024)] = ""
@@ -81,30 +97,46 @@ class Restart(Model):
     """Step that had been reached."""
     resumed_from_step: Count = 0
     """Step of the checkpoint that the next start begins from."""
-    joules_lost: float = 0.0
-    """Energy spent since that checkpoint, which must be computed again, and then until the group trained again."""
+    joules_lost: float | None = None
+    """Energy spent since that checkpoint, which must be computed again, and then until the group trained again. Unset:
+    a script that saves checkpoints of its own has not reported a step since, by which this would be known; or it
+    restarted again before it did, and the loss is in that restart."""
     recovery_seconds: Count | None = None
     """Seconds until the group trained again; unset while it does not."""
 
+    @property
+    def who(self) -> str:
+        """Who failed, for a person."""
+        return who_failed(self.worker, self.rank)
 
-class WorkerCounts(Model):
+
+@dataclass(frozen=True)
+class WorkerCounts(StatusPart):
     """Workers of the current attempt."""
 
     desired: Count = 0
     ready: Count = 0
     failed: Count = 0
-    updated_time: Time | None = None
 
 
-class Metrics(Model):
+@dataclass(frozen=True)
+class Metrics(StatusPart):
     """Result of an evaluation."""
 
     step: Count = 0
     loss: float | None = None
+    loss_not_finite: NotFinite | None = None
+    """What the loss is instead of a number."""
     accuracy: float | None = None
 
+    @property
+    def shown_loss(self) -> float | None:
+        """The loss, finite or not."""
+        return shown_figure(self.loss, self.loss_not_finite)
 
-class Progress(Model):
+
+@dataclass(frozen=True)
+class Progress(StatusPart):
     """How far the training is."""
 
     phase: Annotated[str, Field(max_length=32)] = ""
@@ -113,6 +145,8 @@ class Progress(Model):
     step: Count = 0
     total_steps: Count = 0
     loss: float | None = None
+    loss_not_finite: NotFinite | None = None
+    """What the loss is instead of a number."""
     learning_rate: float | None = None
     validation: Metrics | None = None
     samples_per_second: float | None = None
@@ -120,8 +154,19 @@ class Progress(Model):
     eta_seconds: float | None = None
     updated_time: Time | None = None
 
+    @property
+    def shown_loss(self) -> float | None:
+        """The loss, finite or not."""
+        return shown_figure(self.loss, self.loss_not_finite)
 
-class CheckpointStatus(Model):
+
+def shown_figure(figure: float | None, not_finite: NotFinite | None) -> float | None:
+    """A figure that is kept in these two fields, finite or not."""
+    return figure if not_finite is None else NOT_FINITE[not_finite]
+
+
+@dataclass(frozen=True)
+class CheckpointStatus(StatusPart):
     """The newest committed checkpoint."""
 
     step: Count
@@ -130,7 +175,21 @@ class CheckpointStatus(Model):
     time: Time | None = None
 
 
-class Meter(Model):
+@dataclass(frozen=True)
+class DamagedCheckpoint(StatusPart):
+    """A checkpoint that was no longer what had been written, and was passed over."""
+
+    step: Count
+    damage: Annotated[str, Field(max_length=1024)] = ""
+    """What was wrong with which of its files."""
+    time: Time | None = None
+    """When the operator heard of it."""
+    resumed_from_step: Count = 0
+    """Step of the checkpoint that the training went on from instead; 0: from the beginning."""
+
+
+@dataclass(frozen=True)
+class Meter(StatusPart):
     """Energy of one component by one source."""
 
     component: Annotated[str, Field(max_length=16)]
@@ -142,7 +201,46 @@ class Meter(Model):
     high_joules: float = 0.0
 
 
-class EnergyStatus(Model):
+@dataclass(frozen=True)
+class UncountedEnergy(StatusPart):
+    """Something that drew power and was not counted."""
+
+    component: Annotated[str, Field(max_length=16)]
+    """cpu, memory, gpu, module."""
+    reason: Annotated[str, Field(max_length=1024)]
+    """What was not counted and why."""
+
+
+@dataclass(frozen=True)
+class Cost(StatusPart):
+    """What a part of the energy cost, in one currency."""
+
+    currency: Annotated[str, Field(max_length=8)]
+    cost: float = 0.0
+    """Cost of the facility's energy that was priced in it."""
+    since: Time | None = None
+    """From when on energy was priced in it; unset: a version that did not note it began to."""
+
+
+@dataclass(frozen=True)
+class EnergyAccount(StatusPart):
+    """What was used at one PUE, one carbon intensity and one price."""
+
+    joules: float
+    """Energy of the job, without cooling and losses."""
+    pue: float | None = None
+    """Unset: the account is the sum of small ones, of which there were too many to keep."""
+    zone: Annotated[str, Field(max_length=64)] = ""
+    """Name of the grid zone."""
+    grams_per_kwh: Annotated[float | None, Field(alias="gramsPerKWh")] = None
+    """Carbon intensity."""
+    price_per_kwh: Annotated[float | None, Field(alias="pricePerKWh")] = None
+    """Price; unset: there was no tariff."""
+    currency: Annotated[str, Field(max_length=8)] = ""
+
+
+@dataclass(frozen=True)
+class EnergyStatus(StatusPart):
     """The job's ledger: all ranks, all attempts, the preparation."""
 
     joules: float = 0.0
@@ -151,43 +249,52 @@ class EnergyStatus(Model):
     """The least that it may have been, in joules."""
     high: float = 0.0
     """The most that it may have been, in joules."""
-    watts: float = 0.0
-    """Power of all workers now."""
-    measured_ratio: float = 0.0
-    """Share of the joules that a counter measured; the rest is modelled."""
+    watts: float | None = None
+    """Power of all workers now; unset: not known."""
+    measured_ratio: float | None = 0.0
+    """Share of the joules that a counter measured; the rest is modelled. Unset where something was not counted, as then
+    nobody knows the whole."""
+    incomplete: Annotated[tuple[UncountedEnergy, ...], Field(max_length=8)] = ()
+    """What drew power and was not counted: more was used than the joules say. Empty: all was counted."""
     source: Annotated[str, Field(max_length=64)] = ""
     """Sources of the joules, the largest first."""
     carbon_grams: float | None = None
     """Grams of CO2 equivalent, location-based, of the facility's energy."""
     cost: float | None = None
-    """Cost of the facility's energy."""
+    """Cost of the facility's energy, as far as it was priced in this currency, the last one that a tariff had."""
     currency: Annotated[str, Field(max_length=8)] = ""
+    cost_since: Time | None = None
+    """From when on cost counts; what was used before had no price in this currency."""
+    costs: tuple[Cost, ...] = ()
+    """Cost in each currency that a tariff had. They are never added up."""
+    spread_joules: float = 0.0
+    """Energy that was used while nothing was heard for over a minute, in which the price changed: it is priced as if
+    it had been used evenly over that time."""
+    accounts: Annotated[tuple[EnergyAccount, ...], Field(max_length=17)] = ()
+    """The joules by PUE, carbon intensity and price: of the sixteen largest, and of all the others together."""
     facility_joules: float = 0.0
     """Energy with cooling and losses (PUE)."""
     wasted_joules: float = 0.0
-    """Energy whose result was lost in restarts."""
+    """Energy whose result was lost in restarts, as far as it is known."""
+    waste_is_known: bool = True
+    """Whether wastedJoules is all that was lost. It is not while a script has reported no step since a restart."""
     joules_per_sample: float | None = None
-    budget_used_ratio: float | None = None
     meters: tuple[Meter, ...] = ()
     """The joules by component and source."""
-    open_meters: tuple[Meter, ...] = ()
-    """Of these, what the current attempt's workers have reported so far: the mark to count on from."""
-    open_group: Annotated[str, Field(max_length=32)] = ""
-    """Group that open_meters belong to: prepare-<attempt> or worker-<attempt>."""
-    safe_joules: float = 0.0
-    """The ledger at the newest checkpoint, or at the newest restart where that is later: a failure loses the rest."""
 
 
-class QueueStatus(Model):
-    """Place in the order of admission."""
+@dataclass(frozen=True)
+class QueueStatus(StatusPart):
+    """Where a job stands that waits for its power domain; the condition Admitted says what for."""
 
     position: Count = 0
-    """Jobs that go first."""
-    blocked_by: Annotated[str, Field(max_length=317)] = ""
-    """What it waits for."""
+    """Position in the queue: 1 is the next; 0: it is in none."""
+    held_by: Annotated[str, Field(max_length=1024)] = ""
+    """The jobs that have what it waits for."""
 
 
-class ModelStatus(Model):
+@dataclass(frozen=True)
+class ModelStatus(StatusPart):
     """The trained model."""
 
     uri: Annotated[str, Field(max_length=2048)] = ""
@@ -195,14 +302,78 @@ class ModelStatus(Model):
     """On the test split."""
 
 
-class InferenceStatus(Model):
-    """The servers of the trained model."""
+@dataclass(frozen=True)
+class ChildMeters(StatusPart):
+    """What one child has used since it started, as far as it has been entered in the ledger."""
 
-    ready: Count = 0
-    url: Annotated[str, Field(max_length=2048)] = ""
+    uid: Annotated[str, Field(max_length=64)]
+    meters: tuple[Meter, ...] = ()
 
 
-class TrainingJobStatus(Model):
+@dataclass(frozen=True)
+class StepJoules(StatusPart):
+    """What the steps of a job until this one have cost, without what was lost in restarts."""
+
+    step: Count
+    joules: float
+
+
+@dataclass(frozen=True)
+class Internal(StatusPart):
+    """The operator's own book-keeping: what another operator needs to go on. It may change without notice."""
+
+    attempt_time: Time | None = None
+    """When the current attempt was decided."""
+    not_before: Time | None = None
+    """The current attempt's workers are not created before."""
+    group_complete: bool = False
+    """All workers of the current attempt have been seen; one that is missing now was lost."""
+    data_prepared: bool = False
+    """The preparation has succeeded; it is not repeated."""
+    active_since: Time | None = None
+    """When the job last became active; unset while suspended."""
+    active_seconds: Count = 0
+    """Seconds it was active before that."""
+    failures_since_checkpoint: Count = 0
+    """Restarts that count against maxRestarts, since the last committed checkpoint."""
+    disruptions_in_a_row: Count = 0
+    """Restarts that do not count against maxRestarts, since the last committed checkpoint or long attempt."""
+    in_place_seen: Count = 0
+    """Restarts in place of the current attempt that are already in restarts."""
+    damaged_seen: Count = 0
+    """Damaged checkpoints that the current attempt has reported, and that are already in damagedCheckpoints."""
+    refusals: Count = 0
+    """Refusals in a row to create the current group's pods."""
+    refused_time: Time | None = None
+    """When the last of them was."""
+    turn: Count = 1
+    """Number of the reservation in the power domain that the job waits for or holds: one more after each suspension."""
+    queue_time: Time | None = None
+    """When the position in the queue last changed."""
+    directive_version: Count = 0
+    """Version of the newest directive that the operator has given a group of the job; each has a higher one."""
+    save_failure: Text = ""
+    """How a worker of the current group failed that was asked to save and stop."""
+    notices_told: Count = 0
+    """Notices of the current attempt that have become events."""
+    stop_time: Time | None = None
+    """When the current group was asked to save and stop; unset: it was not."""
+    workers_time: Time | None = None
+    """When the counts of workers last changed."""
+    safe_joules: float = 0.0
+    """The ledger at the newest checkpoint, or at the newest restart where that is later: a failure loses the rest."""
+    step_joules: tuple[StepJoules, ...] = ()
+    """Of a script, what its steps have cost, at a few of them."""
+    metered_attempt: Count = 0
+    """Newest attempt of which a child has reported joules; those of older ones are entered and closed."""
+    metered_time: Time | None = None
+    """Until when the ledger has been brought: what is entered next was used after it."""
+    child_meters: tuple[ChildMeters, ...] = ()
+    """Of the ledger, what each child of that attempt has reported so far: the marks to count on from, by uid."""
+
+
+@dataclass(frozen=True)
+class TrainingJobStatus(StatusPart):
     """How far the job is. Written whole, once a pass, only when it changed."""
 
     observed_generation: int = 0
@@ -214,33 +385,68 @@ class TrainingJobStatus(Model):
     conditions: tuple[Condition, ...] = ()
     attempt: Count = 0
     """Number of the current group of workers; children of an older one are removed."""
-    attempt_time: Time | None = None
-    """When the current attempt was decided."""
-    not_before: Time | None = None
-    """The current attempt's workers are not created before."""
-    group_complete: bool = False
-    """All workers of the current attempt have been seen; one that is missing now was lost."""
-    data_prepared: bool = False
-    """The preparation has succeeded; it is not repeated."""
     start_time: Time | None = None
     """When the job first became active."""
-    active_since: Time | None = None
-    """When it last became active; unset while suspended."""
-    active_seconds: Count = 0
-    """Seconds it was active before that."""
     completion_time: Time | None = None
     restarts: Annotated[tuple[Restart, ...], Field(max_length=10)] = ()
     """The last ten restarts."""
     restart_count: Count = 0
     """All restarts of the job's life."""
-    failures_since_checkpoint: Count = 0
-    """Restarts that count against maxRestarts, since the last committed checkpoint."""
-    in_place_seen: Count = 0
-    """Restarts in place of the current attempt that are already in restarts."""
     workers: WorkerCounts = WorkerCounts()
     progress: Progress | None = None
     checkpoint: CheckpointStatus | None = None
+    damaged_checkpoints: Annotated[tuple[DamagedCheckpoint, ...], Field(max_length=10)] = ()
+    """The last ten checkpoints that were found damaged."""
     energy: EnergyStatus = EnergyStatus()
     queue: QueueStatus = QueueStatus()
     model: ModelStatus | None = None
-    inference: InferenceStatus | None = None
+    internal: Internal = Internal()
+
+    @staticmethod
+    def from_json_object(value: object) -> TrainingJobStatus:
+        """The status that `value` holds, fields of newer versions left out. pydantic.ValidationError: it is none."""
+        return _adapter().validate_python(value, extra="ignore")
+
+    def to_json_object(self) -> dict[str, Any]:
+        """The status as the API server knows it: camelCase; what is unset or empty is left out, and so is a part in
+        which nothing has been entered yet."""
+        left_out = {name for name, empty in _EMPTY_PARTS.items() if getattr(self, name) == empty}
+        dumped = _adapter().dump_python(
+            self, mode="json", by_alias=True, exclude_none=True, exclude={"internal", *left_out}
+        )
+        dumped["internal"] = _adapter_of_internal().dump_python(
+            self.internal, mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+        )
+        return _without_empty(dumped)
+
+
+_EMPTY_PARTS: Final = {"workers": WorkerCounts(), "energy": EnergyStatus(), "queue": QueueStatus()}
+
+
+@cache
+def _adapter() -> TypeAdapter[TrainingJobStatus]:
+    return TypeAdapter(TrainingJobStatus)
+
+
+@cache
+def _adapter_of_internal() -> TypeAdapter[Internal]:
+    return TypeAdapter(Internal)
+
+
+def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            item = _without_empty(item)
+        elif isinstance(item, list):
+            item = [_without_empty(i) if isinstance(i, dict) else i for i in item]
+        if item not in ("", [], {}):
+            kept[name] = item
+    return kept
+
+
+def who_failed(worker: int | None, rank: int | None) -> str:
+    """A worker or its rank of torch.distributed, for a person: as much as is known."""
+    if rank is None:
+        return "a worker" if worker is None else f"worker {worker}"
+    return f"rank {rank}" if worker in (None, rank) else f"rank {rank} of worker {worker}"

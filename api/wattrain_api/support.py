@@ -1,67 +1,142 @@
-"""What the API describes and this version does not do yet. A job that asks for it is refused: nothing is ignored."""
+"""What the API describes and a job or a power domain cannot have: it is refused, for nothing is ignored.
+
+Either this version does not do it yet, which `kubectl explain` says too, or it has no effect beside what else the spec
+says. A test walks over all fields: each is named here, or has a row of its own that says where it acts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from wattrain_api.base import Model
+from wattrain_api.contract.launchers import ACCELERATE, DEEPSPEED, launcher_of
 from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.registered import STRATEGIES
 from wattrain_api.trainingjob import TrainingJobSpec
 
 _S = TypeVar("_S", bound=Model)
 
 
-class _Gap(NamedTuple, Generic[_S]):
+def _launcher(spec: TrainingJobSpec) -> str:
+    return "" if spec.script is None else launcher_of(spec.script.command)
+
+
+def _ranks(spec: TrainingJobSpec) -> int:
+    return spec.workers.replicas * spec.workers.processes_per_worker
+
+
+def _has_gpus(spec: TrainingJobSpec) -> bool:
+    resources = spec.workers.resources
+    return any("gpu" in name for name in (*resources.limits, *resources.requests))
+
+
+class Gap(NamedTuple, Generic[_S]):
+    """A field that does not act, or not with every value."""
+
     field: str
-    asked_for: Callable[[_S], bool]
+    """Path below spec, as in `energy.powerCap`."""
     sentence: str
     """What is missing and what to do, after the name of the field."""
+    where: Callable[[_S], bool] = lambda _: True
+    """Whether it does not act in that spec; it is refused where it has another value than its default as well."""
 
 
-_JOB_GAPS: tuple[_Gap[TrainingJobSpec], ...] = (
-    _Gap("recipe.name", lambda s: s.recipe is not None and s.recipe.name in ("resnet", "bert", "recommender"),
-         "only logistic-regression and mlp are in this version; choose one, or bring the model as a script"),
-    _Gap("data.engine", lambda s: s.data is not None and s.data.engine == "dask",
-         "preparing data on Dask is not in this version; write local, for data that fits in memory"),
-    _Gap("training.precision", lambda s: s.training is not None and s.training.precision == "fp16",
-         "fp16 is not in this version; write bf16, which needs no scaling of the loss, or fp32"),
-    _Gap("workers.minReplicas", lambda s: s.workers.min_replicas is not None,
-         "elastic jobs are not in this version; remove it: the job then runs with exactly workers.replicas workers"),
-    _Gap("parallelism.strategy", lambda s: s.parallelism.strategy != "DDP",
-         "only DDP is in this version; write DDP, or use a script that does this itself"),
-    _Gap("parallelism.tensor", lambda s: s.parallelism.tensor != 1,
-         "tensor parallelism is not in this version; write 1, or use a script that does this itself"),
-    _Gap("parallelism.pipeline", lambda s: s.parallelism.pipeline != 1,
-         "pipeline parallelism is not in this version; write 1, or use a script that does this itself"),
-    _Gap("storage.uri", lambda s: s.storage.uri is not None,
-         "object stores are not in this version; use storage.claim, whose files outlive the pods"),
-    _Gap("energy.powerCap", lambda s: s.energy.power_cap is not None,
-         "power caps are not in this version; remove it, and limit workers.resources.limits.cpu instead"),
-    _Gap("energy.budget", lambda s: s.energy.budget is not None,
-         "budgets are not in this version; remove it, and limit policy.activeDeadlineSeconds instead"),
-    _Gap("energy.carbon.mode", lambda s: s.energy.carbon is not None and s.energy.carbon.mode != "Off",
-         'waiting for clean power is not in this version; write "Off", and use spec.suspend to choose the time'),
-    _Gap("inference.enabled", lambda s: s.inference.enabled,
-         "serving is not in this version; write false, and take the model from the job's storage"),
+_NO_CLEAN_POWER: Final = (
+    "waiting for clean power is not in this version; remove it, and use spec.suspend to choose the time"
+)
+_NO_SERVING: Final = "serving is not in this version; remove it, and take the model from the job's storage"
+_NO_CAP: Final = (
+    "power caps are not in this version; remove it: without it, jobs are admitted by priority and age alone, up to "
+    "maxRunningJobs"
+)
+_SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give the script an argument for it"
+
+NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
+    Gap("data.engine", "preparing data on Dask is not in this version; write local, for data that fits in memory"),
+    Gap("training.precision", "fp16 is not in this version; write bf16, which needs no scaling of the loss, or fp32",
+        lambda s: s.training is not None and s.training.precision == "fp16"),
+    Gap("workers.minReplicas", "elastic jobs are not in this version; remove it: the job then runs with exactly "
+        "workers.replicas workers"),
+    Gap("parallelism.strategy", f"others than {' and '.join(STRATEGIES)} are not in this version; write "
+        f"{' or '.join(STRATEGIES)}, or use a script that does this itself",
+        lambda s: s.parallelism.strategy not in STRATEGIES),
+    Gap("parallelism.tensor", "tensor parallelism is not in this version; write 1, or use a script that does this "
+        "itself"),
+    Gap("parallelism.pipeline", "pipeline parallelism is not in this version; write 1, or use a script that does this "
+        "itself"),
+    Gap("storage.uri", "object stores are not in this version; use storage.claim, whose files outlive the pods"),
+    Gap("energy.powerCap", "power caps are not in this version; remove it, and limit workers.resources.limits.cpu "
+        "instead"),
+    Gap("energy.budget", "budgets are not in this version; remove it, and limit policy.activeDeadlineSeconds instead"),
+    Gap("energy.carbon.mode", 'waiting for clean power is not in this version; write "Off", and use spec.suspend to '
+        "choose the time"),
+    Gap("energy.carbon.deadline", _NO_CLEAN_POWER),
+    Gap("energy.carbon.minBenefitPercent", _NO_CLEAN_POWER),
+    Gap("energy.carbon.estimatedDurationSeconds", _NO_CLEAN_POWER),
+    Gap("inference.enabled", "serving is not in this version; write false, and take the model from the job's storage"),
+    Gap("inference.replicas", _NO_SERVING),
+    Gap("inference.resources", _NO_SERVING),
 )  # fmt: skip
-_DOMAIN_GAPS: tuple[_Gap[PowerDomainSpec], ...] = (
-    _Gap("capWatts", lambda s: s.cap_watts is not None,
-         "power caps are not in this version; remove it: without it, jobs are admitted by priority and age alone"),
-    _Gap("carbon.configMap", lambda s: s.carbon.config_map is not None,
-         "series of carbon intensity are not in this version; remove it, and give carbon.gramsPerKWh, a yearly mean"),
+"""What no job can have in this version."""
+DOMAINS_NOT_YET: Final[tuple[Gap[PowerDomainSpec], ...]] = (
+    Gap("capWatts", _NO_CAP),
+    Gap("headroomPercent", _NO_CAP),
+    Gap("baseWatts", _NO_CAP),
+    Gap("nodeSelector", "choosing a domain by nodes is not in this version; remove it: a job belongs to the domain "
+        "that its spec.energy.powerDomain names, and workers.nodeSelector chooses its nodes"),
+    Gap("carbon.configMap", "series of carbon intensity are not in this version; remove it, and give "
+        "carbon.gramsPerKWh, a yearly mean"),
 )  # fmt: skip
+"""What no power domain can have in this version."""
+IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
+    Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
+        "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
+    Gap("training.optimizer.momentum", "only sgd has it; remove it, or write name: sgd",
+        lambda s: s.training is not None and s.training.optimizer.name != "sgd"),
+    Gap("training.optimizer.beta1", "sgd has none; remove it, or write name: adamw",
+        lambda s: s.training is not None and s.training.optimizer.name == "sgd"),
+    Gap("training.optimizer.beta2", "sgd has none; remove it, or write name: adamw",
+        lambda s: s.training is not None and s.training.optimizer.name == "sgd"),
+    Gap("data.clean.outliers.threshold", "method none looks for no outliers; remove it, or write another method",
+        lambda s: s.data is not None and s.data.clean.outliers.method == "none"),
+    Gap("data.clean.outliers.action", "method none looks for no outliers; remove it, or write another method",
+        lambda s: s.data is not None and s.data.clean.outliers.method == "none"),
+    Gap("data.split.column", "only the methods group and time go by a column; remove it, or write one of them",
+        lambda s: s.data is not None and s.data.split.method not in ("group", "time")),
+    Gap("data.split.seed", "method time deals rows by their order; remove it, or write another method",
+        lambda s: s.data is not None and s.data.split.method == "time"),
+    Gap("checkpoint.every", _SCRIPT_SAVES, lambda s: s.script is not None),
+    Gap("checkpoint.keep", _SCRIPT_SAVES, lambda s: s.script is not None),
+    Gap("checkpoint.async", _SCRIPT_SAVES, lambda s: s.script is not None),
+    Gap("script.command", "deepspeed starts ranks on its own machine alone, or over ssh; write torchrun in place of "
+        "deepspeed: it starts the same ranks", lambda s: _launcher(s) == DEEPSPEED and _ranks(s) > 1),
+    Gap("script.command", "accelerate launch starts one process a worker where there is no GPU; write more "
+        "workers.replicas in place of workers.processesPerWorker, or torchrun in place of accelerate launch",
+        lambda s: _launcher(s) == ACCELERATE and s.workers.processes_per_worker > 1 and not _has_gpus(s)),
+)  # fmt: skip
+"""What has no effect beside something else that a job says."""
 
 
 def unsupported(spec: TrainingJobSpec) -> list[tuple[str, str]]:
-    """What `spec` asks for and this version does not do: path below the object's root, and a sentence with a remedy."""
-    return _gaps(_JOB_GAPS, spec)
+    """What `spec` asks for and cannot have: path below the object's root, and a sentence with a remedy."""
+    return _found((*NOT_YET, *IDLE), spec)
 
 
 def unsupported_domain(spec: PowerDomainSpec) -> list[tuple[str, str]]:
     """The same for a PowerDomain."""
-    return _gaps(_DOMAIN_GAPS, spec)
+    return _found(DOMAINS_NOT_YET, spec)
 
 
-def _gaps(gaps: tuple[_Gap[_S], ...], spec: _S) -> list[tuple[str, str]]:
-    return [(f"spec.{gap.field}", gap.sentence) for gap in gaps if gap.asked_for(spec)]
+def _found(gaps: tuple[Gap[_S], ...], spec: _S) -> list[tuple[str, str]]:
+    given = spec.model_dump(by_alias=True, exclude_defaults=True)
+    return [(f"spec.{gap.field}", gap.sentence) for gap in gaps if _is_in(given, gap.field) and gap.where(spec)]
+
+
+def _is_in(given: dict[str, Any], path: str) -> bool:
+    inner: Any = given
+    for name in path.split("."):
+        if not isinstance(inner, dict) or name not in inner:
+            return False
+        inner = inner[name]
+    return True

@@ -1,44 +1,24 @@
-"""`spec.recipe`, `spec.script` and `spec.training`: what is trained and how."""
+"""`spec.script` and `spec.training`: what is trained and how. Recipes are in `registered.py`."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from wattrain_api.base import Model, Rule
+from wattrain_api.contract.metric_pattern import PLACEHOLDER, compile_pattern
 
 Argument = Annotated[str, Field(max_length=4096)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
-class RecipeParams(Model):
-    """Shape of the model. Each recipe says which of these it takes."""
-
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=16)] = (64, 64)
-    """Sizes of the hidden layers (mlp)."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of hidden units that are dropped in training (mlp)."""
-    classes: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
-    """Number of classes; default: as many as the data has."""
+def _check_pattern(text: str) -> str:
+    compile_pattern("", text)
+    return text
 
 
-class Recipe(Model):
-    """A model that the worker brings."""
-
-    name: Literal["logistic-regression", "mlp", "resnet", "bert", "recommender"]
-    """Which model."""
-    params: RecipeParams = RecipeParams()
-    """Shape of the model."""
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        return re.compile(text).groups >= 1
-    except re.error:
-        return False
-
+Pattern = Annotated[str, AfterValidator(_check_pattern), Field(max_length=512)]
 
 SCRIPT_METRICS = ("step", "totalSteps", "epoch", "epochs", "loss", "learningRate", "gradientNorm", "samples")
 """What a script may say in its output, by the names of its reports."""
@@ -55,20 +35,22 @@ class Script(Model):
             lambda s: all(name in SCRIPT_METRICS for name in s.metric_patterns),
         ),
         Rule(
-            "self.metricPatterns.all(name, self.metricPatterns[name].contains('('))",
-            "each of metricPatterns must be a regular expression with the number in a group, as in 'loss=([0-9.]+)'",
-            lambda s: all(_is_pattern(pattern) for pattern in s.metric_patterns.values()),
+            "self.metricPatterns.all(name, self.metricPatterns[name].contains('{number}') || "
+            "self.metricPatterns[name].contains('('))",
+            "each of metricPatterns must say where the number is, as in 'loss={number}', or with it in a group",
+            lambda s: all(PLACEHOLDER in pattern or "(" in pattern for pattern in s.metric_patterns.values()),
         ),
     )
 
     command: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=64)]
-    """Program and its first arguments."""
+    """Program and its first arguments: what each rank runs, or torchrun or accelerate launch, which are started once a
+    worker and find their group."""
     args: Annotated[tuple[Argument, ...], Field(max_length=256)] = ()
     """Further arguments."""
-    metric_patterns: Annotated[
-        dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
-    ] = {}
-    """Regular expressions that find numbers in the output, by metric (step, loss, ...): the first group counts."""
+    metric_patterns: Annotated[dict[Annotated[str, Field(max_length=63)], Pattern], Field(max_length=16)] = {}
+    """What finds numbers in the output, by metric (step, loss, ...): `loss={number}` takes every number after `loss=`,
+    nan and inf too, but not that after `val_loss=`. More is possible with regular expressions: their first group
+    counts."""
 
 
 class Optimizer(Model):
@@ -166,7 +148,7 @@ class Training(Model):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Type of the arithmetic; fp16 needs a GPU."""
     compile: bool = False
-    """Compile the model with torch.compile."""
+    """Compile the model with torch.compile. The image needs a C++ compiler for it, which the default one has not."""
     deterministic: bool = False
     """The same losses, bit for bit, on any number of workers and after any restart. It costs speed."""
     logical_shards: Annotated[int, Field(ge=1, le=4096)] = 12

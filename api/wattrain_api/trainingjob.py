@@ -9,8 +9,9 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from wattrain_api.base import Model, Rule
 from wattrain_api.data import Data
 from wattrain_api.energy import Energy, Inference, Policy, Queue
+from wattrain_api.registered import Recipe
 from wattrain_api.status import TrainingJobStatus
-from wattrain_api.training import Checkpoint, Parallelism, Recipe, Script, Training
+from wattrain_api.training import Checkpoint, Parallelism, Script, Training
 from wattrain_api.workers import Storage, Workers
 
 MUTABLE = (

@@ -11,8 +11,10 @@ from pydantic_core import ErrorDetails
 
 from wattrain_api.base import QUANTITY_PATTERN
 from wattrain_api.document import Document
-from wattrain_api.problem import Path, Problem, field_path
-from wattrain_api.schema import Schema
+from wattrain_api.problem import Path, Problem, field_path, plain_details
+from wattrain_api.registered import RECIPE_PARAMETERS
+from wattrain_api.schema import Schema, structural_schema
+from wattrain_api.variables import FIELD_PATH_PATTERN
 
 Words = tuple[str, str, str]
 """The refused value (empty where it is not the point), what is wrong, and the remedy."""
@@ -24,6 +26,22 @@ PATTERNS = {
     ),
     r"^[A-Za-z_][A-Za-z0-9_]*$": (
         "must be the name of a variable", "use letters, digits and underscores, and no digit at the start",
+    ),
+    r"^([A-Za-z_][A-Za-z0-9_]*)?$": (
+        "must begin the name of a variable", "use letters, digits and underscores, and no digit at the start",
+    ),
+    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": (
+        "must be the name of an object",
+        "use lowercase letters, digits, hyphens and dots, with a letter or digit at both ends",
+    ),
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$": (
+        "must be the name of an object",
+        "use lowercase letters, digits, hyphens and dots, with a letter or digit at both ends",
+    ),
+    r"^[-._a-zA-Z0-9]+$": ("must be a key", "use letters, digits, hyphens, underscores and dots"),
+    FIELD_PATH_PATTERN: (
+        "must be a field of a pod",
+        "write one such as metadata.name, metadata.labels['team'], spec.nodeName or status.podIP",
     ),
     r"^/.+": ("must be an absolute path", "begin with / and name a directory below it"),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": ("must be a time of day", "write HH:MM, from 00:00 to 23:59"),
@@ -38,6 +56,7 @@ _NOUNS = {
 _EXAMPLES = {
     "string": "one value", "array": "[a, b], or lines that begin with a hyphen", "object": "fields with their values",
 }  # fmt: skip
+_PARAMETERS = ("spec", "recipe", "params")
 _BOUNDS = frozenset(("greater_than", "greater_than_equal", "less_than", "less_than_equal"))
 _SIZES = frozenset(("string_too_short", "string_too_long", "too_short", "too_long"))
 
@@ -68,8 +87,12 @@ def unknown_field(name: str, names: list[str]) -> tuple[str, str]:
 
 
 def _problem(details: ErrorDetails, document: Document, schema: Schema) -> Problem:
-    path: Path = tuple(step for step in details["loc"] if step != "[key]")
-    value, message, remedy = _words(details, path, document, schema)
+    plain = plain_details(details)
+    path = tuple(step for step in plain["loc"] if step != "[key]")
+    if plain["type"] == "extra_forbidden" and path[:-1] == _PARAMETERS:
+        value, message, remedy = _unknown_parameter(str(path[-1]), details, document.written.get(path))
+    else:
+        value, message, remedy = _words(plain, path, document, schema)
     return Problem(document.file, document.line_of(path), field_path(path), value, message, remedy)
 
 
@@ -103,6 +126,16 @@ def _words(details: ErrorDetails, path: Path, document: Document, schema: Schema
     if details["input"] is None:
         return "", "empty", f"write {_how(here)}, or remove the field"
     return shown, f"must be {_noun(here)}", f"write {_how(here)}"
+
+
+def _unknown_parameter(name: str, details: ErrorDetails, written: str | None) -> Words:
+    """For a parameter that the recipe does not take. The schema has those of all recipes, so it cannot say."""
+    shown, recipe = _shown(details["input"], written), str(details["loc"][2])
+    taken = {known: list(structural_schema(model)["properties"]) for known, model in RECIPE_PARAMETERS.items()}
+    others = [known for known, names in taken.items() if name in names]
+    if others:
+        return shown, f"no parameter of {recipe}", f"remove it, or write {' or '.join(others)} for recipe.name"
+    return shown, *unknown_field(name, taken[recipe])
 
 
 def _shown(value: Any, written: str | None) -> str:

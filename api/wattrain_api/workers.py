@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from wattrain_api.base import Model, Name, Path, Quantity, Rule, quantity_value
+from wattrain_api.affinity import Affinity
+from wattrain_api.base import LabelKey, LabelValue, Model, ObjectName, Path, Quantity, Rule, quantity_value
+from wattrain_api.variables import EnvironmentVariable, VariablesFrom
+from wattrain_api.volumes import Volume
 
-LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
-LabelValue = Annotated[str, Field(max_length=63)]
+_PLAIN_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
+
+def _requests_within_limits(resources: Resources) -> bool:
+    limits = resources.limits
+    return all(quantity_value(r) <= quantity_value(limits.get(name, r)) for name, r in resources.requests.items())
+
+
+def _devices_are_limited(resources: Resources) -> bool:
+    devices = {name: amount for name, amount in resources.requests.items() if name not in _PLAIN_RESOURCES}
+    limits = resources.limits
+    return all(name in limits and quantity_value(limits[name]) == quantity_value(r) for name, r in devices.items())
 
 
 class Resources(Model):
     """Requests and limits, as in a pod."""
+
+    RULES: ClassVar = (
+        Rule(
+            "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
+            "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
+            "a request must not exceed the limit of the same resource: lower requests, or raise limits",
+            _requests_within_limits,
+        ),
+        Rule(
+            "!has(self.requests) || self.requests.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || "
+            "(has(self.limits) && name in self.limits && "
+            "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) == 0))",
+            "of a device, as of all but cpu, memory and ephemeral-storage, request and limit are the same: name it in "
+            "limits alone",
+            _devices_are_limited,
+        ),
+    )
 
     requests: Annotated[dict[LabelKey, Quantity], Field(max_length=16)] = {}
     """What the scheduler sets aside, by resource (cpu, memory, nvidia.com/gpu, ...)."""
@@ -32,38 +63,6 @@ class Resources(Model):
     def _amount(resource: str, *maps: dict[str, str]) -> float | None:
         found = next((m[resource] for m in maps if resource in m), None)
         return None if found is None else quantity_value(found)
-
-
-class EnvironmentVariable(Model):
-    """A variable for the ranks."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
-    """Name of the variable."""
-    value: Annotated[str, Field(max_length=32_768)] = ""
-    """Its value."""
-
-
-class Volume(Model):
-    """Something mounted into the workers: exactly one kind."""
-
-    RULES: ClassVar = (
-        Rule(
-            "[has(self.claim), has(self.emptyDir), has(self.configMap)].filter(x, x).size() == 1",
-            "give exactly one of claim, emptyDir and configMap",
-            lambda v: sum(x is not None for x in (v.claim, v.empty_dir, v.config_map)) == 1,
-        ),
-    )
-
-    mount_path: Annotated[str, Field(pattern=r"^/.+", max_length=1024)]
-    """Where it appears, an absolute path."""
-    claim: Name | None = None
-    """Name of a PersistentVolumeClaim."""
-    empty_dir: Quantity | None = None
-    """Size of an empty directory that lives as long as the pod."""
-    config_map: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """Name of a ConfigMap."""
-    read_only: bool = False
-    """Whether it is mounted read-only."""
 
 
 class Toleration(Model):
@@ -90,6 +89,21 @@ class TopologySpread(Model):
     """What happens where it cannot be kept."""
 
 
+ACCOUNT_PATTERN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
+_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+_OURS = ("wattrain.dev/", "app.kubernetes.io/")
+_SECURITY = ("security.alpha.kubernetes.io/", "security.beta.kubernetes.io/")
+
+
+def _is_key(key: str) -> bool:
+    return re.fullmatch(_KEY, key) is not None and not key.startswith(_OURS)
+
+
+def _has_token(workers: Workers) -> bool:
+    return any(part.service_account_token is not None for v in workers.volumes for part in v.projected or ())
+
+
 class Workers(Model):
     """The processes that train."""
 
@@ -98,6 +112,27 @@ class Workers(Model):
             "!has(self.minReplicas) || self.minReplicas <= self.replicas",
             "minReplicas must not exceed replicas",
             lambda w: w.min_replicas is None or w.min_replicas <= w.replicas,
+        ),
+        Rule(
+            f"!has(self.labels) || self.labels.all(key, key.matches('{_KEY}') && self.labels[key].matches('{_VALUE}')"
+            " && !key.startsWith('wattrain.dev/') && !key.startsWith('app.kubernetes.io/'))",
+            "labels: keys and values are labels of Kubernetes, and no key begins with wattrain.dev/ or "
+            "app.kubernetes.io/, which are set already",
+            lambda w: all(_is_key(key) and re.fullmatch(_VALUE, value) for key, value in w.labels.items()),
+        ),
+        Rule(
+            f"!has(self.annotations) || self.annotations.all(key, key.matches('{_KEY}') && "
+            "!key.startsWith('wattrain.dev/') && !key.startsWith('app.kubernetes.io/') && "
+            "!key.contains('security.alpha.kubernetes.io/') && !key.contains('security.beta.kubernetes.io/'))",
+            "annotations: keys are names of Kubernetes; those that begin with wattrain.dev/ or app.kubernetes.io/ are "
+            "set already, and those of security.alpha and security.beta.kubernetes.io could loosen the pod",
+            lambda w: all(_is_key(key) and not any(part in key for part in _SECURITY) for key in w.annotations),
+        ),
+        Rule(
+            "!has(self.volumes) || (has(self.serviceAccountName) && self.serviceAccountName != '') || "
+            "self.volumes.all(v, !has(v.projected) || v.projected.all(p, !has(p.serviceAccountToken)))",
+            "a serviceAccountToken is of workers.serviceAccountName: name the account",
+            lambda w: w.service_account_name != "" or not _has_token(w),
         ),
     )
 
@@ -113,6 +148,8 @@ class Workers(Model):
     """Requests and limits of each worker."""
     env: Annotated[tuple[EnvironmentVariable, ...], Field(max_length=256)] = ()
     """Variables for the ranks."""
+    env_from: Annotated[tuple[VariablesFrom, ...], Field(max_length=16)] = ()
+    """Secrets and ConfigMaps whose entries become variables for the ranks; `env` wins over them."""
     volumes: Annotated[tuple[Volume, ...], Field(max_length=32)] = ()
     """What is mounted into the workers."""
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
@@ -121,11 +158,19 @@ class Workers(Model):
     """Taints that are tolerated."""
     topology_spread: Annotated[tuple[TopologySpread, ...], Field(max_length=8)] = ()
     """How evenly the workers spread."""
+    affinity: Affinity | None = None
+    """Nodes and neighbours that the workers must or should have."""
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
+    """Further labels of the pods."""
+    annotations: Annotated[dict[LabelKey, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] = {}
+    """Further annotations of the pods, such as `sidecar.istio.io/inject`."""
+    service_account_name: Annotated[str, Field(pattern=ACCOUNT_PATTERN, max_length=253)] = ""
+    """ServiceAccount of the pods, which whoever creates the job may use; its token is mounted. Empty: no token."""
     priority_class_name: Annotated[str, Field(max_length=253)] = ""
     """PriorityClass of the pods."""
     scheduler_name: Annotated[str, Field(max_length=253)] = ""
     """Scheduler of the pods; empty: the cluster's."""
-    image_pull_secrets: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
+    image_pull_secrets: Annotated[tuple[ObjectName, ...], Field(max_length=16)] = ()
     """Names of Secrets for pulling the image."""
     run_as_user: Annotated[int, Field(ge=1, le=2**31 - 1)] = 65532
     """User and group of the processes; never 0."""
@@ -149,7 +194,7 @@ class Storage(Model):
         ),
     )
 
-    claim: Name | None = None
+    claim: ObjectName | None = None
     """Name of a PersistentVolumeClaim that outlives the pods."""
     ephemeral: EphemeralStorage | None = None
     """A directory that lives as long as its pod."""

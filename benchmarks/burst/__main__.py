@@ -17,7 +17,7 @@ from burst.measure import Requests, percentile
 from burst.observer import Observer
 from burst.operator_process import OperatorProcess
 from burst.server import Server
-from wattrain_operator.cluster.client import WRITES
+from wattrain_operator.cluster.kube.client import WRITES
 
 
 def main() -> int:

@@ -38,6 +38,26 @@ if [ ! -e "$policy" ]; then
   chmod 755 "$policy"
   trap 'rm -f "$policy"' EXIT
 fi
+lock_seconds=600
+# Somebody else may be installing. apt has patience with dpkg's lock by itself, and none with that of its lists.
+patient_apt() {
+  local said waited=0
+  until said=$(apt-get -o DPkg::Lock::Timeout="$lock_seconds" "$@" 2>&1 > /dev/null); do
+    case $said in
+      *"Could not get lock"* | *"Unable to lock"*) ;;
+      *) waited=$lock_seconds ;;
+    esac
+    if [ "$waited" -ge "$lock_seconds" ]; then
+      printf '%s\n' "$said" >&2
+      return 1
+    fi
+    [ "$waited" -gt 0 ] || echo "Waiting until another apt has finished."
+    sleep 2
+    waited=$((waited + 2))
+  done
+}
+
 echo "Installing what a real node needs: ${missing[*]}"
-apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" > /dev/null
+export DEBIAN_FRONTEND=noninteractive
+patient_apt update -qq
+patient_apt install -qq --yes --no-install-recommends "${missing[@]}"

@@ -11,6 +11,8 @@ from harness.api import DOMAINS, JOBS
 
 from wattrain_api.crd import power_domain_crd, training_job_crd
 from wattrain_api.immutable import immutable_paths
+from wattrain_api.registered import RECIPE_PARAMETERS
+from wattrain_api.schema import structural_schema
 from wattrain_api.trainingjob import MUTABLE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -80,6 +82,7 @@ def test_the_defaults_of_the_definition_are_filled_in(api):
     ("words", "expected"),
     [
         (["trainingjob.spec.energy"], "Limits on power, energy, carbon and cost."),
+        (["trainingjob.spec.recipe.params"], "Of mlp: sizes of the hidden layers. Default: [64,"),
         (["tj.spec.workers.replicas"], "Number of workers."),
         (["trainingjob.spec.energy.budget.energyKWh"], "Kilowatt-hours."),
         (["pd.spec.tariff"], "IANA name of the zone"),
@@ -95,8 +98,8 @@ def test_kubectl_explain_helps(cluster, words, expected):
 @pytest.mark.parametrize(
     ("kind", "columns"),
     [
-        ("tj", "NAME STATE WORKERS STEP LOSS WATTS JOULES AGE"),
-        ("pd", "NAME CAP RESERVED MEASURED FREE ADMITTED WAITING AGE"),
+        ("tj", "NAME STATE WORKERS STEP LOSS WATTS JOULES QUEUE HELD BY AGE"),
+        ("pd", "NAME LIMIT RUNNING WAITING ACCEPTED AGE"),
     ],
 )
 def test_kubectl_get_shows_what_a_person_asks_first(cluster, namespace, kind, columns):
@@ -111,6 +114,8 @@ def test_kubectl_get_shows_what_a_person_asks_first(cluster, namespace, kind, co
 
 # --- Rules: at least one document that breaks each ------------------------------------------------------------------
 
+FROM_SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+TOKEN = {"serviceAccountToken": {"audience": "x"}}
 LABEL_KEY = "k" * 318
 BROKEN: list[tuple[str, str, Spec]] = [
     ("TrainingJob", "give exactly one of recipe and script", {}),
@@ -126,7 +131,7 @@ BROKEN: list[tuple[str, str, Spec]] = [
      RECIPE | {"training": {"epochs": 1, "deterministic": True, "compile": True}}),
     ("TrainingJob", "metricPatterns takes the names",
      {"script": SCRIPT["script"] | {"metricPatterns": {"los": "(x)"}}}),
-    ("TrainingJob", "with the number in a group", {"script": SCRIPT["script"] | {"metricPatterns": {"loss": "x"}}}),
+    ("TrainingJob", "must say where the number is", {"script": SCRIPT["script"] | {"metricPatterns": {"loss": "x"}}}),
     ("TrainingJob", "give exactly one of epochs and maxSteps", RECIPE | {"training": {}}),
     ("TrainingJob", "give exactly one of epochs and maxSteps", RECIPE | {"training": {"epochs": 1, "maxSteps": 1}}),
     ("TrainingJob", "gradientAccumulation must not exceed batchSize",
@@ -144,10 +149,38 @@ BROKEN: list[tuple[str, str, Spec]] = [
     ("TrainingJob", "each key must have 0 to 63 characters",
      {"script": SCRIPT["script"] | {"metricPatterns": {"m" * 64: "x"}}}),
     ("TrainingJob", "minReplicas must not exceed replicas", SCRIPT | {"workers": {"replicas": 1, "minReplicas": 2}}),
-    ("TrainingJob", "give exactly one of claim, emptyDir and configMap",
+    ("TrainingJob", "a request must not exceed the limit",
+     SCRIPT | {"workers": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}}}),
+    ("TrainingJob", "a request must not exceed the limit",
+     SCRIPT | {"workers": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1G"}}}}),
+    ("TrainingJob", "request and limit are the same",
+     SCRIPT | {"workers": {"resources": {"requests": {"nvidia.com/gpu": 1}}}}),
+    ("TrainingJob", "request and limit are the same",
+     SCRIPT | {"workers": {"resources": {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 2}}}}),
+    ("TrainingJob", "request and limit are the same", SCRIPT | {"workers": {"resources": {"requests": {"gpu": 1}}}}),
+    ("TrainingJob", "give exactly one of claim, emptyDir, configMap, secret and projected",
      SCRIPT | {"workers": {"volumes": [{"mountPath": "/d"}]}}),
-    ("TrainingJob", "give exactly one of claim, emptyDir and configMap",
-     SCRIPT | {"workers": {"volumes": [{"mountPath": "/d", "claim": "c", "configMap": "c"}]}}),
+    ("TrainingJob", "give exactly one of claim, emptyDir, configMap, secret and projected",
+     SCRIPT | {"workers": {"volumes": [{"mountPath": "/d", "claim": "c", "secret": "c"}]}}),
+    ("TrainingJob", "give exactly one of secret, configMap and serviceAccountToken",
+     SCRIPT | {"workers": {"volumes": [{"mountPath": "/d", "projected": [{}]}]}}),
+    ("TrainingJob", "name the account",
+     SCRIPT | {"workers": {"volumes": [{"mountPath": "/d", "projected": [TOKEN]}]}}),
+    ("TrainingJob", "give value or valueFrom, not both",
+     SCRIPT | {"workers": {"env": [{"name": "A", "value": "x", "valueFrom": FROM_SECRET}]}}),
+    ("TrainingJob", "give exactly one of secretKeyRef, configMapKeyRef and fieldRef",
+     SCRIPT | {"workers": {"env": [{"name": "A", "valueFrom": {}}]}}),
+    ("TrainingJob", "give exactly one of secretRef and configMapRef", SCRIPT | {"workers": {"envFrom": [{}]}}),
+    ("TrainingJob", "labels: keys and values", SCRIPT | {"workers": {"labels": {"wattrain.dev/job": "x"}}}),
+    ("TrainingJob", "labels: keys and values", SCRIPT | {"workers": {"labels": {"a": "x/y"}}}),
+    ("TrainingJob", "annotations: keys are names", SCRIPT | {"workers": {"annotations": {"wattrain.dev/x": "x"}}}),
+    ("TrainingJob", "annotations: keys are names",
+     SCRIPT | {"workers": {"annotations": {"container.apparmor.security.beta.kubernetes.io/worker": "unconfined"}}}),
+    ("TrainingJob", "Exists and DoesNotExist take no values", SCRIPT | {"workers": {"affinity": {"nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "a", "operator": "In"}]}
+        ]}
+    }}}}),
     ("TrainingJob", "each key must have 1 to 317 characters", SCRIPT | {"workers": {"nodeSelector": {LABEL_KEY: "x"}}}),
     ("TrainingJob", "each key must have 1 to 317 characters",
      SCRIPT | {"workers": {"resources": {"limits": {LABEL_KEY: "1"}}}}),
@@ -165,10 +198,41 @@ BROKEN: list[tuple[str, str, Spec]] = [
 ]  # fmt: skip
 
 
+def foreign_parameters():
+    """For each parameter that not all recipes take: a document that gives it to one that does not."""
+    for name, parameters in RECIPE_PARAMETERS.items():
+        own = structural_schema(parameters)["properties"]
+        for field, schema in schema_of("TrainingJob")["properties"]["recipe"]["properties"]["params"][
+            "properties"
+        ].items():
+            if field not in own:
+                recipe = {"name": name, "params": {field: example_of(schema)}}
+                yield "TrainingJob", f"{field} is a parameter of ", RECIPE | {"recipe": recipe}
+
+
+def example_of(schema: dict[str, Any]) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema["type"] == "array":
+        return [example_of(schema["items"])] * schema.get("minItems", 1)
+    return {"string": "x" * schema.get("minLength", 1), "boolean": True, "object": {}}.get(
+        schema["type"], schema.get("minimum", 1) + bool(schema.get("exclusiveMinimum"))
+    )
+
+
+BROKEN += foreign_parameters()
+
+
 @pytest.mark.parametrize(("kind", "message", "spec"), BROKEN, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_breaks_a_rule_is_refused_and_told_what_to_write_instead(api, kind, message, spec):
     reply = tried(api, kind, spec)
     assert (reply.status, message in reply.message) == (422, True), reply.message
+
+
+@pytest.mark.parametrize(("_kind", "_message", "spec"), list(foreign_parameters()))
+def test_a_parameter_of_another_recipe_is_refused_at_its_field(api, _kind, _message, spec):
+    (field,) = spec["recipe"]["params"]
+    assert f"spec.recipe.params.{field}: Invalid value" in tried(api, "TrainingJob", spec).message
 
 
 def rule_messages(schema: Any) -> set[str]:
@@ -191,7 +255,8 @@ def test_each_rule_is_broken_by_some_document_of_the_table(kind):
 def test_a_name_that_no_pod_could_be_named_after_is_refused(api, name):
     reply = tried(api, "TrainingJob", SCRIPT, name)
     assert reply.status == 422
-    assert "metadata.name" in reply.message
+    assert "metadata.name: Invalid value" in reply.message
+    assert "<nil>" not in reply.message
 
 
 @pytest.mark.parametrize(
@@ -224,7 +289,7 @@ def example(schema: Spec) -> Any:
     if kind == "array":
         return [example(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind == "string":
-        tried_out = ["x" * schema.get("minLength", 1), "/x", "EUR", "12:00", "2026-12-01T18:00:00Z"]
+        tried_out = ["x" * schema.get("minLength", 1), "/x", "EUR", "12:00", "spec.nodeName", "2026-12-01T18:00:00Z"]
         if schema.get("format") == "date-time":
             return tried_out[-1]
         return next(text for text in tried_out if re.search(schema.get("pattern", ""), text))
@@ -326,6 +391,8 @@ def changed(path: str) -> Spec:
         "image": "other", "recipe": {"name": "logistic-regression"}, "data": DATA | {"normalize": "none"},
         "script": SCRIPT["script"], "training": {"epochs": 3}, "workers.minReplicas": 1, "workers.launcher": "torchrun",
         "workers.processesPerWorker": 2, "workers.resources": {"limits": {"cpu": "1"}}, "workers.env": [{"name": "A"}],
+        "workers.envFrom": [{"secretRef": {"name": "s"}}], "workers.affinity": {"podAffinity": {}},
+        "workers.labels": {"a": "b"}, "workers.annotations": {"a": "b"}, "workers.serviceAccountName": "trainer",
         "workers.volumes": [{"mountPath": "/d", "claim": "c"}], "workers.nodeSelector": {"a": "b"},
         "workers.tolerations": [{"operator": "Exists"}], "workers.topologySpread": [{"topologyKey": "zone"}],
         "workers.priorityClassName": "high", "workers.schedulerName": "other", "workers.imagePullSecrets": ["pull"],

@@ -1,15 +1,16 @@
 """What the operator makes of jobs, before a real API server that enforces Pod Security `restricted`."""
 
 import copy
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from harness.job_pods import Settings
 
 from wattrain_api import names
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.objects import child_of, network_policy_of, pod_of, service_of
 from wattrain_operator.core.observed import CreateChild
+from wattrain_operator.core.roles import Role
 
 PODS, SERVICES = "/api/v1/namespaces/{}/pods", "/api/v1/namespaces/{}/services"
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
@@ -45,13 +46,6 @@ JOBS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Settings:
-    worker_image: str = "wattrain/worker:1"
-    supervisor_image: str = "wattrain/operator:1"
-    image_pull_policy: str = "IfNotPresent"
-
-
 @pytest.fixture
 def api(cluster):
     with cluster.api() as connection:
@@ -71,9 +65,9 @@ def job_of(namespace, name, spec):
     return TrainingJob.model_validate({"metadata": metadata, "spec": spec})
 
 
-def child(job, role="worker", attempt=1234, rank=0):
-    made = names.child_name(job.metadata.name, role, attempt, rank)
-    return CreateChild(made, role, attempt, rank, job.spec.workers.replicas, 2)
+def child(job, role=Role.WORKER, attempt=1234, worker=0):
+    made = names.child_name(job.metadata.name, role, attempt, worker)
+    return CreateChild(made, role, attempt, worker, job.spec.workers.replicas, 2)
 
 
 @pytest.mark.parametrize("which", JOBS)
@@ -83,7 +77,7 @@ def test_its_pods_its_service_and_its_policy_are_taken(tried, namespace, which):
         (SERVICES, service_of(job)),
         (POLICIES, network_policy_of(job)),
         (PODS, pod_of(job, child(job), Settings())),
-        (PODS, pod_of(job, child(job, "prepare"), Settings())),
+        (PODS, pod_of(job, child(job, Role.PREPARE), Settings())),
     ]
     for path, body in made:
         reply = tried(path, body)
@@ -104,9 +98,9 @@ def test_the_namespace_would_refuse_a_pod_that_breaks_a_rule(tried, namespace):
 
 def test_what_the_api_server_shows_of_a_new_pod_is_the_child_that_was_asked_for(api, namespace):
     job = job_of(namespace, *JOBS["a recipe"])
-    pod = pod_of(job, child(job, rank=7), Settings())
+    pod = pod_of(job, child(job, worker=7), Settings())
     del pod["metadata"]["ownerReferences"]  # its job is not there: the garbage collector would take it away
     api.create(PODS.format(namespace), pod)
     seen = child_of(api.get(f"{PODS.format(namespace)}/digits-1234-7"), datetime.now(UTC))
-    assert (seen.role, seen.attempt, seen.rank, seen.phase, seen.ended) == ("worker", 1234, 7, "Pending", False)
+    assert (seen.role, seen.attempt, seen.worker, seen.phase, seen.ended) == ("worker", 1234, 7, "Pending", False)
     assert seen.terminating_seconds is None

@@ -54,6 +54,18 @@ def test_what_is_missing_is_named_installed_and_nothing_else(install, tmp_path):
     assert not policy.exists()  # which kept services from starting meanwhile
 
 
+def test_another_apt_is_waited_for(install, tmp_path):
+    log, tries = tmp_path / "log", tmp_path / "tries"
+    refused = 'echo "E: Could not get lock /var/lib/apt/lists/lock." >&2; exit 100'
+    locked = f'echo "$@" >> {log}; echo x >> {tries}; if [ "$(grep -c x {tries})" -lt 3 ]; then {refused}; fi'
+    done = install(dpkg_query=ABSENT, apt_get=locked, id="echo 0", sleep="exit 0")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1:] == ["Waiting until another apt has finished."]
+    said = log.read_text().splitlines()
+    assert [" update " in f" {line} " for line in said] == [True, True, True, False]
+    assert all("DPkg::Lock::Timeout=600" in line for line in said)
+
+
 def test_an_installation_that_fails_is_no_success(install):
     done = install(dpkg_query=ABSENT, apt_get="echo no network >&2; exit 100", id="echo 0")
     assert done.returncode not in (0, 77)

@@ -5,12 +5,12 @@ The image is the operator's own, which has no torch: the script speaks to its pe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 from harness.daemon import wait_for
 from harness.fixtures import shown_or_skipped
+from harness.job_pods import Settings
 from harness.node_cluster import NodeCluster
 from harness.node_images import provide
 
@@ -18,6 +18,7 @@ from wattrain_api import names
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.objects import child_of, pod_of, service_of
 from wattrain_operator.core.observed import CreateChild
+from wattrain_operator.core.roles import Role
 
 PODS = "/api/v1/namespaces/{}/pods"
 SCRIPT = """
@@ -48,13 +49,6 @@ sys.exit(int(os.environ.get("EXIT", "0")) if rank == 1 else 0)
 """
 
 
-@dataclass(frozen=True)
-class Settings:
-    supervisor_image: str
-    worker_image: str = "wattrain.dev/worker:none"
-    image_pull_policy: str = "Never"
-
-
 @pytest.fixture(scope="module")
 def image(real_node, pytestconfig):
     """The operator's image, known to the node."""
@@ -82,8 +76,9 @@ def run(real_node, image):
             paths = []
             for rank in range(job.spec.workers.replicas):
                 name = names.child_name("talk", "worker", 1, rank)
-                child = CreateChild(name, "worker", 1, rank, job.spec.workers.replicas, 0)
-                api.create(PODS.format(namespace), without_owner(pod_of(job, child, Settings(image))))
+                child = CreateChild(name, Role.WORKER, 1, rank, job.spec.workers.replicas, 0)
+                settings = Settings("wattrain.dev/worker:none", image, "Never")
+                api.create(PODS.format(namespace), without_owner(pod_of(job, child, settings)))
                 paths.append(f"{PODS.format(namespace)}/{name}")
             for path in paths:
                 over = api.waits_for(path, lambda pod: pod["status"].get("phase") in ("Succeeded", "Failed"))
@@ -107,11 +102,12 @@ def without_owner(made):
 
 def test_workers_find_each_other_by_name_and_leave_their_last_word(run):
     children, logs = run(workers={"replicas": 2, "resources": {"limits": {"memory": "256Mi"}}})
-    assert [(c.phase, c.rank, c.last_word.exit_code) for c in children] == [("Succeeded", 0, 0), ("Succeeded", 1, 0)], (
-        logs
-    )
-    assert (children[0].last_word.step, children[0].last_word.failure) == (5, None)
-    assert all(child.last_word.energy[0].joules > 0 for child in children)
+    assert [(c.phase, c.worker, c.termination.exit_code) for c in children] == [
+        ("Succeeded", 0, 0),
+        ("Succeeded", 1, 0),
+    ], logs
+    assert (children[0].termination.step, children[0].termination.failure) == (5, None)
+    assert all(child.termination.energy[0].joules > 0 for child in children)
     assert "rank 0 says hello" in logs[1]
     for log in logs:
         assert "the root is Read-only file system" in log
@@ -121,9 +117,9 @@ def test_workers_find_each_other_by_name_and_leave_their_last_word(run):
 
 def test_a_script_that_fails_says_where_and_how(run):
     children, logs = run(workers={"replicas": 2, "env": [{"name": "EXIT", "value": "9"}]})
-    failures = [child.last_word.failure for child in children if child.phase == "Failed"]
+    failures = [child.termination.failure for child in children if child.phase == "Failed"]
     assert failures, logs
-    assert {(f.reason, f.exit_code, f.rank) for f in failures} == {("ProgramFailed", 9, 1)}
+    assert {(f.reason, f.exit_code, f.worker) for f in failures} == {("ProgramFailed", 9, 1)}
     assert all(f.node and f.last_line == "step=5 loss=0.5" for f in failures)
 
 

@@ -95,7 +95,7 @@ def test_a_run_is_whole_that_selects_nothing(arguments, options, whole):
 
 @pytest.mark.parametrize(
     ("verb", "processes", "status"),
-    [("list", (), 0), ("patch", (), 1), ("patch", ("-n", "1"), 1)],
+    [("list", (), 0), ("update", (), 1), ("update", ("-n", "1"), 1)],
     ids=["granted", "not granted", "not granted, in a process of its own"],
 )
 def test_a_run_in_which_all_tests_pass_fails_where_a_right_was_used_that_is_not_granted(
@@ -129,7 +129,7 @@ def test_a_run_in_which_all_tests_pass_fails_where_a_right_was_used_that_is_not_
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     assert done.returncode == status
-    assert ("asked for, and not in the table of docs/kubernetes.md: patch /pods" in done.stdout) == bool(status)
+    assert ("asked for, and not in the table of docs/kubernetes.md: update /pods" in done.stdout) == bool(status)
 
 
 def test_records_of_several_planes_add_up(tmp_path):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
-from typing import Any, NoReturn
+from dataclasses import replace
+from typing import NoReturn
 
 from wattrain_api import names, reasons
-from wattrain_worker.supervisor import last_word
-from wattrain_worker.supervisor.app import Supervisor
+from wattrain_api.contract.failures import Failure
+from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
+from wattrain_worker.supervisor import termination_message
 from wattrain_worker.supervisor.config import DEFAULT_TERMINATION_FILE, ConfigError, read_config
-from wattrain_worker.supervisor.notices import say
+from wattrain_worker.supervisor.log_notices import say
+from wattrain_worker.supervisor.main_loop import Supervisor
 
 _HELP = """usage: wattrain-worker
 
@@ -42,11 +46,19 @@ def main() -> NoReturn:
 
 
 def _give_up(exit_code: int, reason: str, line: str) -> int:
-    cause: dict[str, Any] = {"rank": None, "node": os.environ.get(names.ENV_NODE, ""), "reason": reason}
-    cause.update(exitCode=exit_code, lastLine=line[:1024], step=0)
+    node, last_line = os.environ.get(names.ENV_NODE, ""), one_line(line, LINE_CHARACTERS)
     path = os.environ.get(names.ENV_TERMINATION_FILE) or DEFAULT_TERMINATION_FILE
-    last_word.leave(path, {"version": 1, "exitCode": exit_code, "cause": cause})
+    cause = Failure(reason, exit_code, worker=_worker(), node=node, last_line=last_line)
+    left = termination_message.left_before(path)  # of the joules that were counted so far
+    termination_message.leave(path, replace(left, exit_code=exit_code, cause=cause, last_line=""))
     return exit_code
+
+
+def _worker() -> int | None:
+    """The index of this worker, where that is readable and this is no preparation."""
+    index = os.environ.get(names.ENV_WORKER_INDEX) or "0"
+    is_worker = os.environ.get(names.ENV_ROLE, names.ROLE_WORKER) == names.ROLE_WORKER
+    return int(index) if is_worker and re.fullmatch("[0-9]{1,9}", index) else None
 
 
 if __name__ == "__main__":

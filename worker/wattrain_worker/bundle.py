@@ -7,6 +7,7 @@ depends on no version of Python, and the same sources give the same bytes.
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import sys
 import zipfile
@@ -15,10 +16,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from wattrain_api.atomic_file import write_atomically
+
 OURS: Final = (
-    "wattrain_worker/__init__.py", "wattrain_worker/__main__.py", "wattrain_worker/report.py",
-    "wattrain_worker/supervisor", "wattrain_worker/power",
-    "wattrain_api/__init__.py", "wattrain_api/names.py", "wattrain_api/reasons.py", "wattrain_api/metrics.py",
+    "wattrain_worker/__init__.py", "wattrain_worker/__main__.py", "wattrain_worker/directive_file.py",
+    "wattrain_worker/errors.py", "wattrain_worker/report.py", "wattrain_worker/supervisor", "wattrain_worker/power",
+    "wattrain_api/__init__.py", "wattrain_api/atomic_file.py", "wattrain_api/names.py", "wattrain_api/orphans.py",
+    "wattrain_api/reasons.py", "wattrain_api/metrics.py", "wattrain_api/power_model.py",
+    "wattrain_api/power_sources.py", "wattrain_api/metric_families.py", "wattrain_api/contract",
 )  # fmt: skip
 """What of Wattrain travels: files, and packages with their files."""
 THEIRS: Final = {"prometheus-client": "prometheus_client", "nvidia-ml-py": "pynvml"}
@@ -57,19 +62,15 @@ class BundleError(Exception):
 def build(out: Path) -> None:
     """Write the archive to `out`, whole or not at all. BundleError, OSError."""
     contents = {"__main__.py": _MAIN.encode(), **dict(_ours()), **dict(_theirs())}
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(b"#!/usr/bin/env python3\n")
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, content in sorted(contents.items()):
-                    entry = zipfile.ZipInfo(name, _TIMESTAMP)
-                    entry.external_attr = 0o644 << 16
-                    archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-        temporary.chmod(0o755)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    file = io.BytesIO()
+    file.write(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    write_atomically(out, file.getvalue())
+    out.chmod(0o755)
 
 
 def _ours() -> Iterator[tuple[str, bytes]]:

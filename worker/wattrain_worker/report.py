@@ -27,10 +27,10 @@ _SEND_BUFFER_BYTES: Final = 1 << 20
 def report(**fields: object) -> None:
     """Tell the supervisor of this worker how far the training is.
 
-    Fields (all optional): step, total_steps, epoch, epochs, loss, learning_rate, gradient_norm, samples (of this rank
-    since its last report), steps (that this report covers), step_seconds, data_wait_seconds, phase, message, and the
-    objects validation, test, checkpoint, resumed, model. Others are ignored by the supervisor. Names in snake_case
-    are sent in camelCase. Values may be anything that `float` takes, such as a tensor with one element.
+    Fields, all optional, are those of `wattrain_api.contract.progress.RankReport`, which docs/worker-contract.md lists
+    under "Reports of a rank": step, total_steps, loss, samples (of this rank since its last report) and more. Others
+    are ignored by the supervisor. Names in snake_case are sent in camelCase. Values may be anything that `float` takes,
+    such as a tensor with one element; objects such as validation are dicts.
 
     A report of more than 8 KiB is dropped.
     """

@@ -27,6 +27,15 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Checked needs admission policies, which Kubernetes has since 1.30. */ -}}
+{{- define "wattrain.credentials" -}}
+{{- if and (eq .Values.worker.credentials "Checked") (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+Refused
+{{- else -}}
+{{- .Values.worker.credentials -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "wattrain.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,4 +1,4 @@
-"""The command line: `wattrain run`, `wattrain validate`."""
+"""The command line: `wattrain run`, `wattrain validate`, `wattrain predict`, `wattrain operator`."""
 
 from __future__ import annotations
 

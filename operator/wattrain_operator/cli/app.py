@@ -16,6 +16,7 @@ from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unsupported, unsupported_domain
 from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
+from wattrain_operator.cli.predict_command import predict
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
 from wattrain_operator.local.session import run_files
 
@@ -36,12 +37,14 @@ class Answer(StrEnum):
     JSON = "json"
 
 
-Files = Annotated[
-    list[Path], typer.Argument(help="YAML files with one TrainingJob and any PowerDomains.", show_default=False)
-]
+Files = Annotated[list[Path], typer.Argument(help="YAML files with TrainingJobs and PowerDomains.", show_default=False)]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Another value for a field of spec: --set workers.replicas=3."),
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Another value for a field of spec, in every TrainingJob: --set workers.replicas=3.",
+    ),
 ]
 
 
@@ -65,19 +68,25 @@ def run(
     files: Files,
     overrides: Overrides = None,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="Directory of the run; default: runs/<name of the job>.")
+        Path | None,
+        typer.Option(
+            "--dir",
+            help="Directory of the run; several jobs have one each below it. Default: runs/<name of the job>.",
+        ),
     ] = None,
     metrics_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the job's /metrics on 127.0.0.1; 0: a free one.")
+        int, typer.Option(min=0, max=65535, help="Port of /metrics, of all jobs, on 127.0.0.1; 0: a free one.")
     ] = 0,
     output: Annotated[
         Output, typer.Option(help="auto: live in a terminal, else plain. json: one JSON object a line.")
     ] = Output.AUTO,
 ) -> None:
-    """Run a TrainingJob on this machine.
+    """Run TrainingJobs on this machine.
 
-    Ctrl-C once: save a checkpoint and stop; twice: stop now. The same command again goes on from the checkpoint.
-    Exit code: 0 complete, 1 failed, 2 bad input, 130 interrupted.
+    Several run at the same time, or, where their PowerDomain has maxRunningJobs, in the order of spec.queue.priority.
+    Ctrl-C once: save checkpoints and stop; twice: stop now. The same command again goes on from the checkpoints.
+    Exit code: 0 complete, 1 failed, 2 bad input, 130 interrupted. Of several jobs: 0 if all are complete; else 130 if
+    one was interrupted; else 1 if one failed; else 2.
     """
     view = make_view(output)
     try:
@@ -99,7 +108,7 @@ def validate(
     overrides: Overrides = None,
     output: Annotated[Answer, typer.Option(help="json: one JSON object with all problems.")] = Answer.TEXT,
 ) -> None:
-    """Say what is wrong with a TrainingJob: file and line, field, value and remedy. Nothing is started."""
+    """Say what is wrong with TrainingJobs: file and line, field, value and remedy. Nothing is started."""
     problems: list[dict[str, object]]
     try:
         loaded = load_files(files, overrides or ())
@@ -111,7 +120,7 @@ def validate(
             for p in error.problems
         ]  # fmt: skip
     else:
-        found = [("TrainingJob", loaded.job.metadata.name, *p) for p in unsupported(loaded.job.spec)]
+        found = [("TrainingJob", j.metadata.name, *p) for j in loaded.jobs for p in unsupported(j.spec)]
         found += [("PowerDomain", d.metadata.name, *p) for d in loaded.domains for p in unsupported_domain(d.spec)]
         lines = [f"{kind} {name}: {field}: {sentence}" for kind, name, field, sentence in found]
         problems = [{"kind": kind, "name": name, "field": field, "message": text} for kind, name, field, text in found]
@@ -121,10 +130,12 @@ def validate(
         for line in lines:
             typer.echo(f"error: {line}", err=True)
     else:
-        typer.echo(f"TrainingJob {loaded.job.metadata.name}: valid")
+        for job in loaded.jobs:
+            typer.echo(f"TrainingJob {job.metadata.name}: valid")
     raise typer.Exit(EXIT_BAD_INPUT if problems else 0)
 
 
+app.command("predict")(predict)
 app.command("operator")(operate)
 
 

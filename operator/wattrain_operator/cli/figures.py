@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.status import EnergyStatus, Restart, TrainingJobStatus
-from wattrain_operator.core.observed import STARTING_PHASES
-from wattrain_operator.local.look import Result
+from wattrain_operator.local.prepared import PreparedData
 from wattrain_operator.local.receipt import duration
+from wattrain_operator.local.resume import NAMESPACE
+from wattrain_operator.local.view_model import Result
 
 _SOURCES = {"model": "modelled", "rapl": "measured by RAPL", "nvml": "measured by NVML"}
 
-PHASES_WITHOUT_SPEED = ("starting", "compiling", "exporting", "stopping", "done")
-"""The rate is a mean over the last seconds: where nothing is trained any more it only fades."""
-
+MANY_REPEATS = 0.1
+"""From this share of the rows on, repeats are shown that were not asked to be dropped."""
 STATES_BEFORE_TRAINING = ("Pending", "Queued", "Preparing", "Starting", "Restarting")
 """Progress that is told in these states is that of workers that are gone."""
 
@@ -33,6 +34,11 @@ def joules(value: float) -> str:
     return f"{value / 1e3:.3g} kJ" if value >= 1e3 else f"{value:.3g} J"
 
 
+def watts(value: float | None) -> str:
+    """`3.1 W`, or that it is not known."""
+    return "power unknown" if value is None else f"{value:.1f} W"
+
+
 def loss(value: float | None) -> str:
     """Four significant digits, or a dash."""
     return "-" if value is None else f"{value:.4g}"
@@ -43,23 +49,32 @@ def source(names: str) -> str:
     return " and ".join(_SOURCES.get(name, name) for name in names.split("+") if name)
 
 
+def known_by(status: EnergyStatus) -> str:
+    """What the energy's sources mean, and whether something is not in it."""
+    return source(status.source) + (", incomplete" if status.incomplete else "")
+
+
 def energy(status: EnergyStatus) -> str:
     """`88 J (31 J to 194 J), modelled`."""
     if not status.meters:
         return "not known yet"
     text = f"{joules(status.joules)} ({joules(status.low)} to {joules(status.high)}), {source(status.source)}"
-    if 0 < status.measured_ratio < 1:
+    if status.measured_ratio is not None and 0 < status.measured_ratio < 1:
         text += f", {status.measured_ratio:.0%} of it measured"
-    return text
+    reasons = "; ".join(gap.reason for gap in status.incomplete)
+    return f"{text}; incomplete: {reasons}" if reasons else text
 
 
 def restart(last: Restart) -> str:
     """One restart in a line."""
-    who = "a worker" if last.rank is None else f"rank {last.rank}"
     code = "" if last.exit_code is None else f", exit code {last.exit_code}"
     down = "" if last.recovery_seconds is None else f", down for {last.recovery_seconds} s"
     went_on = f"at step {last.step}, went on from step {last.resumed_from_step}"
-    return f"{who}: {last.reason}{code} {went_on}{down}, {joules(last.joules_lost)} lost"
+    return f"{last.who}: {last.reason}{code} {went_on}{down}, {_lost(last.joules_lost)}"
+
+
+def _lost(value: float | None) -> str:
+    return "it is not known how much was lost" if value is None else f"{joules(value)} lost"
 
 
 def starting(state: str, phase: str) -> str:
@@ -67,12 +82,28 @@ def starting(state: str, phase: str) -> str:
     return (phase or "starting") if state == "Running" and phase in STARTING_PHASES else ""
 
 
-def prepared(counts: Mapping[str, int]) -> str:
-    """`178 rows read, 2 duplicates, 1 dropped: 123 for training, ...`; empty where nothing is known of the rows."""
-    if "read" not in counts:
-        return ""
+def queued(status: TrainingJobStatus) -> list[str]:
+    """`position 1`, what a job in the queue waits for, and who has it; nothing for one that is in no queue."""
+    if status.state != "Queued":
+        return []
+    holders = status.queue.held_by.replace(f"{NAMESPACE}/", "")  # here all jobs have the same
+    return [f"position {status.queue.position}", status.message, f"held by {holders}"]
+
+
+def prepared(data: PreparedData) -> list[str]:
+    """`data: 178 rows read, 1 dropped: 123 for training, ...` and the features; nothing where nothing is known."""
+    lines = [f"data: {_rows(data.counts)}"] if "read" in data.counts else []
+    lines += [f"features: {data.features}"] if data.features else []
+    return lines + ([f"left out, as the file's index: {data.left_out}"] if data.left_out else [])
+
+
+def _rows(counts: Mapping[str, int]) -> str:
     dropped = counts.get("missingDropped", 0) + counts.get("outliersDropped", 0)
-    parts = [f"{counts['read']:,} rows read", f"{counts.get('duplicates', 0):,} duplicates", f"{dropped:,} dropped"]
+    parts = [f"{counts['read']:,} rows read", f"{dropped:,} dropped"]
+    if counts.get("duplicates"):
+        parts.insert(1, f"{counts['duplicates']:,} duplicates")
+    elif counts.get("repeats", 0) > MANY_REPEATS * counts["read"]:
+        parts.insert(1, f"{counts['repeats']:,} repeat others")
     if counts.get("outliersClipped"):
         parts.append(f"{counts['outliersClipped']:,} with clipped outliers")
     splits = ", ".join(f"{counts.get(name, 0):,} for {name}" for name in ("training", "validation", "test"))
@@ -90,20 +121,26 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
     if progress is not None and progress.step:
         total = f" of {progress.total_steps}" if progress.total_steps else ""
         yield "steps", f"{progress.step}{total}" + (f", {progress.epoch} epochs" if progress.epoch else "")
-        yield "loss", loss(progress.loss)
+        yield "loss", loss(progress.shown_loss)
     test = None if status.model is None else status.model.metrics
     if test is not None:
-        yield "test", _evaluation(test.accuracy, test.loss)
+        yield "test", _evaluation(test.accuracy, test.shown_loss)
     yield "time", _time(status)
     if status.energy.meters:
         yield "energy", energy(status.energy)
         yield "carbon", "" if status.energy.carbon_grams is None else f"{status.energy.carbon_grams:.3g} g CO2e"
-        yield "cost", "" if status.energy.cost is None else f"{status.energy.cost:.3g} {status.energy.currency}"
+        yield "cost", _cost(status.energy)
     if status.restart_count:
-        wasted = joules(status.energy.wasted_joules)
+        wasted = joules(status.energy.wasted_joules) if status.energy.waste_is_known else "it is not known how much was"
         yield "restarts", f"{status.restart_count}, {wasted} lost; the last: {restart(status.restarts[-1])}"
     yield "model", "" if status.model is None else _model(status.model.uri, result.receipt)
     yield "receipt", "" if result.receipt is None else str(result.receipt)
+
+
+def _cost(status: EnergyStatus) -> str:
+    if len(status.costs) > 1:
+        return " and ".join(f"{cost.cost:.3g} {cost.currency}" for cost in status.costs)
+    return "" if status.cost is None else f"{status.cost:.3g} {status.currency}"
 
 
 def _evaluation(accuracy: float | None, test_loss: float | None) -> str:

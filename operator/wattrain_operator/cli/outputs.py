@@ -8,7 +8,7 @@ from enum import StrEnum
 from wattrain_operator.cli.view_json import JsonView
 from wattrain_operator.cli.view_live import LiveView
 from wattrain_operator.cli.view_plain import PlainView
-from wattrain_operator.local.look import View
+from wattrain_operator.local.view_model import View
 
 
 class Output(StrEnum):

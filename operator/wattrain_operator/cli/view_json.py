@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core.observed import Event
-from wattrain_operator.local.look import Look, Opening, Result
+from wattrain_operator.local.view_model import Opening, Result, ViewModel
 
 
 class JsonView:
-    """Writes `start`, then `status` whenever it changed and `event`, at last `result`."""
+    """Writes of each job `start`, then `status` whenever it changed and `event`, at last `result`. Every line has the
+    name of its job as `job`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._shown: TrainingJobStatus | None = None
+        self._shown: dict[str, TrainingJobStatus] = {}
 
-    def begin(self, opening: Opening) -> None:
+    def begin(self, openings: Sequence[Opening]) -> None:
         """`{"type": "start", "job", "dir", "metricsUrl", "resumed", "notes"}`."""
+        for opening in openings:
+            self._write(
+                "start", opening.job.metadata.name, dir=str(opening.directory), metricsUrl=opening.metrics_url,
+                resumed=opening.resumed, notes=list(opening.notes),
+            )  # fmt: skip
+
+    def show(self, job: str, seen: ViewModel) -> None:
+        """`{"type": "status", "job", "status"}` in the shape of status.json."""
+        if seen.status != self._shown.get(job):
+            self._shown[job] = seen.status
+            self._write("status", job, status=seen.status.to_json_object())
+
+    def event(self, job: str, event: Event) -> None:
+        """`{"type": "event", "job", "severity", "reason", "message"}`."""
+        self._write("event", job, severity=event.type, reason=event.reason, message=event.message)
+
+    def end(self, job: str, result: Result) -> None:
+        """`{"type": "result", "job", "exitCode", "state", "sentences", "receipt", "status"}`."""
         self._write(
-            "start", job=opening.job.metadata.name, dir=str(opening.directory), metricsUrl=opening.metrics_url,
-            resumed=opening.resumed, notes=list(opening.notes),
-        )  # fmt: skip
-
-    def show(self, look: Look) -> None:
-        """`{"type": "status", "status"}` in the shape of status.json."""
-        if look.status != self._shown:
-            self._shown = look.status
-            self._write("status", status=look.status.to_json_object())
-
-    def tell(self, event: Event) -> None:
-        """`{"type": "event", "severity", "reason", "message"}`."""
-        self._write("event", severity=event.type, reason=event.reason, message=event.message)
-
-    def end(self, result: Result) -> None:
-        """`{"type": "result", "exitCode", "state", "sentences", "receipt", "status"}`."""
-        self._write(
-            "result", exitCode=result.exit_code, state=result.status.state, sentences=list(result.sentences),
+            "result", job, exitCode=result.exit_code, state=result.status.state, sentences=list(result.sentences),
             receipt=None if result.receipt is None else str(result.receipt), status=result.status.to_json_object(),
         )  # fmt: skip
 
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _write(self, type_: str, **fields: Any) -> None:
-        line = {"type": type_, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
-        self._stream.write(json.dumps(line) + "\n")
+    def _write(self, type_: str, job: str, **fields: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._stream.write(json.dumps({"type": type_, "time": now, "job": job, **fields}) + "\n")
         self._stream.flush()

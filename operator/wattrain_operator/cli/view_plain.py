@@ -1,95 +1,76 @@
-"""Lines, for logs and pipes: at most one a second, and one for every event."""
+"""Lines, for logs and pipes: of each job at most one a second, and one for every event."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from wattrain_api import reasons
-from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.cli import figures
+from wattrain_operator.cli.status_line import status_line
 from wattrain_operator.core.observed import Event
-from wattrain_operator.local.look import Look, Opening, Result
-from wattrain_operator.local.prepared import read_counts
+from wattrain_operator.local.prepared import read_prepared
+from wattrain_operator.local.view_model import Opening, Result, ViewModel, notes_of
 
 _LINE_SECONDS = 1.0
 
 
 class PlainView:
-    """Writes to `stream`; `clock` is monotonic."""
+    """Writes to `stream`; `clock` is monotonic. Of several jobs each line names its own."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
-        self._began_at = self._written_at = clock() - _LINE_SECONDS
-        self._line = ""
-        self._opening: Opening | None = None
+        self._began_at = clock()
+        self._written_at: dict[str, float] = {}
+        self._lines: dict[str, str] = {}
+        self._openings: dict[str, Opening] = {}
 
-    def begin(self, opening: Opening) -> None:
+    def begin(self, openings: Sequence[Opening]) -> None:
         """Where everything is."""
-        self._opening, self._began_at = opening, self._clock()
-        verb = "goes on" if opening.resumed else "starts"
-        self._write(f"{opening.job.metadata.name} {verb} in {opening.directory}; metrics: {opening.metrics_url}")
-        for note in opening.notes:
+        self._openings = {opening.job.metadata.name: opening for opening in openings}
+        self._began_at = self._clock()
+        for name, opening in self._openings.items():
+            verb = "goes on" if opening.resumed else "starts"
+            self._write(f"{name} {verb} in {opening.directory}; metrics: {opening.metrics_url}")
+        for note in notes_of(openings):
             self._write(f"note: {note}")
 
-    def show(self, look: Look) -> None:
+    def show(self, job: str, seen: ViewModel) -> None:
         """How far it is, if that is news."""
-        is_script = self._opening is not None and self._opening.job.spec.script is not None
-        line = status_line(look.status, tells_phase=not is_script)
-        if line != self._line and self._clock() - self._written_at >= _LINE_SECONDS:
-            self._line, self._written_at = line, self._clock()
-            self._write(f"{figures.seconds(self._clock() - self._began_at)}  {line}")
+        opening, now = self._openings.get(job), self._clock()
+        is_script = opening is not None and opening.job.spec.script is not None
+        line = status_line(seen.status, tells_phase=not is_script)
+        if line != self._lines.get(job) and now - self._written_at.get(job, -math.inf) >= _LINE_SECONDS:
+            self._lines[job], self._written_at[job] = line, now
+            self._write_now(job, line)
 
-    def tell(self, event: Event) -> None:
+    def event(self, job: str, event: Event) -> None:
         """What has happened."""
         mark = "warning: " if event.type == "Warning" else ""
-        self._write(f"{figures.seconds(self._clock() - self._began_at)}  {mark}{event.reason}: {event.message}")
-        if event.reason == reasons.DATA_PREPARED and self._opening is not None:
-            counts = figures.prepared(read_counts(self._opening.directory))
-            if counts:
-                self._write(f"{figures.seconds(self._clock() - self._began_at)}  data: {counts}")
+        self._write_now(job, f"{mark}{event.reason}: {event.message}")
+        opening = self._openings.get(job)
+        if event.reason == reasons.DATA_PREPARED and opening is not None:
+            for line in figures.prepared(read_prepared(opening.directory)):
+                self._write_now(job, line)
 
-    def end(self, result: Result) -> None:
+    def end(self, job: str, result: Result) -> None:
         """How it ended, and what it took."""
+        whose = f"{job}: " if len(self._openings) > 1 else ""
         for sentence in result.sentences:
-            self._write(sentence)
+            self._write(f"{whose}{sentence}")
         for label, text in figures.summary(result):
             self._write(f"  {label:<9}{text}")
 
     def close(self) -> None:
         """Nothing to give back."""
 
+    def _write_now(self, job: str, line: str) -> None:
+        width = max((len(name) for name in self._openings), default=0)
+        whose = f"{job:<{width}}  " if len(self._openings) > 1 else ""
+        self._write(f"{figures.seconds(self._clock() - self._began_at)}  {whose}{line}")
+
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
-
-
-def status_line(status: TrainingJobStatus, tells_phase: bool = True) -> str:
-    """State, step, loss, speed, power and energy in a line; what is not known yet is left out.
-
-    `tells_phase`: whether the ranks say when they train; a script does not.
-    """
-    energy, progress = status.energy, status.progress
-    starting = figures.starting(status.state, "" if progress is None else progress.phase) if tells_phase else ""
-    if starting or status.state in figures.STATES_BEFORE_TRAINING:
-        progress = None  # what is there is of a generation that is dead
-    parts = [f"{status.state} ({starting})" if starting else status.state]
-    if progress is not None and (progress.step or progress.total_steps):
-        parts.append(
-            f"step {progress.step}/{progress.total_steps}" if progress.total_steps else f"step {progress.step}"
-        )
-        if progress.epoch:
-            parts.append(f"epoch {progress.epoch}")
-        parts.append(f"loss {figures.loss(progress.loss)}")
-        if progress.validation is not None and progress.validation.accuracy is not None:
-            parts.append(f"validation accuracy {progress.validation.accuracy:.3f}")
-        if progress.samples_per_second is not None and progress.phase not in figures.PHASES_WITHOUT_SPEED:
-            parts.append(f"{progress.samples_per_second:,.0f} samples/s")
-    if energy.meters:
-        parts.append(f"{energy.watts:.1f} W, {figures.joules(energy.joules)} {figures.source(energy.source)}")
-    if status.restart_count:
-        parts.append(f"{status.restart_count} restart{'s' if status.restart_count > 1 else ''}")
-    if progress is not None and progress.eta_seconds and status.state == "Running":
-        parts.append(f"{figures.seconds(progress.eta_seconds)} left")
-    return "  ".join(parts)

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from wattrain_api import names, reasons
+from wattrain_api.contract.codec import encode_json
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.cluster.cache import Cache, JobKey, Json, owner_uid, uid_of
-from wattrain_operator.cluster.client import (
-    NETWORK_POLICIES,
-    PODS,
-    SERVICES,
-    TRAINING_JOBS,
+from wattrain_operator.cluster.kube.apierrors import (
     AlreadyExistsError,
     ApiError,
-    Client,
     ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
-    Resource,
 )
+from wattrain_operator.cluster.kube.cache import Cache, JobKey, owner_uid
+from wattrain_operator.cluster.kube.client import Client
+from wattrain_operator.cluster.kube.resources import NETWORK_POLICIES, PODS, SERVICES, TRAINING_JOBS, Json, Resource
 from wattrain_operator.cluster.objects import PodSettings, UnbuildableError, network_policy_of, pod_of, service_of
-from wattrain_operator.cluster.refusals import NotYetError, Refusal, explain, name_taken
-from wattrain_operator.core.observed import CreateChild, DeleteChild
+from wattrain_operator.cluster.refused_requests import NotYetError, explain, name_taken
+from wattrain_operator.core.observed import CreateChild, DeleteChild, DirectChild, Refusal
+from wattrain_operator.core.roles import Support
 
 GROWTH = 4
 """How many times more pods are asked for at once after those before were granted."""
+
+
+_BUILDERS: dict[Support, Callable[[TrainingJob], tuple[Resource, Json]]] = {
+    Support.SERVICE: lambda job: (SERVICES, service_of(job)),
+    Support.NETWORK_POLICY: lambda job: (NETWORK_POLICIES, network_policy_of(job)),
+}
 
 
 class _RefusedError(Exception):
@@ -39,51 +43,49 @@ class _RefusedError(Exception):
         self.refusal = refusal
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A group that could not be created whole, and of which nothing is left but what is still ending."""
-
-    refusal: Refusal
-    rolled_back: frozenset[str]
-    """Uids of the pods that were created and are being removed."""
-
-
 class Applier:
     """Writes children. Every answer goes into the cache, so that the next look sees what was done."""
 
-    def __init__(self, client: Client, cache: Cache, pod_settings: PodSettings, *, network_policy: bool) -> None:
-        self._client, self._cache = client, cache
+    def __init__(
+        self,
+        client: Client,
+        cache: Cache,
+        pod_settings: PodSettings,
+        *,
+        network_policy: bool,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`network_policy` False: the cluster's own policies do what ours would."""
+        self._client, self._cache, self._now = client, cache, now
         self._pod_settings, self._network_policy = pod_settings, network_policy
 
-    async def surround(self, job: TrainingJob, creates: Sequence[CreateChild]) -> None:
-        """Create what a job's children need to find each other; without children it does nothing and harms nobody."""
-        await _all(self._surroundings(job, creates))
+    async def create_supports(self, job: TrainingJob, supports: Sequence[Support]) -> None:
+        """Create what the children of `job` need to find each other; without children it does nothing."""
+        await _all([self._create_once(job, *_BUILDERS[s](job)) for s in supports if self._wants(s)])
 
     async def create(
-        self, job: TrainingJob, creates: Sequence[CreateChild], surroundings: Awaitable[None]
-    ) -> Refused | None:
-        """Create a job's children once `surroundings` (of `surround`) are there.
+        self, job: TrainingJob, creates: Sequence[CreateChild], supports: Awaitable[None]
+    ) -> Refusal | None:
+        """Create a job's children once `supports` (of `create_supports`) are there. Returns why they are not all there.
 
         Pods come last, so that a group that is whole has all it needs, whenever this process ends. Four are asked for
         at once; then the number grows fourfold with every success, and the first refusal ends it, so that a quota is
-        not hammered with a thousand requests. A refused group is taken back whole. NotYetError, ApiError: nothing was
-        decided, try again.
+        not hammered with a thousand requests. NotYetError, ApiError: nothing was decided, try again.
         """
         try:
-            await surroundings
+            await supports
             await self._create_pods(job, creates)
         except _RefusedError as refused:
-            partial = self._group(job, creates[0].attempt)
-            await self.delete(
-                JobKey(job.metadata.namespace, job.metadata.name),
-                [DeleteChild(pod["metadata"]["name"], uid_of(pod)) for pod in partial],
-            )
-            return Refused(refused.refusal, frozenset(uid_of(pod) for pod in partial))
+            return refused.refusal
         return None
 
     async def delete(self, key: JobKey, deletes: Sequence[DeleteChild]) -> None:
         """End children, if they still are those that were seen."""
         await _all([self._delete_pod(key.namespace, d.name, d.uid, force=d.force) for d in deletes])
+
+    async def direct(self, key: JobKey, directs: Sequence[DirectChild]) -> None:
+        """Give workers their directives, if they still are those that were seen."""
+        await _all([self._direct_pod(key.namespace, d) for d in directs])
 
     async def delete_job(self, job: TrainingJob) -> None:
         """Delete the job itself; the garbage collector follows with all that it owns."""
@@ -91,14 +93,8 @@ class Applier:
         with contextlib.suppress(NotFoundError, ConflictError):  # gone already, or another of that name
             await self._client.delete(TRAINING_JOBS, metadata.namespace, metadata.name, metadata.uid)
 
-    def _surroundings(self, job: TrainingJob, creates: Sequence[CreateChild]) -> list[Coroutine[Any, Any, Any]]:
-        """The headless Service that gives workers their names, and the policy that keeps others out."""
-        if all(child.role != "worker" for child in creates):
-            return []
-        wanted = [(SERVICES, service_of(job))]
-        if self._network_policy:
-            wanted.append((NETWORK_POLICIES, network_policy_of(job)))
-        return [self._create_once(job, resource, body) for resource, body in wanted]
+    def _wants(self, support: Support) -> bool:
+        return support is not Support.NETWORK_POLICY or self._network_policy
 
     async def _create_pods(self, job: TrainingJob, creates: Sequence[CreateChild]) -> None:
         waiting, at_once = list(creates), GROWTH
@@ -111,16 +107,11 @@ class Applier:
         try:
             body = pod_of(job, child, self._pod_settings)
         except UnbuildableError as error:
-            raise _RefusedError(Refusal(reasons.CREATION_REFUSED, str(error))) from None
-        self._cache.apply("Pod", await self._create_once(job, PODS, body))
+            raise _RefusedError(Refusal(reasons.CREATION_REFUSED, str(error), self._now(), lasts=True)) from None
+        self._cache.apply("Pod", await self._create_once(job, PODS, body, together=child.workers))
 
-    def _group(self, job: TrainingJob, attempt: int) -> list[Json]:
-        """The pods of an attempt. None of them had begun to train: a group that was whole once is never added to."""
-        pods = self._cache.pods(job.metadata.namespace, job.metadata.uid)
-        return [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(names.LABEL_ATTEMPT) == str(attempt)]
-
-    async def _create_once(self, job: TrainingJob, resource: Resource, body: Json) -> Json:
-        """Create it, or find that it has been created before."""
+    async def _create_once(self, job: TrainingJob, resource: Resource, body: Json, together: int = 1) -> Json:
+        """Create it, one of `together` alike, or find that it has been created before."""
         namespace, name = job.metadata.namespace, body["metadata"]["name"]
         what = f"{body['kind']} {name}"
         try:
@@ -128,7 +119,7 @@ class Applier:
         except AlreadyExistsError:
             return await self._taken(job, resource, name, what)
         except (ForbiddenError, InvalidError) as error:
-            raise _RefusedError(explain(error, what)) from None
+            raise _RefusedError(explain(error, what, self._now(), together)) from None
 
     async def _taken(self, job: TrainingJob, resource: Resource, name: str, what: str) -> Json:
         """The object that bears the name, where it is this job's own. One of a deleted namesake's goes by itself."""
@@ -142,7 +133,13 @@ class Applier:
             return there
         if _belongs_to_a_namesake(there, job.metadata.name):
             raise NotYetError(f"{what} belongs to a deleted job of the same name")
-        raise _RefusedError(name_taken(what))
+        raise _RefusedError(name_taken(what, self._now()))
+
+    async def _direct_pod(self, namespace: str, direct: DirectChild) -> None:
+        annotations = {names.ANNOTATION_DIRECTIVE: encode_json(direct.directive).decode()}
+        patch = {"metadata": {"uid": direct.uid, "annotations": annotations}}  # a foreign uid is a conflict
+        with contextlib.suppress(NotFoundError, ConflictError):  # gone already, or another of that name
+            self._cache.apply("Pod", await self._client.merge(PODS, namespace, direct.name, patch))
 
     async def _delete_pod(self, namespace: str, name: str, uid: str, *, force: bool) -> None:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from wattrain_operator.cluster.cache import KINDS
+from wattrain_operator.cluster.kube.resources import KINDS
 from wattrain_operator.cluster.shell import Shell
 
 LONGEST_LAG_SECONDS = 5.0

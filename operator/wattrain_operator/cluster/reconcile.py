@@ -8,30 +8,31 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
-from wattrain_api import names, reasons
 from wattrain_api.names import API_VERSION
+from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.cluster import reading, refusals
+from wattrain_operator.cluster import reading
 from wattrain_operator.cluster.apply import Applier
-from wattrain_operator.cluster.cache import Cache, JobKey, Json, uid_of
-from wattrain_operator.cluster.client import PODS, TRAINING_JOBS, Client, ConflictError, NotFoundError
-from wattrain_operator.cluster.events import EventRecorder
-from wattrain_operator.cluster.objects import shares_storage
-from wattrain_operator.cluster.progress import ProgressPoller
-from wattrain_operator.cluster.refusals import Refusal
-from wattrain_operator.cluster.slim import slim
+from wattrain_operator.cluster.fleets import Fleets
+from wattrain_operator.cluster.kube.apierrors import ConflictError
+from wattrain_operator.cluster.kube.cache import Cache, JobKey, uid_of
+from wattrain_operator.cluster.kube.client import Client
+from wattrain_operator.cluster.kube.events import EventRecorder
+from wattrain_operator.cluster.kube.resources import TRAINING_JOBS, Json
+from wattrain_operator.cluster.objects import gone_child_of, shares_storage
+from wattrain_operator.cluster.pod_events import Explanations, PodEvents
+from wattrain_operator.cluster.progress_poller import ProgressPoller
+from wattrain_operator.cluster.source import Source
 from wattrain_operator.core.conditions import is_finished
-from wattrain_operator.core.observed import Event, Observed, Plan
+from wattrain_operator.core.observed import Observed, Plan, Refusal
 from wattrain_operator.core.plan import plan
+from wattrain_operator.core.unreadable import plan_unreadable
 
-FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5.0, 300.0
-"""Pause between two attempts to create a group that was refused."""
 AT_ONCE = 0.0
 JOBS_AT_FULL_PACE = 300
 """So many running jobs have their figures written once an interval; with more of them each waits longer, so that the
@@ -47,10 +48,11 @@ class _Memory:
     distrusts_cache: bool = False
     """The last write was refused as outdated: look at the source first."""
     refusal: Refusal | None = None
-    refusals: int = 0
-    retry_at: float = 0.0
-    rolled_back: frozenset[str] = field(default_factory=frozenset)
-    """Uids of pods of a group that was refused, which are going: the core is not to take them for lost workers."""
+    """How the last creation of children ended."""
+    explanations: Explanations = field(default_factory=Explanations)
+    """Why its pods wait, by their events."""
+    unreadable_since: datetime | None = None
+    """When it was first found to be none that this version understands; None: it is one."""
 
 
 class Reconciler:
@@ -63,18 +65,15 @@ class Reconciler:
         applier: Applier,
         progress: ProgressPoller,
         events: EventRecorder,
+        fleets: Fleets,
         status_interval_seconds: float,
         clock: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`clock` is monotonic, in seconds; `now` is the time of day."""
-        self._client, self._cache, self._applier, self._progress, self._events = (
-            client,
-            cache,
-            applier,
-            progress,
-            events,
-        )
+        self._client, self._cache, self._applier, self._progress = client, cache, applier, progress
+        self._events, self._fleets, self._source = events, fleets, Source(client, cache)
+        self._pod_events = PodEvents(client, clock)
         self._status_interval_seconds, self._clock, self._now = status_interval_seconds, clock, now
         self._memories: dict[JobKey, _Memory] = {}
 
@@ -97,37 +96,42 @@ class Reconciler:
         try:
             while body is not None:
                 job = reading.read_job(body)
+                memory.unreadable_since = None
                 # A job that has never had an attempt cannot have children, and the status write that gives it one is
                 # refused if that is no longer so: the cache is as good as the source.
                 seen = self._observe(key, job, memory, fresh=fresh or job.status.attempt == 0)
-                decided = self._decide(memory, seen)
+                decided = self._plan(seen)
                 if not decided.needs_fresh_view or seen.fresh:
                     return await self._carry_out(key, body, seen, decided, memory)
                 body, fresh = await self._look_at_the_source(key), True
         except ValidationError as error:
-            await self._refuse_unreadable(body or {}, error)
+            return await self._refuse_unreadable(body or {}, error)
         return None
 
     # --- Observing ---------------------------------------------------------------------------------------------
     def _observe(self, key: JobKey, job: TrainingJob, memory: _Memory, *, fresh: bool) -> Observed:
         now, pods = self._now(), self._cache.pods(key.namespace, job.metadata.uid)
-        children = reading.children_of(job, pods, memory.rolled_back, now)
+        children = tuple(map(memory.explanations.added_to, reading.children_of(job, pods, now)))
         found = reading.find_speaker(pods, children, job.status.attempt)
         if found is not None and not is_finished(job.status):
             speaker, pod = found
             self._progress.listen(key, speaker)
-            word = reading.last_word_in(pod)
-            if word is not None:
-                self._progress.close_with(key, speaker.uid, word)
+            left = reading.termination_in(pod)
+            if left is not None:
+                self._progress.close_with(key, speaker.uid, left)
         elif found is None:
             self._progress.forget(key)
+        domain = self._fleets.domain(job.spec.energy.power_domain)
         return Observed(
             now=now,
             job=job,
             status=job.status,
             children=children,
+            gone=tuple(map(gone_child_of, self._cache.gone_pods(key.namespace, job.metadata.uid))),
             report=self._progress.report(key),
-            domain=reading.read_domain(self._cache.domain(job.spec.energy.power_domain)),
+            refusal=memory.refusal,
+            domain=domain.spec or PowerDomainSpec(),
+            grant=self._fleets.grant(domain, job),
             fresh=fresh,
             shared_storage=shares_storage(job),
             status_interval_seconds=self._status_interval_seconds * max(1.0, len(self._progress) / JOBS_AT_FULL_PACE),
@@ -135,37 +139,20 @@ class Reconciler:
 
     async def _look_at_the_source(self, key: JobKey) -> Json | None:
         """The job as the API server has it now, then its pods, in this order; None: it is gone."""
-        try:
-            body = await self._client.get(TRAINING_JOBS, key.namespace, key.name)
-        except NotFoundError:
-            return None  # the watch or the next LIST will tell
-        self._cache.apply("TrainingJob", body)
-        selector = f"{names.LABEL_JOB}={key.name}"
-        pods, version = await self._client.list_all(PODS, key.namespace, selector, partial(slim, "Pod"))
-        self._cache.replace_pods(key.namespace, uid_of(body), pods, version)
+        body = await self._source.job(key)
+        if body is None:
+            return None
+        await self._source.pods(key, uid_of(body))
         return None if body["metadata"].get("deletionTimestamp") else body
 
     # --- Deciding ----------------------------------------------------------------------------------------------
-    def _decide(self, memory: _Memory, seen: Observed) -> Plan:
-        decided = self._plan(seen)
-        if not decided.creates:
-            return decided if decided.needs_fresh_view else refusals.take_away(decided, seen.status, seen.now)
-        if memory.refusal is not None:
-            decided = refusals.lay_over(decided, memory.refusal, seen.status, seen.now)
-        namespace = seen.job.metadata.namespace
-        wait = max(memory.retry_at - self._clock(), 1.0 if self._still_going(namespace, memory) else 0.0)
-        if wait <= 0:
-            return decided
-        soonest = min(wait, wait if decided.wake_after_seconds is None else decided.wake_after_seconds)
-        return replace(refusals.hold_back(decided, seen.status), wake_after_seconds=soonest)
-
     def _plan(self, seen: Observed) -> Plan:
         """The core's decision. A report that leads to a status that could not be stored is left out: whatever listens
         on a worker's port may say anything, and must not hold up the job's own life."""
         try:
             decided = plan(seen)
             if decided.status != seen.status:
-                TrainingJobStatus.model_validate(decided.status.to_json_object())
+                TrainingJobStatus.from_json_object(decided.status.to_json_object())
             return decided
         except (ValueError, TypeError, ArithmeticError) as error:
             if seen.report is None:
@@ -173,35 +160,35 @@ class Reconciler:
             logger.warning("job %s: its workers report nonsense: %s", seen.job.metadata.name, error)
             return plan(replace(seen, report=None))
 
-    def _still_going(self, namespace: str, memory: _Memory) -> bool:
-        there = {uid_of(pod) for pod in self._cache.pods(namespace, memory.uid)}
-        memory.rolled_back &= there
-        return bool(memory.rolled_back)
-
     # --- Acting ------------------------------------------------------------------------------------------------
     async def _carry_out(self, key: JobKey, body: Json, seen: Observed, decided: Plan, memory: _Memory) -> float | None:
         wrote = decided.status != seen.status
         # The one thing that need not wait for the status: whoever decides anew wants the same, and without pods it
         # does nothing. A namesake's goes with its job, and until then this one's waits, as for its pods.
-        with _begun(self._applier.surround(seen.job, decided.creates)) as surroundings:
+        with _begun(self._applier.create_supports(seen.job, decided.supports)) as supports:
             if wrote and not await self._write_status(body, decided.status, memory):
                 return AT_ONCE
             try:
-                await self._act(key, seen.job, decided, memory, surroundings)
+                await self._act(key, seen.job, decided, memory, supports)
             finally:  # what was written is true, even where acting on it has to be tried again
                 self._events.add(body, decided.events)
         if decided.delete_job:
             await self._applier.delete_job(seen.job)
-        return AT_ONCE if wrote or decided.creates else decided.wake_after_seconds
+        if wrote or decided.creates:
+            return AT_ONCE
+        if decided.look_into and await self._pod_events.look_into(
+            key.namespace, decided.look_into, memory.explanations
+        ):
+            return AT_ONCE
+        return decided.wake_after_seconds
 
     async def _act(
-        self, key: JobKey, job: TrainingJob, decided: Plan, memory: _Memory, surroundings: Awaitable[None]
+        self, key: JobKey, job: TrainingJob, decided: Plan, memory: _Memory, supports: Awaitable[None]
     ) -> None:
         if decided.creates:
-            refused = await self._applier.create(job, decided.creates, surroundings)
-            self._remember(
-                memory, refused.refusal if refused else None, refused.rolled_back if refused else frozenset()
-            )
+            memory.refusal = await self._applier.create(job, decided.creates, supports)
+        if decided.directs:
+            await self._applier.direct(key, decided.directs)
         if decided.deletes:
             await self._applier.delete(key, decided.deletes)
 
@@ -217,22 +204,19 @@ class Reconciler:
             memory.distrusts_cache = True
             return False
         self._cache.apply("TrainingJob", written)
+        self._fleets.mark_job(written)
         return True
 
-    def _remember(self, memory: _Memory, refusal: Refusal | None, rolled_back: frozenset[str]) -> None:
-        memory.refusal, memory.rolled_back = refusal, memory.rolled_back | rolled_back
-        memory.refusals = memory.refusals + 1 if refusal is not None else 0
-        pause = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(memory.refusals - 1, 10))
-        memory.retry_at = self._clock() + pause if refusal is not None else 0.0
-
-    async def _refuse_unreadable(self, body: Json, error: ValidationError) -> None:
-        """Say what is wrong with a job that cannot be read, and touch nothing of it."""
-        status = reading.status_of_unreadable(body, error, self._now())
-        memory = self._memory(JobKey(body["metadata"]["namespace"], body["metadata"]["name"]), uid_of(body))
-        if status is None or status.to_json_object() == body.get("status"):
-            return
-        if await self._write_status(body, status, memory):
-            self._events.add(body, [Event("Warning", reasons.INVALID_SPEC, status.message)])
+    async def _refuse_unreadable(self, body: Json, error: ValidationError) -> float | None:
+        memory, now = (
+            self._memory(JobKey(body["metadata"]["namespace"], body["metadata"]["name"]), uid_of(body)),
+            self._now(),
+        )
+        memory.unreadable_since = memory.unreadable_since or now
+        decided = plan_unreadable(reading.read_unreadable(body, error, now, memory.unreadable_since))
+        if decided.events and await self._write_status(body, decided.status, memory):
+            self._events.add(body, decided.events)
+        return decided.wake_after_seconds
 
     def _memory(self, key: JobKey, uid: str) -> _Memory:
         memory = self._memories.get(key)

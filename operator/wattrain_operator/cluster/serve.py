@@ -11,21 +11,19 @@ import signal
 import socket
 import sys
 import time
-from asyncio import sslproto
 from collections.abc import Mapping
 from typing import Any
 
-from wattrain_operator.cluster import figures
-from wattrain_operator.cluster.client import Client
+from wattrain_operator.cluster import operator_figures
 from wattrain_operator.cluster.health import Health, Servers
-from wattrain_operator.cluster.leader import Leader, LeadershipLostError
-from wattrain_operator.cluster.login import NoClusterError, load_configuration
+from wattrain_operator.cluster.kube.client import Client
+from wattrain_operator.cluster.kube.compat import limit_tls_buffers
+from wattrain_operator.cluster.kube.leader import Leader, LeadershipLostError
+from wattrain_operator.cluster.kube.login import NoClusterError, load_configuration
 from wattrain_operator.cluster.settings import InvalidSettingsError, OperatorSettings
 from wattrain_operator.cluster.shell import Shell
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
-TLS_RECORD_BYTES = 16 * 1024
-"""A read yields no more than one record, but asyncio would keep 256 KiB for it, for each of many connections."""
 HOST = "0.0.0.0"  # probes and Prometheus come from outside the pod
 logger = logging.getLogger("wattrain_operator")
 
@@ -33,7 +31,7 @@ logger = logging.getLogger("wattrain_operator")
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Run the operator until SIGTERM or SIGINT. Exit code: 0 stopped, 1 failed or not leading any more, 2 bad input."""
     _configure_logging()
-    sslproto.SSLProtocol.max_size = TLS_RECORD_BYTES
+    limit_tls_buffers()
     try:
         return asyncio.run(_serve(OperatorSettings.from_environment(environment)))
     except InvalidSettingsError as error:
@@ -48,12 +46,12 @@ async def _serve(settings: OperatorSettings) -> int:
     configuration = await load_configuration()
     client = Client(configuration, lambda: leader.leads, watches=max(1, len(settings.namespaces)))
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
-    leader = Leader(client, settings.operator_namespace, settings.lease_name, identity, time.monotonic)
+    leader = Leader(client, settings.namespace, settings.lease_name, identity, time.monotonic)
     shell = Shell(client, settings, identity, lambda: leader.leads)
     health = Health(settings.resync_seconds)
 
     async def metrics_page() -> bytes:
-        return await figures.page(shell, leads=leader.leads, loop_lag_seconds=health.loop_lag_seconds)
+        return await operator_figures.page(shell, leads=leader.leads, loop_lag_seconds=health.loop_lag_seconds)
 
     servers = Servers(health, metrics_page)
     stop = asyncio.Event()

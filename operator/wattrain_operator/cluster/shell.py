@@ -14,27 +14,20 @@ from functools import partial
 
 from prometheus_client import Histogram
 
-from wattrain_api import metrics, names
-from wattrain_operator.cluster import handlers
+from wattrain_api import names
 from wattrain_operator.cluster.apply import Applier
-from wattrain_operator.cluster.cache import KINDS, Cache, JobKey, Json, Kind
-from wattrain_operator.cluster.client import (
-    PODS,
-    POWER_DOMAINS,
-    TRAINING_JOBS,
-    ApiError,
-    Client,
-    ForbiddenError,
-    NotFoundError,
-    Resource,
-)
-from wattrain_operator.cluster.events import EventRecorder
-from wattrain_operator.cluster.podwatch import watch_pods
-from wattrain_operator.cluster.progress import DirectFetch, ProgressPoller, ProxyFetch
+from wattrain_operator.cluster.fleets import Fleets
+from wattrain_operator.cluster.kube.apierrors import ApiError, ForbiddenError, NotFoundError
+from wattrain_operator.cluster.kube.cache import Cache, JobKey
+from wattrain_operator.cluster.kube.client import Client
+from wattrain_operator.cluster.kube.events import EventRecorder
+from wattrain_operator.cluster.kube.resources import KINDS, RESOURCES, Json, Kind
+from wattrain_operator.cluster.kube.trim import trim
+from wattrain_operator.cluster.kube.watches import watches
+from wattrain_operator.cluster.progress_poller import DirectFetch, ProgressPoller, ProxyFetch
 from wattrain_operator.cluster.reconcile import Reconciler
-from wattrain_operator.cluster.refusals import NotYetError
+from wattrain_operator.cluster.refused_requests import NotYetError
 from wattrain_operator.cluster.settings import OperatorSettings
-from wattrain_operator.cluster.slim import slim
 from wattrain_operator.cluster.workqueue import WorkQueue
 
 AT_ONCE = 64
@@ -47,7 +40,6 @@ EARLY_RESYNCS_SECONDS = (2.0, 8.0)
 """Pauses before the second and the third LIST. kopf's watches begin with LISTs of their own, which may be later than
 the first of ours: of what was deleted in between no watch ever tells."""
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_RESOURCES: dict[Kind, Resource] = {"TrainingJob": TRAINING_JOBS, "Pod": PODS, "PowerDomain": POWER_DOMAINS}
 logger = logging.getLogger(__name__)
 
 
@@ -65,14 +57,13 @@ class Shell:
         self.progress = ProgressPoller(self._fetch, settings.progress_interval_seconds, time.monotonic, self.queue.add)
         applier = Applier(client, self.cache, settings, network_policy=settings.network_policy)
         self.events = EventRecorder(client, identity)
+        self.fleets = Fleets(client, self.cache, settings.namespaces, self.queue.add, time.monotonic)
         self._reconciler = Reconciler(
-            client, self.cache, applier, self.progress, self.events,
+            client, self.cache, applier, self.progress, self.events, self.fleets,
             settings.status_interval_seconds, time.monotonic,
         )  # fmt: skip
         self.outcomes: Counter[str] = Counter()
-        self.durations = Histogram(
-            metrics.RECONCILE_SECONDS.name, metrics.RECONCILE_SECONDS.help, registry=None, buckets=_BUCKETS_SECONDS
-        )
+        self.durations = Histogram("passes", "Time of a pass in seconds", registry=None, buckets=_BUCKETS_SECONDS)
         self.listed_at: dict[Kind, float] = {}
         self.heard_at: dict[Kind, float] = {}
         self.deaf_resyncs: Counter[Kind] = Counter()
@@ -85,13 +76,14 @@ class Shell:
             tasks.create_task(self._resync_for_ever())
             tasks.create_task(self.progress.run())
             tasks.create_task(self.events.run())
+            tasks.create_task(self.fleets.run())
             tasks.create_task(self._work())
 
     async def finish(self) -> None:
-        """After `run`: tell the events that still wait, but not for long."""
+        """After `run`: publish the events that still wait, but not for long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_EVENTS_SECONDS):
-                await self.events.tell_all()
+                await self.events.publish_all()
 
     async def close(self) -> None:
         """Close connections to workers."""
@@ -104,22 +96,32 @@ class Shell:
         new = kind == "TrainingJob" and not body.get("status")
         for key in self.cache.apply(kind, body, deleted=deleted, from_watch=True):
             self.queue.add(key, new=new)
+        self._mark_fleets(kind, body)
 
-    def take_list(self, kind: Kind, items: list[Json], version: int, namespace: str, *, from_watch: bool) -> None:
+    def _mark_fleets(self, kind: Kind, body: Json) -> None:
+        """Have the fleet decide anew that an event is about."""
+        if kind == "PowerDomain":
+            self.fleets.mark(body["metadata"]["name"])
+        elif kind == "TrainingJob":
+            self.fleets.mark_job(body)
+        elif (job := self.cache.job_of(body)) is not None:
+            self.fleets.mark_job(job)
+
+    def take_list(
+        self, kind: Kind, items: list[Json], version: int, namespace: str, *, from_watch: bool = True
+    ) -> None:
         """Take in all objects of a kind (or of those in `namespace`, if given) as of `version`."""
         if from_watch:
             self.heard_at[kind] = time.monotonic()
         for key in self.cache.replace(kind, items, version, namespace, from_watch=from_watch):
             self.queue.add(key)
+        self.fleets.mark_all()
 
-    async def watch(self, started: Callable[[], None] = lambda: None) -> None:
-        """Take in what happens until cancelled. Calls `started` each time that kopf has begun anew."""
-        spaces = self._settings.namespaces
-        async with asyncio.TaskGroup() as watches:
-            watches.create_task(handlers.watch(self.client.configuration, spaces, self.take, started))
-            for space in spaces or ("",):
-                listed = partial(self.take_list, "Pod", namespace=space, from_watch=True)
-                watches.create_task(watch_pods(self.client, space, listed, partial(self.take, "Pod")))
+    async def watch(self, took_signals: Callable[[], None] = lambda: None) -> None:
+        """Take in what happens until cancelled. `took_signals`: as KopfWatch has it."""
+        async with asyncio.TaskGroup() as running:
+            for watch in watches(self.client, self._settings.namespaces, took_signals):
+                running.create_task(watch.run(self))
 
     async def resync(self) -> None:
         """LIST everything, and have every job looked at that the cache was wrong about. Tries until it succeeds."""
@@ -133,7 +135,7 @@ class Shell:
         missed = self.cache.unconfirmed(kind)
         try:
             for space in spaces or ("",):
-                items, version = await self.client.list_all(_RESOURCES[kind], space, selector, partial(slim, kind))
+                items, version = await self.client.list_all(RESOURCES[kind], space, selector, partial(trim, kind))
                 self.take_list(kind, items, version, space, from_watch=False)
         except NotFoundError:
             logger.error("the API server knows no %s: install the definitions in manifests/crd, or the chart", kind)

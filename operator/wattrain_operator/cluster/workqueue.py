@@ -9,7 +9,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable
 
-from wattrain_operator.cluster.cache import JobKey
+from wattrain_operator.cluster.kube.cache import JobKey
 
 FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 0.2, 60.0
 NEW_IN_A_ROW = 8

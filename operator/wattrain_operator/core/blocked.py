@@ -1,4 +1,4 @@
-"""What keeps a worker from starting where waiting alone may not help: said while it lasts."""
+"""What keeps a worker from starting, or from going, where waiting alone may not help: said while it lasts."""
 
 from __future__ import annotations
 
@@ -12,29 +12,74 @@ from wattrain_operator.core.observed import Child
 
 PATIENCE_SECONDS = 10.0
 """An obstacle that lasts so long is told: a node or an image may need a moment."""
+LOOK_AGAIN_SECONDS = 30.0
+"""When what a child waits for is found out anew, where it does not say so itself."""
 _CANNOT_START = " cannot start "
+_CANNOT_GO = " has ended and cannot go "
+_GONE = "what was in the way is gone"
 
 
-def tell_what_blocks(draft: Draft, children: Sequence[Child], since: datetime) -> None:
+def report_what_blocks(draft: Draft, children: Sequence[Child], since: datetime) -> None:
     """Say in the condition Running, and once in an event, which of `children`, awaited `since`, is blocked and by what.
 
     What is told stays until its obstacle is gone: its words may change with every look of the scheduler.
     """
     running = condition_of(draft.status, reasons.RUNNING)
-    blocked = sorted((c for c in children if c.blocked_by), key=lambda c: c.rank)
-    if running.status == "True" or any(running.message.startswith(_subject(c)) for c in blocked):
+    blocked = sorted((c for c in children if c.blocked_by), key=lambda c: c.worker)
+    if running.status == "True":
+        return
+    is_due = _is_due(draft, [c for c in children if c.blocked_by or c.unexplained], since)
+    if any(running.message.startswith(_subject(c)) for c in blocked):
         return
     if not blocked:
         if _CANNOT_START in running.message:
-            set_condition(draft, reasons.RUNNING, "False", running.reason, "what was in the way is gone")
+            set_condition(draft, reasons.RUNNING, "False", running.reason, _GONE)
         return
+    if is_due:
+        _report(draft, f"{_subject(blocked[0])}: {blocked[0].message}")
+
+
+def report_what_stays(draft: Draft) -> None:
+    """Say the same of a child that has ended, was asked to go, and is kept by something that is not ours: until it has
+    gone no new group starts, and no suspension is complete."""
+    running = condition_of(draft.status, reasons.RUNNING)
+    leaving = [c for c in draft.seen.children if c.ended and c.kept_by and c.terminating_seconds is not None]
+    if not leaving:
+        if _CANNOT_GO in running.message:
+            set_condition(draft, reasons.RUNNING, running.status, running.reason, _GONE)
+        return
+    child = max(leaving, key=lambda c: c.terminating_seconds or 0.0)
+    left = PATIENCE_SECONDS - (child.terminating_seconds or 0.0)
+    if left > 0:
+        draft.wake_after(left)
+        return
+    message = f"{child.name}{_CANNOT_GO}({child.kept_by}): whoever has set it must remove it"
+    told = condition_of(draft.seen.status, reasons.RUNNING).message == message
+    set_condition(draft, reasons.RUNNING, running.status, running.reason, message)
+    if not told:
+        draft.add_event(reasons.WORKER_BLOCKED, message, warning=True)
+
+
+def _is_due(draft: Draft, waiting: Sequence[Child], since: datetime) -> bool:
+    """Whether `waiting` have waited for long enough to be told of; those that do not say for what are then looked
+    into."""
     due = since + timedelta(seconds=PATIENCE_SECONDS)
     if draft.seen.now < due:
-        draft.wake_at(due)
-        return
-    message = f"{_subject(blocked[0])}: {blocked[0].message}"
+        if waiting:
+            draft.wake_at(due)
+        return False
+    unexplained = [child for child in waiting if child.unexplained]
+    for child in unexplained:
+        draft.look_into(child)
+    if unexplained:
+        draft.wake_after(LOOK_AGAIN_SECONDS)
+    return True
+
+
+def _report(draft: Draft, message: str) -> None:
+    running = condition_of(draft.status, reasons.RUNNING)
     set_condition(draft, reasons.RUNNING, "False", running.reason, message)
-    draft.tell(reasons.WORKER_BLOCKED, message, warning=True)
+    draft.add_event(reasons.WORKER_BLOCKED, message, warning=True)
 
 
 def _subject(child: Child) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from wattrain_api import reasons
+from wattrain_api.contract.phases import STARTING_PHASES, Phase
 from wattrain_api.status import Condition, State, TrainingJobStatus
 from wattrain_operator.core.draft import Draft
 
@@ -42,16 +44,26 @@ def set_condition(draft: Draft, type_: str, answer: Answer, reason: str, message
         conditions.append(new)
     else:
         conditions[index] = new
-    draft.update(conditions=tuple(conditions))
+    draft.status = replace(draft.status, conditions=tuple(conditions))
 
 
 def derive_state(draft: Draft) -> None:
     """Fill in state, reason and message from the conditions. Nobody reads them back."""
     state = _state(draft)
     told = next(c for c in draft.status.conditions if c.type == _TOLD_BY[state])
-    draft.update(
-        state=state, reason=told.reason, message=told.message, observed_generation=draft.seen.job.metadata.generation
+    generation = draft.seen.job.metadata.generation
+    draft.status = replace(
+        draft.status, state=state, reason=told.reason, message=told.message, observed_generation=generation
     )
+
+
+def _state_of_running(draft: Draft) -> State:
+    """All workers answer; but ranks import, compile, or prepare the data of their own worker before they train. Of a
+    script that tells no step nobody knows."""
+    phase = None if draft.status.progress is None else draft.status.progress.phase
+    if draft.spec.script is not None or phase not in STARTING_PHASES:
+        return "Running"
+    return "Preparing" if phase == Phase.PREPARING else "Starting"
 
 
 _TOLD_BY: dict[State, str] = {
@@ -78,9 +90,9 @@ def _state(draft: Draft) -> State:
     if draft.spec.suspend:
         return "Suspended" if is_true(status, reasons.SUSPENDED) else "Suspending"
     if not is_true(status, reasons.ADMITTED):
-        return "Queued" if draft.seen.ahead else "Pending"
+        return "Queued" if condition_of(status, reasons.ADMITTED).reason == reasons.QUEUED else "Pending"
     if is_true(status, reasons.RUNNING):
-        return "Running"
+        return _state_of_running(draft)
     if running == reasons.RESTARTING:
         return "Restarting"
     return "Preparing" if running == reasons.PREPARING else "Starting"

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from wattrain_api.status import TrainingJobStatus
+from wattrain_api.contract.directive import Directive
+from wattrain_api.status import EnergyStatus, Internal, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_operator.core.observed import Child, CreateChild, DeleteChild, Event, Observed, Plan
+from wattrain_operator.core.observed import (
+    Child,
+    CreateChild,
+    DeleteChild,
+    DirectChild,
+    Event,
+    Observed,
+    Plan,
+    Report,
+)
 
 
 class Draft:
-    """Collects the decisions of one pass. Lives and dies inside `plan()`; nothing outside can see it change."""
+    """Collects the decisions of one pass. Lives and dies inside `plan()`; nothing outside can see it change.
+
+    The status changes by `draft.status = replace(draft.status, ...)`, and its two largest parts by the same on
+    `draft.internal` and `draft.energy`, so that mypy checks every field.
+    """
 
     def __init__(self, seen: Observed) -> None:
         self.seen = seen
@@ -22,12 +36,35 @@ class Draft:
         self.needs_fresh_view = False
         self._creates: list[CreateChild] = []
         self._deletes: list[DeleteChild] = []
+        self._directs: list[DirectChild] = []
         self._events: list[Event] = []
+        self._look_into: list[str] = []
         self._wake_after_seconds: float | None = None
 
-    def update(self, **fields: Any) -> None:
-        """Set fields of the status."""
-        self.status = self.status.model_copy(update=fields)
+    @property
+    def internal(self) -> Internal:
+        """The operator's own book-keeping in the status."""
+        return self.status.internal
+
+    @internal.setter
+    def internal(self, internal: Internal) -> None:
+        self.status = replace(self.status, internal=internal)
+
+    @property
+    def energy(self) -> EnergyStatus:
+        """The ledger in the status."""
+        return self.status.energy
+
+    @energy.setter
+    def energy(self, energy: EnergyStatus) -> None:
+        self.status = replace(self.status, energy=energy)
+
+    @property
+    def report(self) -> Report | None:
+        """What the group of the current attempt says; None: it has not said anything, or another did."""
+        report = self.seen.report
+        current = report is not None and report.role.traits.in_group and report.attempt == self.status.attempt
+        return report if current else None
 
     def create(self, child: CreateChild) -> None:
         """Have `child` created."""
@@ -38,8 +75,17 @@ class Draft:
         if child.terminating_seconds is None or force:
             self._deletes.append(DeleteChild(child.name, child.uid, force))
 
-    def tell(self, reason: str, message: str, *, warning: bool = False) -> None:
-        """Tell a person, after the status has been written."""
+    def direct(self, child: Child, directive: Directive) -> None:
+        """Have `child` given `directive`, unless it has been given it, or a newer one."""
+        if child.directive_version < directive.version:
+            self._directs.append(DirectChild(child.name, child.uid, directive))
+
+    def look_into(self, child: Child) -> None:
+        """Have the backend find out what `child` waits for."""
+        self._look_into.append(child.uid)
+
+    def add_event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Report something to a person, after the status has been written."""
         self._events.append(Event("Warning" if warning else "Normal", reason, message))
 
     def wake_at(self, moment: datetime) -> None:
@@ -56,9 +102,12 @@ class Draft:
         """The decisions of this pass."""
         return Plan(
             status=self.status,
+            supports=tuple(dict.fromkeys(s for c in self._creates for s in c.role.traits.supports)),
             creates=tuple(self._creates),
             deletes=tuple(self._deletes),
+            directs=tuple(self._directs),
             events=tuple(self._events),
+            look_into=tuple(self._look_into),
             delete_job=self.delete_job,
             needs_fresh_view=self.needs_fresh_view,
             wake_after_seconds=self._wake_after_seconds,

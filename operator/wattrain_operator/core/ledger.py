@@ -1,186 +1,164 @@
 """The job's energy ledger: every joule of every rank, attempt and preparation counted once, with its source.
 
-Supervisors count upwards from their own start. Per group (the preparation, or one attempt's workers) the ledger keeps
-the highest reading seen, so that a report that is lost, repeated or late changes nothing, and adds only what is new.
-Carbon and cost are integrated over these additions, at the intensity and price of the moment.
+Supervisors count upwards from their own start. Of each child of the newest attempt, by its uid, the ledger keeps the
+highest reading seen: its mark. A child's readings come with its group's reports and in its termination message; one
+that is lost, repeated or late changes nothing, for only what exceeds the mark is added. What is added was used since
+the addition before, or since the child was created where that is later, until the moment of the reading.
 """
 
 from __future__ import annotations
 
-from wattrain_api.status import EnergyStatus, Meter
-from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Observed, Report, Role
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-JOULES_PER_KWH = 3.6e6
-JOULES_DIGITS, SMALL_DIGITS = 3, 9
-"""Decimals that are kept of joules, and of what a joule adds to grams and cost: more are noise, and unreadable in
-`kubectl get`. Readings are rounded before they are compared, so that nothing is lost between them."""
-_MEASURED = ("nvml", "rapl")
-Reading = tuple[Meter, ...]
+from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.status import ChildMeters, Internal, Meter, TrainingJobStatus
+from wattrain_operator.core.accounts import add_energy
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.meter_sums import JOULES_DIGITS, Meters, difference, highest, joules_of
+from wattrain_operator.core.observed import Observed, Report
+from wattrain_operator.core.present_energy import note_present
+
+_MARKS_BESIDES = 16
+
+
+class ChildReading(NamedTuple):
+    """What a child has used since it started."""
+
+    attempt: int
+    uid: str
+    meters: Meters
+    until: datetime
+    """When it was read."""
 
 
 def account(draft: Draft) -> None:
-    """Bring the ledger up to what supervisors have said, in the order in which their groups lived."""
-    for attempt, role in sorted(_groups(draft.seen)):
-        _account_group(draft, attempt, role)
-    report = draft.seen.report
-    watts = report.watts if report is not None and any(not c.ended for c in draft.seen.children) else 0.0
-    if watts != draft.status.energy.watts:
-        draft.update(energy=draft.status.energy.model_copy(update={"watts": watts}))
+    """Bring the ledger up to what supervisors have said."""
+    seen = draft.seen
+    in_view = {child.uid for child in seen.children}
+    draft.status = enter(draft.status, _readings(seen), seen.domain, draft.now, in_view, draft.spec.workers.replicas)
+    note_present(draft)
+
+
+def joules_of_group(draft: Draft, report: Report) -> float:
+    """What the children that `report` names have used, as far as it has been entered."""
+    marks = _marks(draft)
+    named = {reading.uid for reading in _reported(draft.seen, report)}
+    return joules_of(meter for uid in named for meter in marks.get(uid, ()))
 
 
 def mark_safe(draft: Draft, checkpoint: Report) -> float:
     """A checkpoint was committed: what was spent until then is safe. Returns the ledger at that moment, in joules."""
     energy = draft.status.energy
-    since = max(0.0, _joules(energy.open_meters) - checkpoint.checkpoint_joules)
+    since = max(0.0, joules_of_group(draft, checkpoint) - checkpoint.checkpoint_joules)
     at_commit = round(energy.joules - since, JOULES_DIGITS)
-    if at_commit > energy.safe_joules:
-        draft.update(energy=energy.model_copy(update={"safe_joules": at_commit}))
+    if at_commit > draft.internal.safe_joules:
+        draft.internal = replace(draft.internal, safe_joules=at_commit)
     return at_commit
 
 
 def lose_what_was_safe(draft: Draft) -> None:
     """The checkpoints are gone: of what was spent, only what has been written off before is not lost with them."""
-    energy = draft.status.energy
-    draft.update(energy=energy.model_copy(update={"safe_joules": energy.wasted_joules}))
+    draft.internal = replace(draft.internal, safe_joules=draft.energy.wasted_joules)
 
 
 def write_off(draft: Draft, joules_lost: float | None = None) -> float:
     """A restart: what was spent since the newest checkpoint or restart is lost. Returns it, in joules."""
     energy = draft.status.energy
-    unsafe = max(0.0, energy.joules - energy.safe_joules)
+    unsafe = max(0.0, energy.joules - draft.internal.safe_joules)
     lost = round(unsafe if joules_lost is None else min(max(0.0, joules_lost), unsafe), JOULES_DIGITS)
-    draft.update(
-        energy=energy.model_copy(
-            update={
-                "wasted_joules": round(energy.wasted_joules + lost, JOULES_DIGITS),
-                "safe_joules": round(energy.safe_joules + lost, JOULES_DIGITS),
-            }
-        )
-    )
+    draft.energy = replace(energy, wasted_joules=round(energy.wasted_joules + lost, JOULES_DIGITS))
+    safe = round(draft.internal.safe_joules + lost, JOULES_DIGITS)
+    draft.internal = replace(draft.internal, safe_joules=safe)
     return lost
 
 
 def give_back(draft: Draft, joules: float) -> None:
     """What was written off turns out not to be lost: a checkpoint had been saved that nobody had heard of."""
-    energy = draft.status.energy
-    wasted = round(energy.wasted_joules - joules, JOULES_DIGITS)
-    draft.update(energy=energy.model_copy(update={"wasted_joules": wasted}))
+    draft.energy = replace(draft.energy, wasted_joules=round(draft.energy.wasted_joules - joules, JOULES_DIGITS))
 
 
-def _groups(seen: Observed) -> set[tuple[int, Role]]:
-    groups: set[tuple[int, Role]] = {(c.attempt, c.role) for c in seen.children if c.last_word is not None}
-    if seen.report is not None:
-        groups.add((seen.report.attempt, seen.report.role))
-    return groups
+def enter(
+    status: TrainingJobStatus,
+    readings: Iterable[ChildReading],
+    domain: PowerDomainSpec,
+    now: datetime,
+    in_view: AbstractSet[str],
+    workers: int,
+) -> TrainingJobStatus:
+    """`status` with what of `readings`, the oldest attempts first, is above the marks, and with these raised.
 
-
-def _account_group(draft: Draft, attempt: int, role: Role) -> None:
-    energy, key = draft.status.energy, f"{role}-{attempt}"
-    if energy.open_group and key != energy.open_group and _order(key) < _order(energy.open_group):
-        return  # closed: its joules are in the ledger already
-    marks = energy.open_meters if key == energy.open_group else ()
-    reading = _highest(marks, _reading(draft.seen, attempt, role))
-    if reading == marks and key == energy.open_group:
-        return
-    draft.update(
-        energy=_added(draft, energy, marks, reading).model_copy(update={"open_group": key, "open_meters": reading})
+    `in_view` are the uids of the children that are known to exist, of a group of `workers`.
+    """
+    old = status.internal
+    # A version that had no marks has entered what the children in view had used by then: nobody knows how much of it.
+    has_no_marks = not old.metered_attempt and status.energy.joules > 0
+    attempt, marks = old.metered_attempt, {child.uid: child.meters for child in old.child_meters}
+    new: dict[tuple[datetime, datetime], list[Meter]] = {}
+    for reading in readings:
+        if reading.attempt < attempt:
+            continue  # closed: its joules are in the ledger already
+        if reading.attempt > attempt:
+            attempt, marks = reading.attempt, {}
+        mark = marks.get(reading.uid)
+        # What names uids is untrusted, and the status must not grow without end: there is room for each worker to be
+        # replaced once, unseen.
+        if mark is None and reading.uid not in in_view and len(marks) >= 2 * workers + _MARKS_BESIDES:
+            continue
+        above = highest(mark or (), reading.meters)
+        if above != mark:
+            time = _time_of_use(old, reading, now, is_first=mark is None)
+            new.setdefault(time, []).extend(() if has_no_marks else difference(above, mark or ()))
+            marks[reading.uid] = above
+    if not new:  # as in most passes
+        return status
+    energy = status.energy
+    for since, until in sorted(new):
+        energy = add_energy(energy, tuple(new[since, until]), since, until, domain)
+    internal = replace(
+        old,
+        metered_attempt=attempt,
+        metered_time=max(until for until in (old.metered_time, *(until for _, until in new)) if until is not None),
+        child_meters=tuple(ChildMeters(uid, marks[uid]) for uid in sorted(marks)),
     )
+    return replace(status, energy=energy, internal=internal)
 
 
-def _order(key: str) -> tuple[int, str]:
-    role, _, attempt = key.rpartition("-")
-    return int(attempt), role  # "prepare" sorts before "worker", as it happens
+def _time_of_use(
+    internal: Internal, reading: ChildReading, now: datetime, *, is_first: bool
+) -> tuple[datetime, datetime]:
+    """From when until when that was used which `reading` has more than its mark."""
+    until = min(now, reading.until)
+    known = [internal.metered_time]
+    if is_first:
+        known.append(internal.not_before or internal.attempt_time)  # when its group was created
+    since = max((time for time in known if time is not None), default=until)
+    return min(since, until), until
 
 
-def _reading(seen: Observed, attempt: int, role: Role) -> Reading:
-    """What the group has used as far as can be seen: its own sum, or that of its last words, whichever is more."""
-    words = [c.last_word for c in seen.children if (c.attempt, c.role) == (attempt, role) and c.last_word is not None]
-    summed = _sum(tuple(m for word in words for m in word.energy))
-    report = seen.report
-    told = report.energy if report is not None and (report.attempt, report.role) == (attempt, role) else ()
-    return _highest(summed, _sum(told))
+def _marks(draft: Draft) -> dict[str, Meters]:
+    return {child.uid: child.meters for child in draft.internal.child_meters}
 
 
-def _added(draft: Draft, energy: EnergyStatus, marks: Reading, reading: Reading) -> EnergyStatus:
-    new = _difference(reading, marks)
-    meters = _sum((*energy.meters, *new))
-    joules = _joules(new)
-    domain = draft.seen.domain
-    facility = joules * domain.pue
-    kwh = facility / JOULES_PER_KWH
-    total = _joules(meters)
-    by_source = _by_source(meters)
-    tariff = domain.tariff
-    return energy.model_copy(
-        update={
-            "meters": meters,
-            "joules": total,
-            "low": round(sum(m.low_joules for m in meters), JOULES_DIGITS),
-            "high": round(sum(m.high_joules for m in meters), JOULES_DIGITS),
-            "measured_ratio": round(sum(by_source.get(s, 0.0) for s in _MEASURED) / total, 6) if total else 0.0,
-            "source": "+".join(sorted(by_source, key=lambda s: (-by_source[s], s))),
-            "facility_joules": round(energy.facility_joules + facility, JOULES_DIGITS),
-            "carbon_grams": _grown(energy.carbon_grams, kwh * domain.carbon.grams_per_kwh),
-            "cost": energy.cost if tariff is None else _grown(energy.cost, kwh * tariff.price_at(draft.now)),
-            "currency": energy.currency if tariff is None else tariff.currency,
-        }
-    )
+def _readings(seen: Observed) -> list[ChildReading]:
+    """What children have said that they used, the oldest attempts first."""
+    left = [
+        ChildReading(c.attempt, c.uid, c.termination.energy, c.termination.time or seen.now)
+        for c in seen.children
+        if c.termination is not None and c.termination.energy
+    ]
+    return sorted(left + _reported(seen, seen.report), key=lambda reading: reading.attempt)
 
 
-def _grown(before: float | None, more: float) -> float:
-    return round((before or 0.0) + more, SMALL_DIGITS)
-
-
-def _by_source(meters: Reading) -> dict[str, float]:
-    sources: dict[str, float] = {}
-    for meter in meters:
-        sources[meter.source] = sources.get(meter.source, 0.0) + meter.joules
-    return sources
-
-
-def _joules(meters: Reading) -> float:
-    return round(sum(m.joules for m in meters), JOULES_DIGITS)
-
-
-def _by_key(meters: Reading) -> dict[tuple[str, str], Meter]:
-    return {(m.component, m.source): m for m in meters}
-
-
-def _sum(meters: Reading) -> Reading:
-    sums: dict[tuple[str, str], Meter] = {}
-    for m in meters:
-        old = sums.get((m.component, m.source))
-        sums[m.component, m.source] = (
-            m
-            if old is None
-            else _meter(m, old.joules + m.joules, old.low_joules + m.low_joules, old.high_joules + m.high_joules)
-        )
-    return tuple(sums[key] for key in sorted(sums))
-
-
-def _highest(marks: Reading, reading: Reading) -> Reading:
-    if not marks or not reading or marks == reading:  # most passes bring nothing new
-        return marks or reading
-    old, new = _by_key(marks), _by_key(reading)
-    pairs = [(old.get(k, new.get(k)), new.get(k, old.get(k))) for k in sorted({*old, *new})]
-    return tuple(
-        _meter(a, max(a.joules, b.joules), max(a.low_joules, b.low_joules), max(a.high_joules, b.high_joules))
-        for a, b in pairs
-        if a is not None and b is not None
-    )
-
-
-def _difference(reading: Reading, marks: Reading) -> Reading:
-    old = _by_key(marks)
-    return tuple(
-        m
-        if (o := old.get((m.component, m.source))) is None
-        else _meter(m, m.joules - o.joules, m.low_joules - o.low_joules, m.high_joules - o.high_joules)
-        for m in reading
-    )
-
-
-def _meter(like: Meter, joules: float, low: float, high: float) -> Meter:
-    joules, low, high = (round(figure, JOULES_DIGITS) for figure in (joules, low, high))
-    return Meter(component=like.component, source=like.source, joules=joules, low_joules=low, high_joules=high)
+def _reported(seen: Observed, report: Report | None) -> list[ChildReading]:
+    """What the group's report says of each child. A supervisor of another version does not know its uid: it is taken
+    for the child of that name in view, and not entered where there is none, lest it be entered twice."""
+    if report is None:
+        return []
+    answered = (seen.now - timedelta(seconds=report.age_seconds)).replace(microsecond=0)
+    uids = {(c.role, c.attempt, c.worker): c.uid for c in seen.children}
+    told = [(one.uid or uids.get((report.role, report.attempt, one.worker), ""), one.meters) for one in report.energy]
+    return [ChildReading(report.attempt, uid, meters, answered) for uid, meters in told if uid]

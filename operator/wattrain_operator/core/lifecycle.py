@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from wattrain_api import reasons
+from wattrain_api.status import QueueStatus
 from wattrain_api.support import unsupported
-from wattrain_operator.core import restarts
-from wattrain_operator.core.conditions import is_finished, is_true, set_condition
+from wattrain_operator.core import restarts, stopping
+from wattrain_operator.core.conditions import condition_of, is_finished, is_true, set_condition
 from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Child
+from wattrain_operator.core.observed import Child, Grant
 
 NODE_LOST_SECONDS = 90.0
 """How long a worker may take to end before its machine is given up: the grace of its checkpoint and a minute."""
@@ -34,11 +36,15 @@ def wind_down_if_finished(draft: Draft) -> bool:
     """A finished job stays finished, whatever becomes of its workers: remove them, and at last itself."""
     if not is_finished(draft.status):
         return False
-    keep = draft.spec.policy.keep_pods
+    keep, complete = draft.spec.policy.keep_pods, is_true(draft.status, reasons.COMPLETE)
     for child in draft.seen.children:
-        kept = child.ended and (keep == "All" or (keep == "Failed" and child.phase == "Failed"))
+        if complete and child.role.traits.outlives_completion:
+            continue
+        kept = (
+            child.ended and not child.others_run and (keep == "All" or (keep == "Failed" and child.phase == "Failed"))
+        )
         if not kept:
-            _end(draft, child)
+            end_child(draft, child)
     ttl, completed = draft.spec.policy.ttl_seconds_after_finished, draft.status.completion_time
     if ttl is not None and completed is not None:
         over = completed + timedelta(seconds=ttl)
@@ -48,8 +54,19 @@ def wind_down_if_finished(draft: Draft) -> bool:
     return True
 
 
+def fail_without_storage(draft: Draft) -> bool:
+    """A job whose status cannot be kept any more ends while that can still be said. True: it has ended just now."""
+    if not draft.seen.storage_failure or is_finished(draft.status):
+        return False
+    restarts.fail(draft, reasons.STORAGE_UNAVAILABLE, draft.seen.storage_failure)
+    return True
+
+
 def refuse_unsupported(draft: Draft) -> bool:
-    """Fail a job that asks for what this version does not do, instead of doing something else."""
+    """Fail a job that asks for what this version does not do, instead of doing something else. One that another version
+    has admitted goes on as it was: an upgrade of the operator ends no training."""
+    if draft.status.attempt and draft.status.observed_generation == draft.seen.job.metadata.generation:
+        return False
     problems = unsupported(draft.spec)
     if problems:
         restarts.fail(draft, reasons.NOT_SUPPORTED, "; ".join(f"{field}: {sentence}" for field, sentence in problems))
@@ -69,16 +86,21 @@ def suspend(draft: Draft) -> bool:
     """Stop the workers, who save a checkpoint, and remember that they are gone before saying so."""
     suspended = is_true(draft.status, reasons.SUSPENDED)
     if not draft.spec.suspend:
+        draft.internal = replace(draft.internal, stop_time=None)
         if suspended:
             set_condition(draft, reasons.SUSPENDED, "False", reasons.JOB_RESUMED, "")
-            set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "the job goes on after a suspension")
-            draft.tell(reasons.JOB_RESUMED, "the job goes on")
+            again = "goes on after a suspension" if draft.status.attempt else "may start, being suspended no more"
+            set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, f"the job {again}")
+            draft.add_event(reasons.JOB_RESUMED, f"the job {again}")
         elif any(c.reason == reasons.SUSPENDING for c in draft.status.conditions if c.type == reasons.SUSPENDED):
             set_condition(draft, reasons.SUSPENDED, "False", reasons.NOT_SUSPENDED, "")
         return False
     if draft.seen.children:
+        stopping.note_failed_save(draft)
+        saves = not suspended and stopping.wait_for_group_to_stop(draft)
         for child in draft.seen.children:
-            _end(draft, child)
+            if not (saves and stopping.is_asked(draft, child)):
+                end_child(draft, child)
         if suspended:  # an old view, or a late child: the job stays suspended
             return True
         set_condition(draft, reasons.SUSPENDED, "False", reasons.SUSPENDING, "waiting for the workers to save and stop")
@@ -93,37 +115,62 @@ def suspend(draft: Draft) -> bool:
 
 
 def admit(draft: Draft) -> bool:
-    """Wait for the place in the order. True: nothing else can be done yet."""
+    """Wait for the grant of the fleet. True: nothing else can be done yet."""
+    grant = draft.seen.grant
     if is_true(draft.status, reasons.ADMITTED):
+        _note_what_became_of_the_domain(draft, grant)
         return False
-    queue = draft.status.queue.model_copy(update={"position": draft.seen.ahead, "blocked_by": draft.seen.blocked_by})
-    draft.update(queue=queue)
-    if draft.seen.ahead:
-        message = f"{draft.seen.ahead} jobs go first; they wait for {draft.seen.blocked_by}"
-        set_condition(draft, reasons.ADMITTED, "False", reasons.QUEUED, message)
+    if not grant.granted:
+        _wait_for(draft, grant)
         return True
     if draft.status.attempt == 0:
-        draft.update(attempt=1)
-    draft.update(
-        start_time=draft.status.start_time or draft.now, active_since=draft.now, attempt_time=draft.now, not_before=None
+        draft.status = replace(draft.status, attempt=1)
+    draft.status = replace(draft.status, start_time=draft.status.start_time or draft.now, queue=QueueStatus())
+    draft.internal = replace(
+        draft.internal, active_since=draft.now, attempt_time=draft.now, not_before=None, queue_time=None
     )
-    place = "the job has its place"
-    set_condition(
-        draft, reasons.ADMITTED, "True", reasons.JOB_ADMITTED,
-        place if draft.seen.shared_storage else f"{place}; {STORAGE_IS_EPHEMERAL}",
-    )  # fmt: skip
-    draft.tell(reasons.JOB_ADMITTED, f"admitted to power domain {draft.spec.energy.power_domain}")
+    set_condition(draft, reasons.ADMITTED, "True", reasons.JOB_ADMITTED, _admitted(draft, grant))
+    draft.add_event(reasons.JOB_ADMITTED, f"admitted to power domain {draft.spec.energy.power_domain}")
     if not draft.seen.shared_storage:
-        draft.tell(reasons.EPHEMERAL_STORAGE, STORAGE_IS_EPHEMERAL, warning=True)
+        draft.add_event(reasons.EPHEMERAL_STORAGE, STORAGE_IS_EPHEMERAL, warning=True)
     return False
+
+
+def _admitted(draft: Draft, grant: Grant) -> str:
+    ephemeral = "" if draft.seen.shared_storage else STORAGE_IS_EPHEMERAL
+    return "; ".join(part for part in ("the job may run", grant.message, ephemeral) if part)
+
+
+def _wait_for(draft: Draft, grant: Grant) -> None:
+    if grant.reason == reasons.PENDING:
+        return
+    queue = QueueStatus(grant.position, grant.held_by)
+    if queue != draft.status.queue:
+        draft.status = replace(draft.status, queue=queue)
+        draft.internal = replace(draft.internal, queue_time=draft.now)
+    if condition_of(draft.status, reasons.ADMITTED).reason != grant.reason:
+        draft.add_event(grant.reason, grant.message, warning=grant.reason != reasons.QUEUED)
+    set_condition(draft, reasons.ADMITTED, "False", grant.reason, grant.message)
+
+
+def _note_what_became_of_the_domain(draft: Draft, grant: Grant) -> None:
+    """A job that runs goes on without its domain: but not without a word, for its carbon and cost depend on it."""
+    admitted = condition_of(draft.status, reasons.ADMITTED)
+    lost = grant.reason in (reasons.POWER_DOMAIN_NOT_FOUND, reasons.POWER_DOMAIN_UNREADABLE)
+    if lost and admitted.reason != grant.reason:
+        message = f"{grant.message}; until then its carbon is counted by the world's mean, and no cost"
+        set_condition(draft, reasons.ADMITTED, "True", grant.reason, message)
+        draft.add_event(grant.reason, message, warning=True)
+    elif not lost and admitted.reason != reasons.JOB_ADMITTED:
+        set_condition(draft, reasons.ADMITTED, "True", reasons.JOB_ADMITTED, _admitted(draft, grant))
 
 
 def fail_if_too_long(draft: Draft) -> bool:
     """Hold the job to policy.activeDeadlineSeconds, with suspended time left out."""
-    limit, since = draft.spec.policy.active_deadline_seconds, draft.status.active_since
+    limit, since = draft.spec.policy.active_deadline_seconds, draft.internal.active_since
     if limit is None or since is None:
         return False
-    over = since + timedelta(seconds=limit - draft.status.active_seconds)
+    over = since + timedelta(seconds=limit - draft.internal.active_seconds)
     if draft.seen.now < over:
         draft.wake_at(over)
         return False
@@ -137,11 +184,12 @@ def remove_stale(draft: Draft) -> bool:
     write a checkpoint, no new group starts."""
     stale = [c for c in draft.seen.children if c.attempt != draft.status.attempt]
     for child in stale:
-        _end(draft, child)
+        end_child(draft, child)
     return bool(stale)
 
 
-def _end(draft: Draft, child: Child) -> None:
+def end_child(draft: Draft, child: Child) -> None:
+    """Have `child` end; by force where its machine has been given up."""
     lost = child.terminating_seconds is not None and child.terminating_seconds > NODE_LOST_SECONDS
     draft.delete(child, force=lost)
     if child.terminating_seconds is not None and not lost:
@@ -149,17 +197,34 @@ def _end(draft: Draft, child: Child) -> None:
 
 
 def _set_suspended(draft: Draft) -> None:
-    since = draft.status.active_since
+    failure = draft.internal.save_failure
+    since, before = draft.internal.active_since, draft.internal.active_seconds
     active = 0 if since is None else int((draft.now - since).total_seconds())
-    draft.update(active_since=None, active_seconds=draft.status.active_seconds + max(0, active))
+    draft.status = replace(draft.status, queue=QueueStatus())
+    draft.internal = replace(
+        draft.internal, active_since=None, active_seconds=before + max(0, active), turn=draft.internal.turn + 1,
+        queue_time=None,
+    )  # fmt: skip
     if draft.status.attempt:
         restarts.lose_own_storage(draft)
         restarts.next_attempt(draft)  # the workers of the old one are gone: resuming starts others
-    step = 0 if draft.status.checkpoint is None else draft.status.checkpoint.step
-    message = f"suspended; it will go on from the newest checkpoint, which is at step {step} or later"
-    if not draft.seen.shared_storage:
-        message = "suspended; it will begin anew, for its checkpoints went with its workers"
+    message = _suspended(draft, failure)
     set_condition(draft, reasons.SUSPENDED, "True", reasons.JOB_SUSPENDED, message)
-    set_condition(draft, reasons.ADMITTED, "False", reasons.JOB_SUSPENDED, "a suspended job holds no place")
+    set_condition(draft, reasons.ADMITTED, "False", reasons.JOB_SUSPENDED, "a suspended job is not in the queue")
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_SUSPENDED, "the job is suspended")
-    draft.tell(reasons.JOB_SUSPENDED, message)
+    draft.add_event(reasons.JOB_SUSPENDED, message)
+
+
+def _suspended(draft: Draft, failure: str) -> str:
+    """What is suspended, and where it will go on. `failure`: of a worker that was asked to save."""
+    if not draft.status.attempt:
+        return "suspended before it started; it starts once spec.suspend is false"
+    if not draft.seen.shared_storage:
+        return "suspended; it will begin anew, for its checkpoints went with its workers"
+    checkpoint = draft.status.checkpoint
+    if checkpoint is None and draft.spec.script is not None:
+        where = "the script will start again, with what it has saved in WATTRAIN_CHECKPOINT_DIR"
+    else:
+        step = 0 if checkpoint is None else checkpoint.step
+        where = f"it will go on from the newest checkpoint, which is at step {step} or later"
+    return f"suspended, but not saved: {failure}; {where}" if failure else f"suspended; {where}"

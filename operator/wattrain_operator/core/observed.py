@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
+from wattrain_api import reasons
+from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.failures import Failure
+from wattrain_api.contract.progress import CheckpointDamage, Notice
 from wattrain_api.powerdomain import PowerDomainSpec
-from wattrain_api.status import Meter, Metrics, TrainingJobStatus
+from wattrain_api.status import Meter, Metrics, NotFinite, TrainingJobStatus, UncountedEnergy
 from wattrain_api.trainingjob import TrainingJob
-
-Role = Literal["prepare", "worker"]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The first cause of a group's end, as a supervisor or a backend names it."""
-
-    reason: str
-    """One of `wattrain_api.reasons`."""
-    exit_code: int | None = None
-    """Exit code of the rank; negative: the signal that ended it."""
-    rank: int | None = None
-    node: str = ""
-    last_line: str = ""
-    step: int = 0
+from wattrain_operator.core.roles import Role, Support
 
 
 @dataclass(frozen=True)
-class LastWord:
+class TerminationMessage:
     """What a supervisor left when it ended, or what the backend knows where it left nothing."""
 
     exit_code: int
@@ -39,8 +28,14 @@ class LastWord:
     step: int = 0
     energy: tuple[Meter, ...] = ()
     """This worker's own joules since its supervisor started."""
+    gaps: tuple[UncountedEnergy, ...] = ()
+    """What of it is not in these."""
+    time: datetime | None = None
+    """Until when they are counted, aware, in whole seconds; None: it does not say."""
     test: Metrics | None = None
     model_uri: str = ""
+    warnings: tuple[str, ...] = ()
+    """Of the preparation: what of the data may not be as the user means it."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +46,48 @@ class Child:
     uid: str
     role: Role
     attempt: int
-    rank: int
+    worker: int
+    """Index of the worker in its group, 0-based; 0 for the preparation."""
     phase: Literal["Pending", "Running", "Succeeded", "Failed"]
     ready: bool = False
     """Its supervisor answers."""
     terminating_seconds: float | None = None
     """How long it has been asked to end; None: it has not."""
+    taken_away: str = ""
+    """Who asked it to, and why, as far as the backend knows."""
     message: str = ""
     """Why it is still pending, where the backend knows."""
     blocked_by: str = ""
     """Why it may wait for ever, in a word that lasts as long as the obstacle; empty: it only needs time."""
+    unexplained: bool = False
+    """It waits, and a closer look of the backend (Plan.look_into) may find out for what; blocked_by and message are
+    what the last one found."""
+    kept_by: str = ""
+    """What keeps it there although it has ended and was asked to go; empty: nothing."""
     node: str = ""
     """Machine that it is on, where the backend knows."""
-    last_word: LastWord | None = None
+    termination: TerminationMessage | None = None
     """Set once phase is Succeeded or Failed."""
+    others_run: bool = False
+    """It has ended, but what others have put beside it goes on, and holds what it held until it is deleted."""
+    directive_version: int = 0
+    """Version of the newest directive that it has been given; 0: none."""
 
     @property
     def ended(self) -> bool:
-        """Whether none of its processes runs any more."""
+        """Whether none of its own processes runs any more."""
         return self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class GoneChild:
+    """A child that was there and is not any more, as it was seen last."""
+
+    name: str
+    node: str = ""
+    """Machine that it was on, where the backend knows."""
+    why: str = ""
+    """Who took it away, and why."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +103,15 @@ class InPlaceRestart:
     """How long it took until the group trained again, which joules_lost then includes; None: it does not yet."""
 
 
-STARTING_PHASES = ("", "starting", "preparing", "compiling")
-"""What a group that does not train yet says of itself."""
+@dataclass(frozen=True)
+class ChildEnergy:
+    """What one child of a group has used since its supervisor started, as its group's report says."""
+
+    uid: str
+    """Empty: its supervisor does not know it, being of another version."""
+    worker: int
+    """Index of the worker, 0-based; 0 for the preparation."""
+    meters: tuple[Meter, ...]
 
 
 @dataclass(frozen=True)
@@ -96,13 +121,15 @@ class Report:
     role: Role
     attempt: int
     unchanged_seconds: float
-    """How long generation, phase and step have been the same, on the observer's own monotonic clock."""
+    """From the first answer with this generation, phase and step to the last, on the observer's own monotonic clock."""
     generation: int = 0
     phase: str = ""
     step: int = 0
     total_steps: int = 0
     epoch: int = 0
     loss: float | None = None
+    loss_not_finite: NotFinite | None = None
+    """What the loss is instead of a number."""
     learning_rate: float | None = None
     step_seconds: float = 0.0
     """Running mean."""
@@ -110,15 +137,63 @@ class Report:
     """Samples that the group has trained on in this attempt."""
     samples_per_second: float | None = None
     validation: Metrics | None = None
-    watts: float = 0.0
-    energy: tuple[Meter, ...] = ()
-    """The group's joules since its supervisors started; never falls within an attempt."""
+    watts: float | None = None
+    """Power of all workers; None: not known."""
+    energy: tuple[ChildEnergy, ...] = ()
+    """Of each child that has said what it used. A worker that was replaced is no longer among them."""
+    gaps: tuple[UncountedEnergy, ...] = ()
+    """What of them is not in these."""
     checkpoint_step: int | None = None
     checkpoint_joules: float = 0.0
     """The group's joules when that checkpoint was committed."""
     resumed_step: int | None = None
     """Step that the group really went on from; None: not known."""
+    damaged: tuple[CheckpointDamage, ...] = ()
+    """Checkpoints that the attempt has found damaged so far, in the order in which it found them."""
     restarts: tuple[InPlaceRestart, ...] = ()
+    age_seconds: float = 0.0
+    """How long ago the last answer was given, on the same clock."""
+    interval_seconds: float = 0.0
+    """How often the supervisor is asked."""
+    directive_version: int = 0
+    """Version of the newest directive that all workers have taken; 0: none."""
+    notices: tuple[Notice, ...] = ()
+    """What of this attempt is to be told once, the oldest first: their number only grows."""
+    ranks_left: tuple[int, ...] = ()
+    """Ranks that have ended with exit code 0 while others of the group still run."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the backend could not create what was decided, and what to do about it."""
+
+    reason: str
+    """One of `wattrain_api.reasons.REFUSALS`."""
+    message: str
+    """What was refused, by whom, and the remedy."""
+    time: datetime
+    """When, aware: two refusals never share a second."""
+    lasts: bool = False
+    """The job's own spec is the cause, so that the same will be refused again however long one waits."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the fleet of a power domain allows a job."""
+
+    granted: bool
+    """It may run."""
+    reason: str = reasons.JOB_ADMITTED
+    """Why, one of `wattrain_api.reasons`; Pending: the fleet has not decided yet."""
+    message: str = ""
+    """Why, for a person; where it is granted, what is to be noted about it."""
+    position: int = 0
+    """Position in the queue, from 1; 0: it is in none."""
+    held_by: str = ""
+    """The jobs that have what it waits for."""
+
+
+GRANTED: Final = Grant(granted=True)
 
 
 @dataclass(frozen=True)
@@ -133,10 +208,8 @@ class Observed:
     children: tuple[Child, ...] = ()
     report: Report | None = None
     domain: PowerDomainSpec = field(default_factory=PowerDomainSpec)
-    ahead: int = 0
-    """Jobs that are to be admitted before this one and cannot be yet."""
-    blocked_by: str = ""
-    """What they wait for."""
+    grant: Grant = GRANTED
+    """What the fleet of its power domain allows the job."""
     fresh: bool = True
     """Whether the job with its status and its children were read from the source itself just now, in this order; a
     cache may lag behind. Children alone are not enough: an old status would have an old attempt's workers created."""
@@ -145,6 +218,12 @@ class Observed:
     the checkpoints of an earlier one. Else each has a directory of its own, which goes with it."""
     status_interval_seconds: float = 0.0
     """Shortest time between two writes of figures alone; changes of state are written at once."""
+    refusal: Refusal | None = None
+    """How the last creation of children ended; None: well, or nothing has been created since the backend started."""
+    gone: tuple[GoneChild, ...] = ()
+    """Children of the current attempt that are not there any more, as far as the backend remembers."""
+    storage_failure: str = ""
+    """Why what was decided could not be kept, where, and the remedy; empty: it was kept."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +233,8 @@ class CreateChild:
     name: str
     role: Role
     attempt: int
-    rank: int
+    worker: int
+    """Index of the worker, 0-based."""
     workers: int
     restarts_left: int
     """Restarts in place that its group may make before it gives up."""
@@ -173,6 +253,15 @@ class DeleteChild:
 
 
 @dataclass(frozen=True)
+class DirectChild:
+    """Give a worker a directive for its group, if it still is the one that was seen."""
+
+    name: str
+    uid: str
+    directive: Directive
+
+
+@dataclass(frozen=True)
 class Event:
     """Something to tell a person, once, after the status has been written."""
 
@@ -187,9 +276,15 @@ class Plan:
     looked at again), then acts, then tells the events."""
 
     status: TrainingJobStatus
+    supports: tuple[Support, ...] = ()
+    """What must exist before the first of `creates` does. It harms nobody: a backend may begin with it at once."""
     creates: tuple[CreateChild, ...] = ()
     deletes: tuple[DeleteChild, ...] = ()
+    directs: tuple[DirectChild, ...] = ()
     events: tuple[Event, ...] = ()
+    look_into: tuple[str, ...] = ()
+    """Uids of children that wait too long and do not say for what: a backend that can finds out, before the next look
+    if it has not done so just now."""
     delete_job: bool = False
     """The job's time to live is over: delete it and, with it, all that it owns."""
     needs_fresh_view: bool = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from wattrain_operator.core import group, ledger, lifecycle, progress
-from wattrain_operator.core.conditions import derive_state
+from wattrain_operator.core import blocked, group, ledger, lifecycle, refusals, report_intake
+from wattrain_operator.core.conditions import derive_state, is_finished
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Observed, Plan
+from wattrain_operator.core.roles import Role
 
 
 def plan(seen: Observed) -> Plan:
@@ -20,15 +21,17 @@ def plan(seen: Observed) -> Plan:
         return draft.to_plan()  # its children are owned by it and go with it
     lifecycle.first_sight(draft)
     ledger.account(draft)
-    progress.take_report(draft)
+    report_intake.take_report(draft)
     _decide(draft)
+    if not is_finished(draft.status):
+        blocked.report_what_stays(draft)
     derive_state(draft)
-    progress.hold_figures_back(draft, seen.status)
+    report_intake.hold_figures_back(draft, seen.status)
     return draft.to_plan()
 
 
 def _decide(draft: Draft) -> None:
-    if lifecycle.wind_down_if_finished(draft):
+    if lifecycle.fail_without_storage(draft) or lifecycle.wind_down_if_finished(draft):
         return
     if lifecycle.refuse_unsupported(draft) or lifecycle.is_outdated(draft):
         return
@@ -37,11 +40,11 @@ def _decide(draft: Draft) -> None:
         return
     if lifecycle.suspend(draft) or lifecycle.admit(draft) or lifecycle.fail_if_too_long(draft):
         return
-    if lifecycle.remove_stale(draft) or group.prepare(draft):
+    if lifecycle.remove_stale(draft) or refusals.wait_while_refused(draft) or group.prepare(draft):
         return
     group.run_workers(draft)
 
 
 def _all_workers_succeeded(draft: Draft) -> bool:
-    workers = [c for c in draft.seen.children if c.role == "worker" and c.attempt == draft.status.attempt]
+    workers = [c for c in draft.seen.children if c.role == Role.WORKER and c.attempt == draft.status.attempt]
     return len(workers) == draft.spec.workers.replicas and all(c.phase == "Succeeded" for c in workers)

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wattrain_api import reasons
+from wattrain_api.contract.failures import DISRUPTION, Failure, SeenFailure, first_cause, is_same_failure, meaning_of
+from wattrain_api.contract.kinds import LINE_CHARACTERS
 from wattrain_api.reasons import Meaning
-from wattrain_api.status import Restart, WorkerCounts
-from wattrain_operator.core import ledger
+from wattrain_api.status import Progress, Restart, WorkerCounts, who_failed
+from wattrain_operator.core import ledger, script_waste
 from wattrain_operator.core.conditions import set_condition
 from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Child, Failure, InPlaceRestart
+from wattrain_operator.core.meter_sums import JOULES_DIGITS
+from wattrain_operator.core.observed import Child, InPlaceRestart
 
 KEPT_RESTARTS = 10
-LINE_LENGTH = 1024
 _INPUT_IS_WRONG = (reasons.BAD_SPEC, reasons.BAD_DATA, reasons.INPUT_MISSING)
 FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 1.0, 300.0
-DISRUPTION = Meaning(reasons.WORKER_LOST, permanent=False, counted=False)
+TOLD_BACK_OFF_SECONDS = 10.0
+"""A pause of so long is told, so that nobody wonders why nothing starts."""
+DISRUPTIONS_IN_A_ROW = 100
+"""So many disruptions without a checkpoint or a long attempt in between, in eight hours or more, end the job: whatever
+takes its workers away does it for good, and every attempt costs energy."""
+LONG_ATTEMPT_SECONDS = 600.0
+"""A group that was left alone for so long was disrupted by chance. A kubelet forgets its own back-off then, too."""
+STOPPED_AS_DIRECTED = Meaning(reasons.PREEMPTED, permanent=False, counted=False)
+_UNASKED = "it ended as if SIGTERM had come, but neither the operator nor the cluster had sent one"
 
 
-def first_cause(failed: list[Child]) -> tuple[Failure, Meaning]:
-    """Of workers that have failed, the failure that brought down the others, and what it means.
-
-    Survivors report a lost peer, so any other cause goes before that; and a disruption before all, for it is the
-    cause of whatever the program then did.
-    """
-    told = [_told(child) for child in failed]
-    return min(told, key=lambda pair: (pair[1] is not DISRUPTION, pair[1].reason == reasons.PEER_LOST))
+def cause_of(failed: list[Child]) -> tuple[Failure, Meaning]:
+    """Of workers that have failed, the failure that brought down the others, and what it means."""
+    seen = first_cause(_seen_failure(child) for child in failed)
+    return seen.failure, seen.meaning
 
 
-def _told(child: Child) -> tuple[Failure, Meaning]:
-    word = child.last_word
-    if word is None:
-        return Failure(reasons.KILLED, rank=child.rank), reasons.meaning_of_exit(-9)
-    failure = word.failure or Failure(reasons.meaning_of_exit(word.exit_code).reason, word.exit_code, child.rank)
-    if word.disruption or failure.reason == reasons.WORKER_LOST:
-        return failure, DISRUPTION
-    meaning = reasons.meaning_of_exit(word.exit_code)
+def _seen_failure(child: Child) -> SeenFailure:
+    left = child.termination
+    if left is None:
+        return SeenFailure(Failure(reasons.KILLED, worker=child.worker), reasons.meaning_of_exit(-9))
+    failure = left.failure or Failure(
+        reasons.meaning_of_exit(left.exit_code).reason, left.exit_code, worker=child.worker, step=left.step
+    )
+    if left.disruption or failure.reason == reasons.WORKER_LOST:
+        return SeenFailure(failure, DISRUPTION)
+    meaning = reasons.meaning_of_exit(left.exit_code)
     if meaning.reason == reasons.PEER_LOST and failure.exit_code:  # a survivor that knows what ended its peer
-        meaning = reasons.meaning_of_exit(failure.exit_code)
-    return failure, meaning
+        meaning = meaning_of(failure)
+    return SeenFailure(failure, meaning)
 
 
 def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
     """Decide on another attempt or the end. Only the status changes: a later pass removes the old workers, so that
     an operator that dies in between finds the decision and not half its consequences."""
+    if meaning.reason == reasons.PREEMPTED and meaning.counted:
+        failure = replace(failure, reason=reasons.STOPPED_UNASKED, last_line=failure.last_line or _UNASKED)
     text = describe(failure)
     if meaning.reason in _INPUT_IS_WRONG and failure.last_line:
         fail(draft, meaning.reason, failure.last_line.removeprefix("error: "))  # it says all there is to say
@@ -52,62 +63,87 @@ def answer_failure(draft: Draft, failure: Failure, meaning: Meaning) -> None:
     if meaning.permanent:
         fail(draft, meaning.reason, f"{text}. It would fail again, so it is not restarted")
         return
-    if _is_the_same_again(draft, failure, meaning):
+    if _is_the_same_again(draft, failure):
         fail(draft, reasons.PROGRAM_FAILS_ALWAYS, f"{text}, as the time before. It is not restarted again")
         return
-    failures = _failures(draft) + 1 if meaning.counted else _failures(draft)
+    failures, disruptions = _counts_with(draft, meaning)
     if failures > draft.spec.policy.max_restarts:
-        fail(
-            draft,
-            reasons.RESTART_BUDGET_EXHAUSTED,
-            f"{text}, and policy.maxRestarts ({draft.spec.policy.max_restarts}) is used up",
-        )
+        budget = f"policy.maxRestarts ({draft.spec.policy.max_restarts}) is used up"
+        fail(draft, reasons.RESTART_BUDGET_EXHAUSTED, f"{text}, and {budget}")
+        return
+    if disruptions > DISRUPTIONS_IN_A_ROW:
+        what = f"it is the last of {disruptions} disruptions in a row without a checkpoint or a long attempt"
+        fail(draft, reasons.DISRUPTED_TOO_OFTEN, f"{text}, and {what}. Find out who takes the workers away")
         return
     lose_own_storage(draft)
     _record(draft, failure, draft.now, draft.status.attempt, counted=meaning.counted)
-    delay = _back_off(failures if meaning.counted else 0)
-    next_attempt(draft, failures_since_checkpoint=failures, not_before=draft.now + timedelta(seconds=delay))
-    message = f"{text}; attempt {draft.status.attempt} {_where_it_goes_on(draft)}"
+    delay = _back_off(failures if meaning.counted else disruptions)
+    next_attempt(draft)
+    draft.internal = replace(
+        draft.internal,
+        failures_since_checkpoint=failures,
+        disruptions_in_a_row=disruptions,
+        not_before=draft.now + timedelta(seconds=delay),
+    )
+    pause = f", after a pause of {delay:.0f} s" if delay >= TOLD_BACK_OFF_SECONDS else ""
+    message = f"{text}; attempt {draft.status.attempt} {_where_it_goes_on(draft)}{pause}"
     set_condition(draft, reasons.RUNNING, "False", reasons.RESTARTING, message)
-    draft.tell(reasons.WORKERS_RESTARTED, message, warning=True)
+    draft.add_event(reasons.WORKERS_RESTARTED, message, warning=True)
 
 
-def next_attempt(draft: Draft, **fields: object) -> None:
+def next_attempt(draft: Draft) -> None:
     """Start counting anew for another group of workers; children of the one before become stale."""
-    progress = draft.status.progress
-    draft.update(
+    draft.status = replace(
+        draft.status,
         attempt=draft.status.attempt + 1,
+        workers=WorkerCounts(desired=draft.spec.workers.replicas),
+        progress=_progress_of_next_attempt(draft),
+    )
+    draft.internal = replace(
+        draft.internal,
         attempt_time=draft.now,
         group_complete=False,
         in_place_seen=0,
-        workers=WorkerCounts(desired=draft.spec.workers.replicas),
-        progress=None if progress is None else progress.model_copy(update={"phase": ""}),  # it has not trained yet
-        **fields,
+        damaged_seen=0,
+        refusals=0,
+        stop_time=None,
+        notices_told=0,
+        save_failure="",
     )
+
+
+def _progress_of_next_attempt(draft: Draft) -> Progress | None:
+    """Figures of an attempt that has not trained yet: of the one before, whose checkpoint it may find, or from zero
+    where that has gone with its workers."""
+    old = draft.status.progress
+    if old is None:
+        return None
+    if not draft.seen.shared_storage:
+        return Progress(total_steps=old.total_steps, updated_time=old.updated_time)
+    return replace(old, phase="", samples_per_second=None, eta_seconds=None)
 
 
 def lose_own_storage(draft: Draft) -> None:
     """Checkpoints in the workers' own directories go with the workers, and what they had saved is lost."""
     if not draft.seen.shared_storage and draft.status.checkpoint is not None:
-        draft.update(checkpoint=None)
+        draft.status = replace(draft.status, checkpoint=None)
         ledger.lose_what_was_safe(draft)
 
 
 def take_in_place(draft: Draft, restarts: tuple[InPlaceRestart, ...]) -> None:
     """Enter restarts in place that the status does not know yet."""
-    for restart in restarts[draft.status.in_place_seen :]:
-        meaning = _meaning_of(restart.failure)
+    for restart in restarts[draft.internal.in_place_seen :]:
+        meaning = meaning_of(restart.failure)
         if meaning.counted:
-            draft.update(failures_since_checkpoint=_failures(draft) + 1)
+            draft.internal = replace(draft.internal, failures_since_checkpoint=_failures(draft) + 1)
         _record(
             draft, restart.failure, restart.time.replace(microsecond=0), draft.status.attempt, counted=meaning.counted,
             in_place=restart,
         )  # fmt: skip
-        draft.update(in_place_seen=draft.status.in_place_seen + 1)
+        draft.internal = replace(draft.internal, in_place_seen=draft.internal.in_place_seen + 1)
         message = f"{describe(restart.failure)}; the same workers go on from step {restart.resumed_from_step}"
-        draft.tell(reasons.RESTARTED_IN_PLACE, message, warning=True)
-    if restarts and len(restarts) == draft.status.in_place_seen:
-        _note_recovery_in_place(draft, restarts[-1])
+        draft.add_event(reasons.RESTARTED_IN_PLACE, message, warning=True)
+    _note_recoveries_in_place(draft, restarts[: draft.internal.in_place_seen])
 
 
 def note_recovery(draft: Draft, resumed_step: int | None) -> None:
@@ -116,26 +152,42 @@ def note_recovery(draft: Draft, resumed_step: int | None) -> None:
     `resumed_step` is where they really went on: workers that were asked to stop have saved a checkpoint after the loss
     was entered, and where nothing has to be done again, nothing that was spent on it is lost.
     """
-    last = draft.status.restarts[-1] if draft.status.restarts else None
-    if last is None or last.in_place or last.recovery_seconds is not None or last.attempt + 1 != draft.status.attempt:
+    entries = draft.status.restarts
+    index = next((i for i in reversed(range(len(entries))) if not entries[i].in_place), None)
+    if index is None or entries[index].recovery_seconds is not None:
         return
-    if resumed_step is not None and resumed_step != last.resumed_from_step:
+    last = entries[index]
+    if last.attempt + 1 != draft.status.attempt:
+        return
+    if resumed_step is not None and resumed_step != last.resumed_from_step and not draft.internal.in_place_seen:
         saved = resumed_step >= last.step
-        last = last.model_copy(
-            update={"resumed_from_step": resumed_step, "joules_lost": 0.0 if saved else last.joules_lost}
-        )
-        ledger.give_back(draft, draft.status.restarts[-1].joules_lost - last.joules_lost)
-    _recover(draft, last, (draft.now - last.time).total_seconds(), None)
+        moved = replace(last, resumed_from_step=resumed_step)
+        if saved and last.joules_lost is not None:
+            ledger.give_back(draft, last.joules_lost)
+            moved = replace(moved, joules_lost=0.0)
+        _put(draft, index, moved)
+    _recover(draft, index, (draft.now - last.time).total_seconds(), None)
+    for earlier, entry in enumerate(draft.status.restarts[:index]):  # whose own next start failed before it trained
+        if entry.recovery_seconds is None:
+            _put(draft, earlier, replace(entry, recovery_seconds=round((draft.now - entry.time).total_seconds())))
+
+
+def stop_figures(draft: Draft) -> None:
+    """Nothing trains now: there is no speed and no time left."""
+    progress = draft.status.progress
+    if progress is not None:
+        draft.status = replace(draft.status, progress=replace(progress, samples_per_second=None, eta_seconds=None))
 
 
 def fail(draft: Draft, reason: str, message: str) -> None:
     """End the job as failed. Remembered for good: no later pass runs it again."""
-    workers = draft.status.workers.model_copy(update={"ready": 0})  # those that still run are about to be ended
-    draft.update(completion_time=draft.now, workers=workers)
+    workers = replace(draft.status.workers, ready=0)  # those that still run are about to be ended
+    draft.status = replace(draft.status, completion_time=draft.now, workers=workers)
+    stop_figures(draft)
     set_condition(draft, reasons.FAILED, "True", reason, message)
     set_condition(draft, reasons.COMPLETE, "False", reason, message)
     set_condition(draft, reasons.RUNNING, "False", reason, message)
-    draft.tell(reason, message, warning=True)
+    draft.add_event(reason, message, warning=True)
 
 
 def in_place_budget(draft: Draft) -> int:
@@ -147,33 +199,42 @@ def in_place_budget(draft: Draft) -> int:
 def describe(failure: Failure) -> str:
     """A failure in one sentence without its full stop."""
     if failure.reason == reasons.WORKER_LOST:
-        return f"{failure.last_line or 'a worker is gone'} ({failure.reason}), at step {failure.step} or later"
-    who = "a worker" if failure.rank is None else f"rank {failure.rank}"
+        line = failure.last_line or "a worker is gone"
+        whose = "" if " is gone" in line or failure.worker is None else f"worker {failure.worker}: "
+        return f"{whose}{line} ({failure.reason}), at step {failure.step} or later"
+    who = who_failed(failure.worker, failure.rank)
+    if failure.reason == reasons.LEFT_EARLY:
+        return f"{who} left with exit code 0 at step {failure.step} ({failure.reason}): {failure.last_line}"
     where = f" on {failure.node}" if failure.node else ""
     code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
     line = f": {failure.last_line}" if failure.last_line else ""
     return f"{who}{where} failed at step {failure.step} ({failure.reason}{code}){line}"
 
 
-def _note_recovery_in_place(draft: Draft, told: InPlaceRestart) -> None:
-    known = draft.status.restarts[-1]
-    if known.in_place and known.recovery_seconds is None and told.recovery_seconds is not None:
-        _recover(draft, known, told.recovery_seconds, told.joules_lost - known.joules_lost)
+def _note_recoveries_in_place(draft: Draft, told: tuple[InPlaceRestart, ...]) -> None:
+    for restart in told:
+        key = (True, draft.status.attempt, restart.generation)
+        known = [(r.in_place, r.attempt, r.generation) for r in draft.status.restarts]
+        index = known.index(key) if key in known else None
+        if index is None or restart.recovery_seconds is None:
+            continue
+        entry = draft.status.restarts[index]
+        if entry.recovery_seconds is None:
+            _recover(draft, index, restart.recovery_seconds, restart.joules_lost - (entry.joules_lost or 0.0))
 
 
-def _recover(draft: Draft, restart: Restart, seconds: float, joules: float | None) -> None:
-    lost = ledger.write_off(draft, joules)
-    update = {
-        "recovery_seconds": max(0, round(seconds)),
-        "joules_lost": round(restart.joules_lost + lost, ledger.JOULES_DIGITS),
-    }
-    draft.update(restarts=(*draft.status.restarts[:-1], restart.model_copy(update=update)))
+def _recover(draft: Draft, index: int, seconds: float, joules: float | None) -> None:
+    restart = draft.status.restarts[index]
+    if restart.joules_lost is not None:
+        lost: float | None = round(restart.joules_lost + ledger.write_off(draft, joules), JOULES_DIGITS)
+    else:
+        lost = None if draft.report is None else script_waste.settle(draft, draft.report)
+    _put(draft, index, replace(restart, recovery_seconds=max(0, round(seconds)), joules_lost=lost))
 
 
-def _meaning_of(failure: Failure) -> Meaning:
-    if failure.reason == reasons.WORKER_LOST or not failure.exit_code:
-        return DISRUPTION
-    return reasons.meaning_of_exit(failure.exit_code)
+def _put(draft: Draft, index: int, entry: Restart) -> None:
+    entries = draft.status.restarts
+    draft.status = replace(draft.status, restarts=(*entries[:index], entry, *entries[index + 1 :]))
 
 
 def _failures(draft: Draft) -> int:
@@ -182,17 +243,26 @@ def _failures(draft: Draft) -> int:
     last = next((r for r in reversed(draft.status.restarts) if r.counted), None)
     if window is not None and last is not None and (draft.now - last.time).total_seconds() > window:
         return 0
-    return draft.status.failures_since_checkpoint
+    return draft.internal.failures_since_checkpoint
 
 
-def _is_the_same_again(draft: Draft, failure: Failure, meaning: Meaning) -> bool:
-    """Whether the program itself ended as the time before, at the same step: a signal or a lost peer says nothing
-    about the program."""
-    if meaning.reason != reasons.PROGRAM_FAILED or not draft.status.restarts:
+def _counts_with(draft: Draft, meaning: Meaning) -> tuple[int, int]:
+    """Failures that count, and disruptions in a row, with one more of that meaning."""
+    failures, disruptions = _failures(draft), draft.internal.disruptions_in_a_row
+    if meaning.counted:
+        return failures + 1, disruptions
+    created = draft.internal.not_before or draft.internal.attempt_time or draft.now
+    was_long = (draft.now - created).total_seconds() >= LONG_ATTEMPT_SECONDS
+    return failures, 1 if was_long else disruptions + 1
+
+
+def _is_the_same_again(draft: Draft, failure: Failure) -> bool:
+    """Whether the failure is the one that was answered last."""
+    if not draft.status.restarts:
         return False
     last = draft.status.restarts[-1]
-    line = failure.last_line[:LINE_LENGTH]
-    return (last.exit_code, last.last_line, last.step) == (failure.exit_code, line, failure.step)
+    before = Failure(last.reason, last.exit_code, last_line=last.last_line, step=last.step)
+    return is_same_failure(replace(failure, last_line=failure.last_line[:LINE_CHARACTERS]), before)
 
 
 def _resume_step(draft: Draft) -> int:
@@ -205,9 +275,9 @@ def _where_it_goes_on(draft: Draft) -> str:
     return "begins anew, for storage is ephemeral: checkpoints go with their pods"
 
 
-def _back_off(failures: int) -> float:
-    """Seconds before the next attempt: 1, 2, 4, ... for failures that count; a disruption waits for the first."""
-    return min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2.0 ** min(max(0, failures - 1), 20))
+def _back_off(in_a_row: int) -> float:
+    """Seconds before the next attempt, after so many failures, or disruptions, in a row: 1, 2, 4, ..."""
+    return min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2.0 ** min(in_a_row - 1, 20))
 
 
 def _record(
@@ -219,22 +289,26 @@ def _record(
     counted: bool,
     in_place: InPlaceRestart | None = None,
 ) -> None:
-    lost = ledger.write_off(draft, None if in_place is None else in_place.joules_lost)
+    lost: float | None = None
+    if script_waste.is_unknown(draft):
+        script_waste.note_unknown(draft)
+    else:
+        lost = ledger.write_off(draft, None if in_place is None else in_place.joules_lost)
     entry = Restart(
         time=time,
         attempt=attempt,
         generation=0 if in_place is None else in_place.generation,
         in_place=in_place is not None,
         counted=counted,
+        worker=failure.worker,
         rank=failure.rank,
         node=failure.node[:253],
         reason=failure.reason,
         exit_code=failure.exit_code,
-        last_line=failure.last_line[:LINE_LENGTH],
+        last_line=failure.last_line[:LINE_CHARACTERS],
         step=failure.step,
         resumed_from_step=_resume_step(draft) if in_place is None else in_place.resumed_from_step,
         joules_lost=lost,
     )
-    draft.update(
-        restarts=(*draft.status.restarts, entry)[-KEPT_RESTARTS:], restart_count=draft.status.restart_count + 1
-    )
+    kept = (*draft.status.restarts, entry)[-KEPT_RESTARTS:]
+    draft.status = replace(draft.status, restarts=kept, restart_count=draft.status.restart_count + 1)

@@ -9,32 +9,37 @@ import time
 import uuid
 from typing import Literal
 
-from wattrain_operator.core.observed import Child, CreateChild, LastWord
-from wattrain_operator.local.launch import Surroundings, launch, listening_socket, termination_file
+from wattrain_api.atomic_file import write_atomically
+from wattrain_api.contract.codec import encode_json
+from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.termination import TerminationMessage as Left
+from wattrain_operator.core.observed import Child, CreateChild, TerminationMessage
+from wattrain_operator.local.launch import RunContext, directive_file, launch, listening_socket, termination_file
 from wattrain_operator.local.processes import kill_tree
-from wattrain_operator.sound import Json
-from wattrain_operator.wire import to_last_word
+from wattrain_operator.workers.decode import to_termination
 
 KILL_AFTER_SECONDS = 15.0
-"""From SIGTERM to SIGKILL: what ranks get for a checkpoint, and some for their supervisor to say its last word."""
+"""From SIGTERM to SIGKILL: what ranks get for a checkpoint, and some for their supervisor to write its message."""
 Phase = Literal["Running", "Succeeded", "Failed"]
 
 
 class LocalChild:
     """A supervisor process and what is remembered of it."""
 
-    def __init__(self, around: Surroundings, made: CreateChild, coordinator_port: int | None, token: str) -> None:
+    def __init__(self, context: RunContext, made: CreateChild, coordinator_port: int | None, token: str) -> None:
         """Start it. `coordinator_port` None: it is worker 0 itself, or has no group."""
         self.made = made
         self.uid = str(uuid.uuid4())
         self.removed = False
-        self._file = termination_file(around.directory, made.name)
+        self._file = termination_file(context.directory, made.name)
+        self._directive_file = directive_file(context.directory, made.name)
+        self._directive_version = 0
         self._asked_to_end_at: float | None = None
-        self._last_word: LastWord | None = None
+        self._termination: TerminationMessage | None = None
         self._shown_ended = False
         with listening_socket() as listening:  # closed here once it is handed on: a dead supervisor refuses at once
             self.port: int = listening.getsockname()[1]
-            self._process = launch(around, made, listening, coordinator_port or self.port, token)
+            self._process = launch(context, made, self.uid, listening, coordinator_port or self.port, token)
 
     @property
     def pid(self) -> int:
@@ -44,19 +49,24 @@ class LocalChild:
     @property
     def ended(self) -> bool:
         """Whether its end has been noticed by `look_for_end`."""
-        return self._last_word is not None
+        return self._termination is not None
 
     @property
     def forgettable(self) -> bool:
-        """Whether it is to be removed, and the core has seen its last word."""
+        """Whether it is to be removed, and the core has seen its termination message."""
         return self.removed and self._shown_ended
 
-    def look_for_end(self) -> Json | None:
-        """Notice that the process has ended: its last word as JSON, once; else None."""
+    def direct(self, directive: Directive) -> None:
+        """Give it `directive` for its group."""
+        write_atomically(self._directive_file, encode_json(directive))
+        self._directive_version = directive.version
+
+    def look_for_end(self) -> Left | None:
+        """Notice that the process has ended: what it left, once; None: it runs, or left nothing readable."""
         if self.ended or self._process.poll() is None:
             return None
-        self._last_word, word = to_last_word(self._left(), self._process.returncode, self.made.rank)
-        return word
+        self._termination, left = to_termination(self._left(), self._process.returncode, self.made.worker)
+        return left
 
     def observe(self, *, ready: bool) -> Child:
         """As the core sees it now."""
@@ -67,12 +77,13 @@ class LocalChild:
             uid=self.uid,
             role=self.made.role,
             attempt=self.made.attempt,
-            rank=self.made.rank,
+            worker=self.made.worker,
             phase=self._phase(),
             ready=ready and not self.ended,
             terminating_seconds=None if asked is None else time.monotonic() - asked,
-            message="" if ready else "its supervisor does not answer yet",
-            last_word=self._last_word,
+            message="" if ready else "its supervisor does not answer",
+            termination=self._termination,
+            directive_version=self._directive_version,
         )
 
     def remove(self, *, force: bool = False) -> None:
@@ -106,6 +117,6 @@ class LocalChild:
             return b""
 
     def _phase(self) -> Phase:
-        if self._last_word is None:
+        if self._termination is None:
             return "Running"
-        return "Failed" if self._last_word.exit_code else "Succeeded"
+        return "Failed" if self._termination.exit_code else "Succeeded"

@@ -1,9 +1,11 @@
-"""The loss over the steps, read from metrics.jsonl while it grows."""
+"""The loss over the steps, while they are recorded."""
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
+
+from wattrain_operator.local.recorded_steps import RecordedSteps
 
 KEPT_POINTS = 4096
 
@@ -13,30 +15,17 @@ class LossCurve:
 
     def __init__(self, file: Path) -> None:
         self.points: list[tuple[int, float]] = []
-        self._file = file
-        self._offset = 0
+        self._steps = RecordedSteps(file)
         self._every = 1
         self._lines = 0
 
     def read_on(self) -> None:
-        """Take in the whole lines that have been added. Steps that a restart repeats replace the ones before."""
-        try:
-            with self._file.open("rb") as stream:
-                stream.seek(self._offset)
-                added = stream.read()
-        except FileNotFoundError:
-            return
-        whole = added[: added.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for line in whole.splitlines():
-            self._take(line)
+        """Take in what was recorded since. Steps that a restart repeats replace the ones before."""
+        for recorded in self._steps.read_on():
+            if recorded.loss is not None and math.isfinite(recorded.loss):
+                self._take(recorded.step, recorded.loss)
 
-    def _take(self, line: bytes) -> None:
-        try:
-            record = json.loads(line)
-            step, loss = int(record["step"]), float(record["loss"])
-        except (ValueError, KeyError, TypeError):
-            return  # a line that a killed supervisor tore
+    def _take(self, step: int, loss: float) -> None:
         while self.points and self.points[-1][0] >= step:
             self.points.pop()
         self._lines += 1

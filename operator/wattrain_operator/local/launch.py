@@ -11,22 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattrain_api import names
+from wattrain_api.atomic_file import write_atomically
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import CreateChild
 from wattrain_operator.local.rundir import RunDirectory
+from wattrain_operator.workers.environment import Provision, environment_of
 
 SUPERVISOR = (sys.executable, "-P", "-m", "wattrain_worker")
 """-P: a module of the user's in the current directory must not stand in for one of the standard library."""
 RANK_GRACE_SECONDS = 10
 """What a rank gets to save a checkpoint after SIGTERM."""
 
-_SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait for each other sleep. By default they spin, and where other programs want the same cores, as on any
-laptop, a small step then takes ten times as long, at full power."""
-
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What all supervisors of one run share."""
 
     job: TrainingJob
@@ -34,6 +32,8 @@ class Surroundings:
     parent_fd: int
     """Read end of a pipe whose write end the command alone has."""
     command: Sequence[str] = SUPERVISOR
+    jobs_at_once: int = 1
+    """Jobs of the command that may run at the same time: they share the cores, and the power of idle ones."""
 
 
 def listening_socket() -> socket.socket:
@@ -47,82 +47,61 @@ def worker_path() -> str:
 
 
 def termination_file(directory: RunDirectory, name: str) -> Path:
-    """Where the supervisor `name` leaves its last word."""
+    """Where the supervisor `name` leaves its termination message."""
     return directory.directory("termination") / f"{name}.json"
 
 
+def directive_file(directory: RunDirectory, name: str) -> Path:
+    """Where the supervisor `name` finds what its group is asked to do."""
+    return directory.directory("directives") / f"{name}.json"
+
+
 def launch(
-    around: Surroundings, child: CreateChild, listening: socket.socket, coordinator_port: int, token: str
+    context: RunContext, child: CreateChild, uid: str, listening: socket.socket, coordinator_port: int, token: str
 ) -> subprocess.Popen[bytes]:
-    """Start the supervisor of `child` in a session of its own, so that Ctrl-C in the terminal does not reach it."""
-    log = around.directory.directory("logs") / f"{child.name}.log"
-    last_word = termination_file(around.directory, child.name)
-    last_word.unlink(missing_ok=True)
+    """Start the supervisor of `child`, whose uid is `uid`, in a session of its own: Ctrl-C in the terminal does not
+    reach it."""
+    log = context.directory.directory("logs") / f"{child.name}.log"
+    termination_file(context.directory, child.name).unlink(missing_ok=True)  # a killed command may have left it
+    write_atomically(directive_file(context.directory, child.name), b"")  # likewise; there is no directive yet
+    port = listening.getsockname()[1]
+    provision = _provision(context, child, port, coordinator_port, token)
     environment = {
-        **_SHARED_MACHINE,
-        **os.environ,
-        "PATH": worker_path(),
-        **{variable.name: variable.value for variable in around.job.spec.workers.env},
-        **_identity(around, child, coordinator_port, token),
-        **_resources(around.job, child),
-        **_files(around, child, log, last_word),
+        **environment_of(context.job, child, provision, {**os.environ, "PATH": worker_path()}),
+        names.ENV_HOST_ADDRESS: "127.0.0.1",
+        names.ENV_CHILD_UID: uid,
+        names.ENV_NODE: socket.gethostname(),
+        names.ENV_LOG_FILE: str(log.absolute()),
         names.ENV_LISTEN_FD: str(listening.fileno()),
-        names.ENV_PORT: str(listening.getsockname()[1]),
-        names.ENV_PARENT_FD: str(around.parent_fd),
+        names.ENV_PARENT_FD: str(context.parent_fd),
     }
     with log.open("ab") as output:
         return subprocess.Popen(
-            list(around.command), env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True, pass_fds=(listening.fileno(), around.parent_fd, around.directory.lock_fd),
+            list(context.command), env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True, pass_fds=(listening.fileno(), context.parent_fd, context.directory.lock_fd),
         )  # fmt: skip
 
 
-def _identity(around: Surroundings, child: CreateChild, coordinator_port: int, token: str) -> dict[str, str]:
-    metadata = around.job.metadata
-    return {
-        names.ENV_JOB: metadata.name,
-        names.ENV_NAMESPACE: metadata.namespace,
-        names.ENV_JOB_UID: metadata.uid,
-        names.ENV_ROLE: child.role,
-        names.ENV_ATTEMPT: str(child.attempt),
-        names.ENV_WORKER_INDEX: str(child.rank),
-        names.ENV_WORKERS: str(child.workers),
-        names.ENV_COORDINATOR: f"127.0.0.1:{coordinator_port}",
-        names.ENV_GROUP_TOKEN: token,
-        names.ENV_HOST_ADDRESS: "127.0.0.1",
-        names.ENV_NODE: socket.gethostname(),
-        names.ENV_RESTARTS_LEFT: str(child.restarts_left),
-        names.ENV_JOULES_BEFORE: str(child.joules_before),
-        names.ENV_GRACE_SECONDS: str(RANK_GRACE_SECONDS),
-    }
-
-
-def _resources(job: TrainingJob, child: CreateChild) -> dict[str, str]:
-    resources = job.spec.workers.resources
-    cpus, memory = resources.cpus(), resources.memory_bytes()
-    variables = {
-        names.ENV_CPU_SCOPE: "process",
-        names.ENV_CPU_LIMIT: f"{cpus or _cores() / child.workers:.3f}",
-    }
-    return variables if memory is None else {**variables, names.ENV_MEMORY_REQUEST: str(int(memory))}
+def _provision(context: RunContext, child: CreateChild, port: int, coordinator_port: int, token: str) -> Provision:
+    directory = context.directory
+    for name in ("data", "checkpoints", "model"):
+        directory.directory(name)
+    return Provision(
+        coordinator=f"127.0.0.1:{coordinator_port}",
+        group_token=token,
+        port=port,
+        grace_seconds=RANK_GRACE_SECONDS,
+        cpu_scope="process",
+        cpus=_cores() / context.jobs_at_once / child.workers,
+        spec_file=str(directory.spec_file.absolute()),
+        directory=str(directory.path.absolute()),
+        termination_file=str(termination_file(directory, child.name).absolute()),
+        directive_file=str(directive_file(directory, child.name).absolute()),
+        shared_storage=True,
+    )
 
 
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _files(around: Surroundings, child: CreateChild, log: Path, last_word: Path) -> dict[str, str]:
-    directory = around.directory
-    paths = {
-        names.ENV_SPEC: directory.spec_file,
-        names.ENV_DATA_DIR: directory.directory("data"),
-        names.ENV_CHECKPOINT_DIR: directory.directory("checkpoints"),
-        names.ENV_MODEL_DIR: directory.directory("model"),
-        names.ENV_LOG_FILE: log,
-        names.ENV_TERMINATION_FILE: last_word,
-    }
-    if child.role == names.ROLE_WORKER and child.rank == 0:
-        paths[names.ENV_METRICS_FILE] = directory.metrics_file
-    return {name: str(path.absolute()) for name, path in paths.items()}

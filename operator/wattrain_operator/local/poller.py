@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 import http.client
-import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from wattrain_api import names
-from wattrain_operator.sound import Json
-from wattrain_operator.wire import with_last_word
+from wattrain_api.contract.codec import decode_json
+from wattrain_api.contract.progress import Progress
+from wattrain_api.contract.termination import TerminationMessage
+from wattrain_operator.workers.decode import with_termination
+from wattrain_operator.workers.last_answer import LastAnswer, next_answer
 
 POLL_SECONDS = 0.25
 TIMEOUT_SECONDS = 1.0
+SILENT_AFTER = 10
+"""Questions in a row without an answer after which a supervisor counts as silent, and no longer as ready."""
 
 
 @dataclass(frozen=True)
 class Target:
     """A supervisor to ask."""
 
-    name: str
+    uid: str
     port: int
-    tells: bool
-    """Whether it speaks for its group: then its progress is asked for, else whether it is well."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a supervisor said last."""
-
-    progress: Json
-    changed_at: float
-    """When generation, phase and step last changed, on the monotonic clock."""
+    speaks: bool
+    """Whether it may speak for its group: then its progress is asked for, else whether it is well."""
 
 
 class Poller:
-    """Remembers, by supervisor, the last answer."""
+    """Remembers the last answer of each supervisor, by its uid."""
 
-    def __init__(self, targets: Callable[[], list[Target]]) -> None:
-        """`targets` is called in the poller's thread."""
-        self._targets = targets
-        self._told: dict[str, Told] = {}
-        self._answered: set[str] = set()
+    def __init__(self, targets: Callable[[], list[Target]], clock: Callable[[], float]) -> None:
+        """`targets` is called in the poller's thread. `clock` is monotonic, in seconds."""
+        self._targets, self._clock = targets, clock
+        self._answers: dict[str, LastAnswer[Progress]] = {}
+        self._failures: dict[str, int] = {}
+        """Questions without an answer since the last one, of those that have answered at all."""
         self._closed: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -58,48 +53,46 @@ class Poller:
         self._stopped.set()
         self._thread.join(TIMEOUT_SECONDS * 2)
 
-    def has_answered(self, name: str) -> bool:
-        """Whether that supervisor has answered at all."""
-        return name in self._answered
+    def is_ready(self, uid: str) -> bool:
+        """Whether that supervisor has answered, and has not fallen silent since."""
+        return self._failures.get(uid, SILENT_AFTER) < SILENT_AFTER
 
-    def told(self, name: str) -> Told | None:
-        """The last answer of that supervisor."""
+    def answer(self, uid: str) -> LastAnswer[Progress] | None:
+        """The last answer of that supervisor, by the poller's clock."""
         with self._lock:
-            return self._told.get(name)
+            return self._answers.get(uid)
 
-    def take(self, name: str, progress: Json) -> None:
-        """Remember `progress` as the answer of that supervisor, unless it has had its last word."""
+    def take(self, uid: str, progress: Progress) -> None:
+        """Remember `progress` as the answer of that supervisor, unless it has had its termination message."""
         with self._lock:
-            if name in self._closed:
-                return
-            old = self._told.get(name)
-            same = old is not None and _place(old.progress) == _place(progress)
-            self._told[name] = Told(progress, old.changed_at if same and old else time.monotonic())
+            if uid not in self._closed:
+                self._answers[uid] = next_answer(self._answers.get(uid), progress, self._clock())
 
-    def close_with(self, name: str, word: Json) -> None:
-        """That supervisor has ended, and left `word`."""
-        told = self.told(name)
-        self.take(name, with_last_word({} if told is None else told.progress, word))
+    def close_with(self, uid: str, left: TerminationMessage) -> None:
+        """That supervisor has ended, and left `left`."""
+        last = self.answer(uid)
+        self.take(uid, with_termination(Progress() if last is None else last.content, left))
         with self._lock:
-            self._closed.add(name)
+            self._closed.add(uid)
 
     def _run(self) -> None:
         while not self._stopped.wait(POLL_SECONDS):
             for target in self._targets():
-                if target.tells or target.name not in self._answered:
+                if target.speaks or target.uid not in self._failures:
                     self._ask(target)
 
     def _ask(self, target: Target) -> None:
-        body = fetch(target.port, names.PATH_PROGRESS if target.tells else names.PATH_HEALTH)
+        body = fetch(target.port, names.PATH_PROGRESS if target.speaks else names.PATH_HEALTH)
         if body is None:
+            if target.uid in self._failures:
+                self._failures[target.uid] += 1
             return
-        if target.tells:
-            try:
-                progress = json.loads(body)
-            except ValueError:
+        if target.speaks:
+            progress = decode_json(Progress, body)
+            if progress is None:
                 return
-            self.take(target.name, progress)
-        self._answered.add(target.name)
+            self.take(target.uid, progress)
+        self._failures[target.uid] = 0
 
 
 def fetch(port: int, path: str) -> bytes | None:
@@ -114,7 +107,3 @@ def fetch(port: int, path: str) -> bytes | None:
         return None
     finally:
         connection.close()
-
-
-def _place(progress: Json) -> tuple[object, ...]:
-    return tuple(progress.get(key) for key in ("attempt", "generation", "phase", "step"))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from wattrain_api.base import quantity_value
+from wattrain_api.energy import Policy
+from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.support import unsupported, unsupported_domain
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
+from wattrain_api.variables import VariableSource
 from wattrain_api.workers import Workers
 from wattrain_operator.local.launch import worker_path
 from wattrain_operator.local.refused import Refused
+from wattrain_operator.workers.environment import cluster_variables
 
 
 def choose_domain(job: TrainingJob, domains: tuple[PowerDomain, ...]) -> PowerDomain:
@@ -30,6 +34,32 @@ def choose_domain(job: TrainingJob, domains: tuple[PowerDomain, ...]) -> PowerDo
     return found or PowerDomain(metadata=ObjectMeta(name=DEFAULT_POWER_DOMAIN))
 
 
+def unnamed(jobs: Sequence[TrainingJob], domains: Sequence[PowerDomain]) -> list[str]:
+    """What is to be said of domains that were given and to which no job belongs: nothing is priced by them."""
+    named = {job.spec.energy.power_domain for job in jobs}
+    return [
+        f"PowerDomain {name}: not used, for no job names it; write spec.energy.powerDomain: {name}"
+        for name in (domain.metadata.name for domain in domains)
+        if name not in named
+    ]
+
+
+def check_all(jobs: Sequence[TrainingJob], domains: tuple[PowerDomain, ...]) -> list[PowerDomain]:
+    """The PowerDomain of each of `jobs`. Refused, with all problems at once, where this machine cannot run them; of
+    several jobs each problem names its own."""
+    chosen, problems = [], []
+    for job in jobs:
+        try:
+            chosen.append(choose_domain(job, domains))
+            check(job, chosen[-1])
+        except Refused as refused:
+            whose = "" if len(jobs) == 1 else f"TrainingJob {job.metadata.name}: "
+            problems += [line if line.startswith("PowerDomain") else f"{whose}{line}" for line in refused.lines]
+    if problems:
+        raise Refused(*dict.fromkeys(problems))
+    return chosen
+
+
 def check(job: TrainingJob, domain: PowerDomain) -> None:
     """Refused, with all problems at once, where this machine cannot run the job."""
     spec = job.spec
@@ -38,8 +68,10 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
         f"PowerDomain {domain.metadata.name}, spec.{field.removeprefix('spec.')}: {sentence}"
         for field, sentence in unsupported_domain(domain.spec)
     ]
-    problems += _suspended(spec) + _missing_packages(spec) + _missing_source(spec) + _missing_program(spec)
-    problems += _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
+    if spec.recipe is not None and (missing := missing_packages()):
+        problems.append(missing)
+    problems += _suspended(spec) + _missing_source(spec) + _missing_program(spec)
+    problems += _missing_variables(spec.workers) + _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
     if problems:
         raise Refused(*problems)
 
@@ -49,14 +81,20 @@ def notes(spec: TrainingJobSpec) -> list[str]:
     workers, default = spec.workers, Workers()
     cluster_only = {
         "image": bool(spec.image),
-        "storage": bool(spec.storage.claim),
+        "storage.claim": bool(spec.storage.claim),
+        "storage.ephemeral": spec.storage.ephemeral is not None,
         "workers.nodeSelector": bool(workers.node_selector),
         "workers.tolerations": bool(workers.tolerations),
         "workers.topologySpread": bool(workers.topology_spread),
+        "workers.affinity": workers.affinity is not None,
+        "workers.labels": bool(workers.labels),
+        "workers.annotations": bool(workers.annotations),
+        "workers.serviceAccountName": bool(workers.service_account_name),
         "workers.priorityClassName": bool(workers.priority_class_name),
         "workers.schedulerName": bool(workers.scheduler_name),
         "workers.imagePullSecrets": bool(workers.image_pull_secrets),
         "workers.runAsUser": workers.run_as_user != default.run_as_user,
+        "policy.keepPods": spec.policy.keep_pods != Policy().keep_pods,
         "policy.ttlSecondsAfterFinished": spec.policy.ttl_seconds_after_finished is not None,
     }
     ignored = [f"spec.{field}" for field, given in cluster_only.items() if given]
@@ -71,12 +109,11 @@ def _suspended(spec: TrainingJobSpec) -> list[str]:
     return ["spec.suspend: true is not run; write false, or add --set suspend=false"]
 
 
-def _missing_packages(spec: TrainingJobSpec) -> list[str]:
-    """Recipes need what the worker's extra installs. Looked up, never imported: torch takes seconds to import."""
-    if spec.recipe is None:
-        return []
+def missing_packages() -> str:
+    """What the recipes need and is not installed, as a sentence; empty: nothing. Looked up, never imported: torch takes
+    seconds to import."""
     missing = [name for name in ("torch", "numpy", "polars", "safetensors") if importlib.util.find_spec(name) is None]
-    return [f"the recipes need {', '.join(missing)}: pip install 'wattrain[local]'"] if missing else []
+    return f"the recipes need {', '.join(missing)}: pip install 'wattrain[local]'" if missing else ""
 
 
 def _missing_source(spec: TrainingJobSpec) -> list[str]:
@@ -88,27 +125,22 @@ def _missing_source(spec: TrainingJobSpec) -> list[str]:
             f"spec.data.source.claim: {source.claim.name} is a claim of a cluster; here give the file's path "
             "as spec.data.source.uri"
         ]
-    path = local_path(source.uri or "")
+    try:
+        path = local_path(source.uri) if source.uri else None
+    except ValueError as error:
+        return [f"spec.data.source.uri: {error}"]
     if path is None:
         return []
     if not path.exists():
         return [
             f"spec.data.source.uri: there is no file {path} (relative paths start at {Path.cwd()}); "
-            "write the path of a .csv, .npz or .parquet file"
+            f"write the path of a .csv, .npz or .parquet file{about_tilde(path)}"
         ]
     if path.is_dir():
         return [f"spec.data.source.uri: {path} is a directory; write the path of a .csv, .npz or .parquet file"]
     if not os.access(path, os.R_OK):
         return [f"spec.data.source.uri: {path} cannot be read; change its permissions"]
     return []
-
-
-def local_path(uri: str) -> Path | None:
-    """Where `uri` lies on this machine; None: it is remote, or none was given."""
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return Path(uri) if uri and not parts.scheme else None
 
 
 def _missing_program(spec: TrainingJobSpec) -> list[str]:
@@ -130,6 +162,26 @@ def _missing_gpus(workers: Workers) -> list[str]:
     if not gpus or Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
         return []
     return [f"spec.workers.resources: {gpus[0]} is {asked[gpus[0]]}, but this machine has no GPU; remove it"]
+
+
+def _missing_variables(workers: Workers) -> list[str]:
+    """What comes from Secrets and ConfigMaps on a cluster comes from the command's own environment here."""
+    missing = [
+        f"spec.workers.env: {name} comes from a cluster; here set it in the environment of this command"
+        for name, source in cluster_variables(workers).items()
+        if name not in os.environ and not _is_optional(source)
+    ]
+    if workers.env_from:
+        missing.append(
+            "spec.workers.envFrom: Secrets and ConfigMaps are a cluster's; here leave it out, and set their variables "
+            "in the environment of this command"
+        )
+    return missing
+
+
+def _is_optional(source: VariableSource) -> bool:
+    entry = source.secret_key_ref or source.config_map_key_ref
+    return entry is not None and entry.optional
 
 
 def _cluster_only_volumes(workers: Workers) -> list[str]:

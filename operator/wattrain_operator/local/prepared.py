@@ -3,21 +3,56 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wattrain_api import names
 
+_MOST_NAMED = 6
 
-def read_counts(directory: Path) -> dict[str, int]:
-    """Rows by what became of them (`read`, `duplicates`, ..., `test`), as shown at the top of a run's directory.
 
-    Empty where the file is missing or not readable.
-    """
+@dataclass(frozen=True)
+class PreparedData:
+    """What there is to say of it. Empty where prepare.json does not say."""
+
+    counts: Mapping[str, int]
+    """Rows by what became of them: `read`, `duplicates`, ..., `test`."""
+    features: str
+    """`3 (2 numbers, 1 boolean): age, size, member`."""
+    left_out: str
+    """Columns that the file has and that are no features unless the spec names them."""
+
+
+def read_prepared(directory: Path) -> PreparedData:
+    """What lies at the top of a run's directory; nothing where the file is missing or not readable."""
     try:
         document = json.loads((directory / names.FILE_PREPARE).read_bytes())
     except (OSError, ValueError):
-        return {}
-    counts = document.get("counts") if isinstance(document, dict) else None
-    if not isinstance(counts, dict):
-        return {}
-    return {name: count for name, count in counts.items() if isinstance(count, int)}
+        return to_prepared({})
+    return to_prepared(document if isinstance(document, dict) else {})
+
+
+def to_prepared(document: Mapping[str, Any]) -> PreparedData:
+    """What `document`, a prepare.json of whatever version, says."""
+    counts = document.get("counts")
+    known = counts if isinstance(counts, dict) else {}
+    return PreparedData(
+        counts={name: count for name, count in known.items() if isinstance(count, int)},
+        features=_features(_texts(document.get("columns")), _texts(document.get("columnTypes"))),
+        left_out=", ".join(_texts(document.get("leftOut"))),
+    )
+
+
+def _features(columns: list[str], types: list[str]) -> str:
+    if not columns:
+        return ""
+    kinds = [f"{types.count(kind):,} {kind}{'s' * (types.count(kind) > 1)}" for kind in dict.fromkeys(types)]
+    more = f" and {len(columns) - _MOST_NAMED:,} more" if len(columns) > _MOST_NAMED else ""
+    of_kinds = f" ({', '.join(kinds)})" if kinds else ""
+    return f"{len(columns):,}{of_kinds}: {', '.join(columns[:_MOST_NAMED])}{more}"
+
+
+def _texts(found: object) -> list[str]:
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []

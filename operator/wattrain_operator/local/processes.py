@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from wattrain_api.orphans import adopt_orphans, descendants, end_orphans
+
+_LONGEST_END_SECONDS: Final = 3.0
 
 
 def kill_tree(root: int) -> None:
@@ -22,26 +26,39 @@ def kill_tree(root: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def descendants(root: int) -> list[int]:
-    """Ids of the processes below `root`, nearest first."""
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents().items():
-        children.setdefault(parent, []).append(pid)
-    found = list(children.get(root, ()))
-    for pid in found:  # grows while it is walked
-        found += children.get(pid, ())
-    return found
+class Orphans:
+    """What supervisors that were killed leave behind: within its `with` block this process adopts it (on Linux).
 
+    A supervisor that ends in order has ended all that was below it. What descends from one is never in the session of
+    this process: that, and what was there before, is somebody else's.
+    """
 
-def _parents() -> dict[int, int]:
-    """Parent of every process, by id: from /proc, or from ps where there is none (macOS)."""
-    if not Path("/proc/self/stat").exists():
-        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
-        return {int(pid): int(parent) for pid, parent in (line.split() for line in listing.splitlines())}
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                # The name in parentheses may itself hold spaces and parentheses: count from the last one.
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    return parents
+    def __init__(self) -> None:
+        self._not_orphans: set[int] = set()
+        self._adopts = False
+
+    def __enter__(self) -> Self:
+        self._not_orphans = set(descendants(os.getpid()))
+        self._adopts = adopt_orphans()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
+        adopt_orphans(adopt=False)
+
+    def except_for(self, supervisor: int) -> None:
+        """Have the process `supervisor`, which this one has started, be none of them."""
+        self._not_orphans.add(supervisor)
+
+    def end(self) -> None:
+        """End them, and what is below them."""
+        if self._adopts:
+            end_orphans(self._is_own, _LONGEST_END_SECONDS)
+
+    def _is_own(self, pid: int) -> bool:
+        if pid in self._not_orphans:
+            return True
+        try:
+            return os.getsid(pid) == os.getsid(0)
+        except ProcessLookupError:
+            return True

@@ -5,19 +5,28 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from wattrain_api import reasons
 from wattrain_api.immutable import changed_immutable_fields, differences, value_at
-from wattrain_api.status import CheckpointStatus, TrainingJobStatus
+from wattrain_api.local_path import local_path
+from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.core.conditions import is_true
-from wattrain_operator.local.preflight import local_path
+from wattrain_operator.core.conditions import is_finished, is_true
+from wattrain_operator.core.resumption import adopt, resume
 from wattrain_operator.local.refused import EXIT_FAILED, Refused
 from wattrain_operator.local.rundir import RunDirectory
+from wattrain_operator.workers.decode import to_reading
 
+NAMESPACE = "local"
+"""Of all jobs on this machine; metrics and statuses have it where those of a cluster have theirs."""
 BAD_INPUT_REASONS = (reasons.BAD_SPEC, reasons.BAD_DATA, reasons.INPUT_MISSING, reasons.NOT_SUPPORTED)
 """A job that failed for one of these never had a chance: its input was wrong."""
+
+
+class AlreadyFailed(Refused):
+    """The run in the directory has failed for good."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,9 @@ class Start:
     """Whether an earlier run is gone on with."""
 
 
-def start(directory: RunDirectory, job: TrainingJob, now: datetime) -> Start:
-    """Compare `job` with what was run in `directory` before. Refused, with what to do, where it cannot go on."""
+def start(directory: RunDirectory, job: TrainingJob, domain: PowerDomainSpec, now: datetime) -> Start:
+    """Compare `job` with what was run in `directory` before. Refused, with what to do, where it cannot go on
+    (AlreadyFailed: because it has failed)."""
     old = directory.read_job()
     status = directory.read_status()
     if old is not None and _only_input_was_wrong(status):
@@ -41,7 +51,7 @@ def start(directory: RunDirectory, job: TrainingJob, now: datetime) -> Start:
         return _fresh(directory, job, now)
     _refuse_another_job(directory, old, job)
     if is_true(status, reasons.FAILED):
-        raise Refused(
+        raise AlreadyFailed(
             f"the run in {directory.path} has failed ({status.reason}): {status.message}",
             f"start anew in another directory (--dir), or remove {directory.path}",
             exit_code=EXIT_FAILED,
@@ -50,26 +60,19 @@ def start(directory: RunDirectory, job: TrainingJob, now: datetime) -> Start:
     metadata = old.metadata.model_copy(update={"generation": old.metadata.generation + changed})
     job = job.model_copy(update={"metadata": metadata})
     directory.write_job(job)
-    status = _with_last_checkpoint(status, directory.newest_checkpoint_step())
-    return Start(job, _leave_out(status, directory.seconds_since_written(now)), resumed=True)
-
-
-def _with_last_checkpoint(status: TrainingJobStatus, step: int | None) -> TrainingJobStatus:
-    """`status` with the checkpoint that workers saved after the command that would have noted it was gone."""
-    known = 0 if status.checkpoint is None else status.checkpoint.step
-    if step is None or step <= known:
-        return status
-    joules = status.energy.joules
-    return status.model_copy(
-        update={
-            "checkpoint": CheckpointStatus(step=step, joules=joules),
-            "energy": status.energy.model_copy(update={"safe_joules": joules}),
-        }
-    )
+    messages = directory.termination_messages()
+    readings = [reading for _, left in messages if (reading := to_reading(left, now)) is not None]
+    status = adopt(status, readings, domain, now.replace(microsecond=0), job.spec.workers.replicas)
+    if not is_finished(status):
+        status = resume(status, directory.seconds_since_written(now), directory.newest_checkpoint_step())
+        directory.write_status(status)
+        for file, _ in messages:  # only now: what they say is stored
+            file.unlink(missing_ok=True)
+    return Start(job, status, resumed=True)
 
 
 def _fresh(directory: RunDirectory, job: TrainingJob, now: datetime) -> Start:
-    identity = {"uid": str(uuid.uuid4()), "namespace": "local", "creation_timestamp": now.astimezone(UTC)}
+    identity = {"uid": str(uuid.uuid4()), "namespace": NAMESPACE, "creation_timestamp": now.astimezone(UTC)}
     job = job.model_copy(update={"metadata": job.metadata.model_copy(update=identity)})
     directory.write_job(job)
     return Start(job, TrainingJobStatus(), resumed=False)
@@ -109,10 +112,3 @@ def _refuse_changed_data(directory: RunDirectory, job: TrainingJob) -> None:
                 f"spec.data.source.uri: {path} has changed since it was prepared for the run in {directory.path}; "
                 "train on it in another directory (--dir), or put the old file back"
             )
-
-
-def _leave_out(status: TrainingJobStatus, seconds: float) -> TrainingJobStatus:
-    """`status` with its running clocks moved: the time in which no command ran counts for no deadline."""
-    pause = timedelta(seconds=int(seconds))
-    clocks = {name: getattr(status, name) for name in ("attempt_time", "active_since", "not_before")}
-    return status.model_copy(update={name: at + pause for name, at in clocks.items() if at is not None})

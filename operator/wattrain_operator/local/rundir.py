@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any, Self
 
 from wattrain_api import names
+from wattrain_api.atomic_file import write_atomically
+from wattrain_api.contract.codec import decode_json
+from wattrain_api.contract.termination import TerminationMessage
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.refused import Refused
+from wattrain_operator.local.unwritable import Reserve, storage_failure
 
-_LOCK, _OWNER, _CRASH_LOG = ".lock", ".owner", "crash.log"
+_LOCK, _OWNER, _CRASH_LOG, _RESERVE = ".lock", ".owner", "crash.log", ".reserve"
 _FILES = ("job.json", "spec.json", "status.json", "events.jsonl", "metrics.jsonl", names.FILE_PREPARE)
 _RECEIPTS = ("receipt.json", "receipt.md", "receipt.html")
-_DIRECTORIES = ("data", "checkpoints", "model", "logs", "termination")
+_DIRECTORIES = ("data", "checkpoints", "model", "logs", "termination", "directives")
 
 
 class RunDirectory:
@@ -35,6 +39,7 @@ class RunDirectory:
         self.path = path
         self.lock_fd = lock_fd
         self._owner_fd = owner_fd
+        self._reserve = Reserve(path / _RESERVE)
 
     @classmethod
     def open(cls, path: Path, *, wait_seconds: float) -> Self:
@@ -52,6 +57,7 @@ class RunDirectory:
         opened = cls(path, owner_fd, lock_fd)
         try:
             opened._lock(wait_seconds)
+            opened._hold_reserve()
         except BaseException:
             opened.close()
             raise
@@ -75,8 +81,19 @@ class RunDirectory:
                 )
             time.sleep(0.1)
 
+    def _hold_reserve(self) -> None:
+        try:
+            self._reserve.hold()
+        except OSError as error:
+            raise Refused(f"--dir {storage_failure(error, self.path) or error}") from None
+
+    def free_reserve(self) -> None:
+        """The disk is full: give up what was kept for the last status and the receipt."""
+        self._reserve.free()
+
     def close(self) -> None:
         """Let another command have the directory."""
+        self._reserve.free()
         os.close(self.lock_fd)
         os.close(self._owner_fd)
 
@@ -101,7 +118,7 @@ class RunDirectory:
         return self.path / _CRASH_LOG
 
     def directory(self, name: str) -> Path:
-        """`data`, `checkpoints`, `model`, `logs` or `termination`; made where it is missing."""
+        """`data`, `checkpoints`, `model`, `logs`, `termination` or `directives`; made where it is missing."""
         directory = self.path / name
         directory.mkdir(exist_ok=True)
         return directory
@@ -121,11 +138,23 @@ class RunDirectory:
     def read_status(self) -> TrainingJobStatus:
         """The status as it was written last; an empty one where there is none."""
         found = self._read("status.json")
-        return TrainingJobStatus() if found is None else TrainingJobStatus.model_validate(found, extra="ignore")
+        return TrainingJobStatus() if found is None else TrainingJobStatus.from_json_object(found)
 
     def write_status(self, status: TrainingJobStatus) -> None:
         """Replace status.json, so that a reader never sees half of one."""
         self._write("status.json", status.to_json_object())
+
+    def termination_messages(self) -> list[tuple[Path, TerminationMessage]]:
+        """What supervisors of an earlier command have left, each with its file; what cannot be read is left out."""
+        found = []
+        for file in sorted((self.path / "termination").glob("*.json")):
+            try:
+                left = decode_json(TerminationMessage, file.read_bytes())
+            except OSError:
+                continue
+            if left is not None:
+                found.append((file, left))
+        return found
 
     def seconds_since_written(self, now: datetime) -> float:
         """How long ago the status was written last; 0 where it never was."""
@@ -147,7 +176,7 @@ class RunDirectory:
         """Show the result of the preparation at the top of the directory."""
         made, shown = self.path / "data" / names.FILE_PREPARE, self.path / names.FILE_PREPARE
         if made.exists() and not shown.exists():
-            _replace(shown, made.read_bytes())
+            write_atomically(shown, made.read_bytes())
 
     def read_preparation(self) -> dict[str, Any] | None:
         """What was done to the data; None: nothing yet."""
@@ -180,12 +209,12 @@ class RunDirectory:
             raise Refused(f"{file}: is no JSON; choose another directory with --dir, or remove this one") from None
 
     def _write(self, name: str, document: object) -> None:
-        _replace(self.path / name, (json.dumps(document, indent=1) + "\n").encode())
+        write_atomically(self.path / name, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def _refuse_foreign(path: Path) -> None:
     try:
-        found = {entry.name for entry in path.iterdir()} - {_LOCK, _OWNER, _CRASH_LOG}
+        found = {entry.name for entry in path.iterdir()} - {_LOCK, _OWNER, _CRASH_LOG, _RESERVE}
     except OSError:
         return  # not there, or not readable: what follows says so
     if found and "job.json" not in found:
@@ -205,12 +234,3 @@ def _try_lock(fd: int) -> bool:
 
 def _holder(fd: int) -> str:
     return os.pread(fd, 32, 0).decode(errors="replace") or "unknown"
-
-
-def _replace(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +14,16 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_true
 from wattrain_operator.local import preflight, resume
 from wattrain_operator.local.child import KILL_AFTER_SECONDS
+from wattrain_operator.local.conclusion import record_crash, worst
 from wattrain_operator.local.interrupts import Interrupts
-from wattrain_operator.local.look import Opening, Result, View
-from wattrain_operator.local.metrics import MetricsServer
+from wattrain_operator.local.job_run import JobToRun
+from wattrain_operator.local.metrics_page import MetricsServer
 from wattrain_operator.local.receipt import write_receipt
 from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
 from wattrain_operator.local.rundir import RunDirectory
+from wattrain_operator.local.unwritable import storage_failure
+from wattrain_operator.local.view_model import Opening, Result, View
 
 REMAINS_SECONDS = KILL_AFTER_SECONDS + 5
 """How long the workers of a killed command may take to end."""
@@ -30,50 +32,111 @@ REMAINS_SECONDS = KILL_AFTER_SECONDS + 5
 def run_files(
     files: Sequence[Path], overrides: Sequence[str], directory: Path | None, metrics_port: int, view: View
 ) -> int:
-    """Run the job in `files` to its end and return the exit code.
+    """Run the jobs in `files` to their ends and return the exit code.
 
-    InvalidInput or Refused where it cannot be run; then nothing has been started.
+    InvalidInput or Refused where they cannot be run; then nothing has been started.
     """
     loaded = load_files(files, overrides)
-    job = loaded.job
-    domain = preflight.choose_domain(job, loaded.domains)
-    preflight.check(job, domain)
-    notes = (*preflight.notes(job.spec), *(f"{document}: for clusters, not used here" for document in loaded.skipped))
-    path = directory or Path("runs") / job.metadata.name
+    domains = preflight.check_all(loaded.jobs, loaded.domains)
+    notes = (
+        *(f"{document}: for clusters, not used here" for document in loaded.skipped),
+        *preflight.unnamed(loaded.jobs, loaded.domains),
+    )
+    paths = _paths(loaded.jobs, directory)
     with (
         contextlib.closing(view),
         contextlib.closing(MetricsServer(metrics_port)) as server,
-        contextlib.closing(RunDirectory.open(path, wait_seconds=REMAINS_SECONDS)) as opened,
+        contextlib.ExitStack() as opened,
     ):
+        directories = [_open(path, opened) for path in paths]
         try:
-            return _run_in(opened, job, domain, server, view, notes).exit_code
+            to_run, exit_codes = _start_all(loaded.jobs, domains, directories, view)
+            if to_run:
+                exit_codes += _run(to_run, server, view, notes)
+            return worst(exit_codes)
         except Refused:
             raise
         except Exception as error:
-            with opened.crash_log.open("a", encoding="utf-8") as log:
-                traceback.print_exc(file=log)
-            raise Refused(
-                f"unexpected {type(error).__name__}: {error}; the traceback is in {opened.crash_log}",
-                exit_code=EXIT_FAILED,
-            ) from error
+            failures = (storage_failure(error, directory.path) for directory in directories)
+            if (failure := next(filter(None, failures), None)) is not None:
+                raise Refused(failure, exit_code=EXIT_FAILED) from error
+            raise Refused(record_crash(error, directories[0]), exit_code=EXIT_FAILED) from error
 
 
-def _run_in(
-    directory: RunDirectory,
-    job: TrainingJob,
-    domain: PowerDomain,
-    server: MetricsServer,
-    view: View,
-    notes: tuple[str, ...],
-) -> Result:
-    start = resume.start(directory, job, datetime.now(UTC))
+def _paths(jobs: Sequence[TrainingJob], directory: Path | None) -> list[Path]:
+    """The directory of each job's run: one job has `directory`, several have directories below it."""
+    if directory is not None and len(jobs) == 1:
+        return [directory]
+    if directory is not None and (directory / "job.json").exists():
+        raise Refused(
+            f"--dir {directory}: holds the run of one job; each of several has a directory of its own below --dir: "
+            "choose another directory"
+        )
+    return [(directory or Path("runs")) / job.metadata.name for job in jobs]
+
+
+def _open(path: Path, opened: contextlib.ExitStack) -> RunDirectory:
+    return opened.enter_context(contextlib.closing(RunDirectory.open(path, wait_seconds=REMAINS_SECONDS)))
+
+
+def _start_all(
+    jobs: Sequence[TrainingJob], domains: Sequence[PowerDomain], directories: Sequence[RunDirectory], view: View
+) -> tuple[list[JobToRun], list[int]]:
+    """The jobs that are to be run, and the exit codes of those that are over already, which `view` is told.
+
+    Refused where one cannot go on, or where all have failed already.
+    """
+    to_run: list[JobToRun] = []
+    over: dict[str, Result] = {}
+    try:
+        for job, domain, directory in zip(jobs, domains, directories, strict=True):
+            started = _start(job, domain, directory)
+            if isinstance(started, Result):
+                over[job.metadata.name] = started
+            else:
+                to_run.append(started)
+        if not to_run and all(result.exit_code == EXIT_FAILED for result in over.values()):
+            raise Refused(*(line for result in over.values() for line in result.sentences), exit_code=EXIT_FAILED)
+    except Refused:
+        for begun in to_run:
+            if not begun.start.resumed:
+                begun.directory.clear()  # nothing has been started: the next command must not go on with it
+        raise
+    for name, result in over.items():
+        view.end(name, result)
+    return to_run, [result.exit_code for result in over.values()]
+
+
+def _start(job: TrainingJob, domain: PowerDomain, directory: RunDirectory) -> JobToRun | Result:
+    """What the job begins with, or, where it is over already, how it has ended."""
+    try:
+        start = resume.start(directory, job, domain.spec, datetime.now(UTC))
+    except resume.AlreadyFailed as failed:
+        return Result(directory.read_status(), EXIT_FAILED, failed.lines)
     if is_true(start.status, reasons.COMPLETE):
-        if not directory.receipt.exists():  # the command was killed between the last step and the receipt
-            write_receipt(directory.path, start.job, domain)
-        sentence = f"{job.metadata.name} is complete already; to train it again choose another directory with --dir"
-        result = Result(start.status, EXIT_COMPLETE, (sentence,), directory.receipt)
-        view.end(result)
-        return result
+        return _complete_already(start, domain, directory)
+    return JobToRun(start, domain, directory)
+
+
+def _complete_already(start: resume.Start, domain: PowerDomain, directory: RunDirectory) -> Result:
+    if not directory.receipt.exists():  # the command was killed between the last step and the receipt
+        write_receipt(directory.path, start.job, domain)
+    sentence = f"{start.job.metadata.name} is complete already; to train it again choose another directory with --dir"
+    return Result(start.status, EXIT_COMPLETE, (sentence,), directory.receipt)
+
+
+def _run(to_run: Sequence[JobToRun], server: MetricsServer, view: View, notes: tuple[str, ...]) -> list[int]:
+    openings = [
+        Opening(
+            each.start.job, each.directory.path, server.url, each.start.resumed,
+            (*preflight.notes(each.start.job.spec), *notes),
+        )
+        for each in to_run
+    ]  # fmt: skip
     with Interrupts() as interrupts:
-        view.begin(Opening(start.job, directory.path, server.url, start.resumed, notes))
-        return LocalRun(start, domain, directory, view, interrupts).run(server)
+        try:
+            view.begin(openings)
+        except OSError as error:  # not of the directory, which errors of a write do not name
+            sentence = f"standard output cannot be written ({error.strerror}); nothing has been started"
+            raise Refused(sentence, exit_code=EXIT_FAILED) from error
+        return [result.exit_code for result in LocalRun(to_run, view, interrupts).run(server)]

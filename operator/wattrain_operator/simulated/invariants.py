@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from wattrain_api import reasons
-from wattrain_api.status import Condition, Meter, TrainingJobStatus
+from wattrain_api.status import Condition, TrainingJobStatus
+from wattrain_operator.core.accounts import JOULES_PER_KWH
 from wattrain_operator.core.conditions import is_finished, is_true
-from wattrain_operator.core.observed import Child, CreateChild, Observed, Role
-from wattrain_operator.simulated.shell import DOMAIN
+from wattrain_operator.core.fleet import FleetJob
+from wattrain_operator.core.observed import Child, CreateChild, Observed
+from wattrain_operator.core.roles import Role
+from wattrain_operator.simulated.books import Books
+from wattrain_operator.simulated.objects import DOMAIN
 from wattrain_operator.simulated.world import World
 
-ONE_OF_A_KIND: Final = "there are never two live children of the same role, attempt and rank"
+ONE_OF_A_KIND: Final = "there are never two live children of the same role, attempt and worker"
 FENCED: Final = "no child is created while one of another attempt may still write"
 FINISHED_STAYS: Final = "a finished job is never run again, and stays finished as it was"
 COMPLETE_MEANS_ALL: Final = "a job is complete only if all workers of one attempt succeeded"
@@ -26,10 +31,35 @@ LEDGER_TRUE: Final = "the ledger is the sum of what supervisors reported, every 
 LEDGER_BOUNDS: Final = "low <= joules <= high, wasted <= joules, facility and cost follow from joules"
 CONDITIONS: Final = "all five conditions are there exactly once, and change time only with their answer, forwards"
 NO_ORPHAN: Final = "at rest there is no child of another attempt, and of a finished job only what keepPods keeps"
+WHOLE_OR_NOTHING: Final = "at rest, or while a quota refuses it, a group is there whole or not at all"
 SETTLES: Final = "when faults stop, a job ends, or is suspended or queued as asked, woken by its own wake times only"
 NOTHING_AT_REST: Final = "at rest nothing is written"
+WITHIN_LIMIT: Final = (
+    "granted never exceeds the limit: a place is given only where fewer have one; what runs keeps its own"
+)
+RESERVED_FIRST: Final = "a reservation is stored before its job is admitted, and before any child of the job exists"
+HIGHER_FIRST: Final = "among the jobs that wait, the higher priority, then the older job gets a place first"
+NO_WAIT_FOR_EVER: Final = "no job waits for ever behind one that is suspended or finished"
 
-Group = tuple[int, Role]
+Place = tuple[str, int]
+"""Name and turn of a job."""
+
+
+class Places(NamedTuple):
+    """Who has a place in a power domain, by the truth."""
+
+    limit: int | None
+    reserved: frozenset[Place]
+    """Jobs that may use a reservation in their present turn."""
+    running: frozenset[Place]
+    """Jobs that are admitted and not over, or of which a process may run."""
+    uncounted: frozenset[Place]
+    """Those of them that were admitted while there was no limit, and for which nothing has been reserved since."""
+
+    @property
+    def taken(self) -> frozenset[Place]:
+        """What counts for the limit."""
+        return self.reserved | (self.running - self.uncounted)
 
 
 class InvariantError(AssertionError):
@@ -44,58 +74,6 @@ def hold(sentence: str, holds: bool, *seen: object) -> None:
     """Raise `sentence` as a InvariantError unless it holds."""
     if not holds:
         raise InvariantError(sentence, seen)
-
-
-class Books:
-    """What was told to the operator and entered, kept beside the ledger by other means: a plain sum of peaks."""
-
-    __slots__ = ("peaks",)
-
-    def __init__(self) -> None:
-        self.peaks: dict[tuple[Group, str], tuple[float, float, float]] = {}
-        """By group and source: the highest joules, low and high that were told."""
-
-    def copy(self) -> Books:
-        """The same books."""
-        other = Books()
-        other.peaks = dict(self.peaks)
-        return other
-
-    def enter(self, seen: Observed) -> None:
-        """Enter what was to be read in `seen`. A group older than one that has been entered is closed."""
-        told = [((c.attempt, c.role), c.last_word.energy, c.uid) for c in seen.children if c.last_word is not None]
-        newest = max((group for group, _ in self.peaks), default=(0, "prepare"))
-        sums: dict[tuple[Group, str], tuple[float, float, float]] = {}
-        for group, energy, _ in told:
-            for meter in energy:
-                old = sums.get((group, meter.source), (0.0, 0.0, 0.0))
-                sums[group, meter.source] = _plus(old, _triple(meter))
-        if seen.report is not None:
-            for meter in seen.report.energy:
-                key = (seen.report.attempt, seen.report.role), meter.source
-                sums[key] = _peak(sums.get(key, (0.0, 0.0, 0.0)), _triple(meter))
-        for key, triple in sums.items():
-            if key[0] >= newest:
-                self.peaks[key] = _peak(self.peaks.get(key, (0.0, 0.0, 0.0)), triple)
-
-    def total(self) -> tuple[float, float, float]:
-        """Joules, low and high of all groups."""
-        total = (0.0, 0.0, 0.0)
-        for triple in self.peaks.values():
-            total = _plus(total, triple)
-        return total
-
-
-def _triple(meter: Meter) -> tuple[float, float, float]:
-    return meter.joules, meter.low_joules, meter.high_joules
-
-
-def _plus(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
-
-
-def _peak(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
-    return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
 
 
 def check_status_write(world: World, books: Books, seen: Observed, after: TrainingJobStatus) -> None:
@@ -119,7 +97,7 @@ def check_create(world: World, wanted: CreateChild) -> None:
 
 def check_children(world: World) -> None:
     """What must hold of the children at any time."""
-    live = [(p.child.role, p.child.attempt, p.child.rank) for p in world.children.values() if p.live]
+    live = [(p.child.role, p.child.attempt, p.child.worker) for p in world.children.values() if p.live]
     hold(ONE_OF_A_KIND, len(live) == len(set(live)), live)
 
 
@@ -133,9 +111,32 @@ def check_resumption(world: World) -> None:
         hold(RESUMES_AS_SAID, last.resumed_from_step <= group.step, last, group)
 
 
+def check_whole_or_nothing(world: World) -> None:
+    """What must hold of the group when only time, or the end of a quota, changes anything. A worker that has been asked
+    to end counts as gone: its node may be lost."""
+    status, members = world.job.status, world.workers(world.job.status.attempt)
+    staying = sum(p.terminating_since is None for p in members)
+    hold(WHOLE_OR_NOTHING, is_finished(status) or staying in (0, world.job.spec.workers.replicas), members)
+
+
+def check_places(before: Places, after: Places) -> None:
+    """What must hold between who had a place before a move and who has one after it."""
+    given = after.taken - before.taken - before.running  # what runs already is only entered
+    hold(WITHIN_LIMIT, after.limit is None or not given or len(after.taken) <= after.limit, before, after)
+    hold(RESERVED_FIRST, after.running - before.running <= before.reserved | after.uncounted, before, after)
+
+
+def check_order(given: Iterable[FleetJob], left: Iterable[FleetJob]) -> None:
+    """What must hold of the jobs that were given a place together, and those that waited and were left."""
+    first = max(((-job.priority, job.created) for job in given), default=None)
+    others = [job for job in left if first is not None and (-job.priority, job.created) < first]
+    hold(HIGHER_FIRST, not others, given, others)
+
+
 def check_rest(world: World) -> None:
     """What must hold of the children when nothing more will happen by itself."""
     status, spec = world.job.status, world.job.spec
+    check_whole_or_nothing(world)
     for process in world.children.values():
         hold(NO_ORPHAN, process.child.attempt == status.attempt or is_finished(status), process)
         hold(NO_ORPHAN, not is_finished(status) or _is_kept(process.child, spec.policy.keep_pods), process)
@@ -166,7 +167,9 @@ def _check_end(world: World, seen: Observed, after: TrainingJobStatus) -> None:
     if is_finished(before):
         hold(FINISHED_STAYS, _end(before) == _end(after), _end(before), _end(after))
     elif is_true(after, reasons.COMPLETE):
-        done = {c.rank for c in seen.children if (c.role, c.attempt, c.phase) == ("worker", after.attempt, "Succeeded")}
+        done = {
+            c.worker for c in seen.children if (c.role, c.attempt, c.phase) == (Role.WORKER, after.attempt, "Succeeded")
+        }
         hold(COMPLETE_MEANS_ALL, done == set(range(world.job.spec.workers.replicas)), seen.children)
 
 
@@ -187,7 +190,7 @@ def _check_checkpoint(world: World, before: TrainingJobStatus, after: TrainingJo
 
 
 def _check_budget(world: World, before: TrainingJobStatus, after: TrainingJobStatus) -> None:
-    counted, allowed = after.failures_since_checkpoint, world.job.spec.policy.max_restarts
+    counted, allowed = after.internal.failures_since_checkpoint, world.job.spec.policy.max_restarts
     hold(WITHIN_BUDGET, counted <= allowed, counted, allowed)
     if after.attempt == before.attempt or before.attempt == 0 or is_true(after, reasons.SUSPENDED):
         return
@@ -206,6 +209,9 @@ def _check_ledger(world: World, books: Books, before: TrainingJobStatus, after: 
     hold(LEDGER_BOUNDS, new.low <= new.joules + 1e-9 and new.joules <= new.high + 1e-9, new)
     hold(LEDGER_BOUNDS, new.wasted_joules <= new.joules + 1e-9, new)
     hold(LEDGER_BOUNDS, abs(new.facility_joules - DOMAIN.pue * new.joules) < 1e-6, new)
+    hold(LEDGER_BOUNDS, abs(sum(a.joules for a in new.accounts) - new.joules) < 1e-6, new.accounts)
+    cost = 0.0 if DOMAIN.tariff is None else DOMAIN.tariff.price_per_kwh * new.facility_joules / JOULES_PER_KWH
+    hold(LEDGER_BOUNDS, abs((new.cost or 0.0) - cost) < 1e-6, new)
     told = books.total()
     close = all(abs(a - b) < 1e-6 for a, b in zip(told, (new.joules, new.low, new.high), strict=True))
     hold(LEDGER_TRUE, close, told, new)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.failures import Failure
+from wattrain_api.powerdomain import PowerDomainSpec, Reservation, Tariff
 from wattrain_api.status import Meter, TrainingJobStatus
-from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
-from wattrain_operator.core.observed import Child, Failure, InPlaceRestart
+from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
+from wattrain_operator.core.observed import Child, InPlaceRestart
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-JOB: Final = "job"
+METADATA: Final = ObjectMeta(name="job", uid="uid")
+DOMAIN_NAME: Final = "default"
+DOMAIN: Final = PowerDomainSpec(pue=1.5, tariff=Tariff(price_per_kwh=0.3))
 STEP_JOULES: Final = 2.0
 """What each worker uses for a step; a start costs the same."""
 
@@ -24,8 +29,8 @@ def meters(joules: float) -> tuple[Meter, ...]:
     """`joules` as a supervisor tells them: half of them measured, the rest modelled within a factor of two."""
     half = joules / 2
     return (
-        Meter.model_construct(component="cpu", source="model", joules=half, low_joules=half / 2, high_joules=half * 2),
-        Meter.model_construct(component="gpu", source="nvml", joules=half, low_joules=half, high_joules=half),
+        Meter(component="cpu", source="model", joules=half, low_joules=half / 2, high_joules=half * 2),
+        Meter(component="gpu", source="nvml", joules=half, low_joules=half, high_joules=half),
     )
 
 
@@ -44,6 +49,14 @@ class JobObject(NamedTuple):
         return self.job.spec
 
 
+class DomainObject(NamedTuple):
+    """The PowerDomain as the API server keeps it: one object, one version for spec and status."""
+
+    spec: PowerDomainSpec = DOMAIN
+    reservations: tuple[Reservation, ...] = ()
+    version: int = 1
+
+
 class Process(NamedTuple):
     """A child: what is to be seen of it, and what only the truth knows."""
 
@@ -57,6 +70,10 @@ class Process(NamedTuple):
     """It will never end by itself."""
     stuck: bool = False
     """It will never start."""
+    mute: bool = False
+    """Its supervisor will never answer again."""
+    directive: Directive | None = None
+    """What it was given last, for its group."""
     peer_lost: Failure | None = None
     """Why it is about to fail, its group being torn."""
 
@@ -84,3 +101,7 @@ class Group(NamedTuple):
     restarts: tuple[InPlaceRestart, ...] = ()
     failures: int = 0
     """Restarts in place since its last checkpoint."""
+    directive_version: int = 0
+    """Newest directive that it has taken."""
+    stops: bool = False
+    """That directive has it stop, and it has saved: its workers are about to end."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wattrain_api import reasons
+from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.failures import Failure
 from wattrain_api.status import Metrics, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
-from wattrain_operator.core.observed import Child, CreateChild, Failure, InPlaceRestart, LastWord, Report
-from wattrain_operator.simulated.objects import JOB, STEP_JOULES, Group, JobObject, Process, meters, moment
+from wattrain_operator.core.observed import Child, CreateChild, InPlaceRestart, TerminationMessage
+from wattrain_operator.core.roles import Role
+from wattrain_operator.simulated.objects import METADATA, STEP_JOULES, Group, JobObject, Process, meters, moment
 
 _PEER_LOST = Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST)
 
@@ -16,13 +19,24 @@ _PEER_LOST = Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST)
 class World:
     """What is the case. Methods are what the API server, the kubelet and the workers do; each says when it can be."""
 
-    __slots__ = ("ahead", "causes", "checkpoints", "children", "group", "job", "now", "shared_storage", "spent", "uids")
+    __slots__ = (
+        "causes",
+        "checkpoints",
+        "children",
+        "group",
+        "job",
+        "now",
+        "room",
+        "shared_storage",
+        "spent",
+        "uids",
+    )
 
-    def __init__(self, spec: TrainingJobSpec, *, shared_storage: bool = True) -> None:
+    def __init__(self, spec: TrainingJobSpec, *, shared_storage: bool = True, metadata: ObjectMeta = METADATA) -> None:
         """`shared_storage` False: the workers' directories, and the checkpoints in them, go with the workers."""
         self.shared_storage = shared_storage
         self.now = 0.0
-        self.job = JobObject(TrainingJob(metadata=ObjectMeta(name=JOB, uid="uid"), spec=spec))
+        self.job = JobObject(TrainingJob(metadata=metadata, spec=spec))
         self.children: dict[str, Process] = {}
         self.group: Group | None = None
         self.checkpoints: dict[int, int] = {}
@@ -33,7 +47,8 @@ class World:
         """What really befell each attempt: program, disruption, slow, suspension, and replaced where a worker was lost
         and created again before the operator saw that the group had met."""
         self.uids = 0
-        self.ahead = 0
+        self.room: int | None = None
+        """How many children a quota allows at once; None: there is no quota."""
 
     def copy(self) -> World:
         """Another world in the same state."""
@@ -59,6 +74,12 @@ class World:
         """The user lets the job go on."""
         self._edit_suspend(False)
 
+    def delete_job(self) -> None:
+        """The user deletes the job, and its children are asked to end."""
+        self.job = self.job._replace(deleted=True, version=self.job.version + 1)
+        for process in list(self.children.values()):
+            self.delete(process.child.name, process.child.uid, force=False)
+
     def _edit_suspend(self, suspend: bool) -> None:
         self.blame(self.job.status.attempt, "suspension")
         old = self.job.job
@@ -67,13 +88,24 @@ class World:
         job = old.model_copy(update={"metadata": metadata, "spec": spec})
         self.job = self.job._replace(job=job, version=self.job.version + 1)
 
-    def create(self, wanted: CreateChild) -> None:
-        """Create a child unless its name is taken, which is harmless."""
+    def create(self, wanted: CreateChild) -> bool:
+        """Create a child unless its name is taken, which is harmless. False: the quota refuses it."""
         if wanted.name in self.children or self.job.deleted:
-            return
+            return True
+        if self.room is not None and len(self.children) >= self.room:
+            return False
         self.uids += 1
-        child = Child(wanted.name, f"uid-{self.uids}", wanted.role, wanted.attempt, wanted.rank, "Pending")
+        child = Child(wanted.name, f"uid-{self.uids}", wanted.role, wanted.attempt, wanted.worker, "Pending")
         self.children[wanted.name] = Process(child, wanted.restarts_left)
+        return True
+
+    def limit(self, room: int) -> None:
+        """A quota allows no more than `room` children at once from now on."""
+        self.room = room
+
+    def lift(self) -> None:
+        """The quota goes."""
+        self.room = None
 
     def delete(self, name: str, uid: str, force: bool) -> None:
         """Ask a child to end. One that never ran or has ended, or whose end is not waited for, is gone at once."""
@@ -86,6 +118,13 @@ class World:
         elif process.terminating_since is None:
             self._put(process._replace(terminating_since=self.now))
 
+    def direct(self, name: str, uid: str, directive: Directive) -> None:
+        """Give a child a directive, unless it has a newer one."""
+        process = self.children.get(name)
+        if process is not None and process.child.uid == uid and process.child.directive_version < directive.version:
+            child = replace(process.child, directive_version=directive.version)
+            self._put(process._replace(child=child, directive=directive))
+
     # --- What children do --------------------------------------------------------------------------------------
     def start(self, name: str) -> None:
         """A pending child starts, and its supervisor answers."""
@@ -96,7 +135,7 @@ class World:
         whole = len(members) == self.job.spec.workers.replicas and all(p.child.phase == "Running" for p in members)
         if self.has_group(attempt):
             self.blame(attempt, "replaced")
-        if process.child.role == "worker" and whole:
+        if process.child.role == Role.WORKER and whole:
             if not self.shared_storage and not self.has_group(attempt):
                 self.checkpoints = {}
             self.group = Group(attempt, self.newest_checkpoint)
@@ -113,16 +152,28 @@ class World:
         group = self._group()
         self.checkpoints[group.step] = group.attempt
         self.group = group._replace(
-            checkpoint_step=group.step, checkpoint_joules=self.group_joules("worker", group.attempt), failures=0
+            checkpoint_step=group.step, checkpoint_joules=self.group_joules(Role.WORKER, group.attempt), failures=0
         )
+
+    def obey(self) -> None:
+        """The group takes the newest directive: it saves a checkpoint if it has trained, and then stops if asked to."""
+        directive = self.new_directive()
+        assert directive is not None
+        group = self._group()
+        if group.training and self.newest_checkpoint < group.step:
+            self.checkpoint()
+        stops = directive.stop_at_step is not None and directive.stop_at_step <= group.step
+        self.group = self._group()._replace(directive_version=directive.version, stops=stops)
 
     def finish(self, name: str) -> None:
         """A worker whose group is through, or the preparation, ends well."""
         process = self.children[name]
-        test = Metrics(step=self.total_steps, loss=0.25, accuracy=0.9) if process.child.rank == 0 else None
-        uri = "file:model" if process.child.role == "worker" else ""
-        word = LastWord(reasons.EXIT_OK, step=self.total_steps, energy=meters(process.joules), test=test, model_uri=uri)
-        self._put(process._replace(child=replace(process.child, phase="Succeeded", ready=False, last_word=word)))
+        test = Metrics(step=self.total_steps, loss=0.25, accuracy=0.9) if process.child.worker == 0 else None
+        uri = "file:model" if process.child.role == Role.WORKER else ""
+        left = TerminationMessage(
+            reasons.EXIT_OK, step=self.total_steps, energy=meters(process.joules), test=test, model_uri=uri
+        )
+        self._put(process._replace(child=replace(process.child, phase="Succeeded", ready=False, termination=left)))
 
     def crash(self, name: str, exit_code: int) -> None:
         """A rank dies. The group restarts in place while it may, else the worker and then its peers fail."""
@@ -130,27 +181,33 @@ class World:
         child, group = process.child, self._group_of(process)
         meaning = reasons.meaning_of_exit(exit_code)
         step = group.step if group is not None else 0
-        failure = Failure(meaning.reason, exit_code, child.rank, "node", f"exit {exit_code}", step)
-        if group is not None and not meaning.permanent and group.failures < process.budget and self._is_whole(group):
+        failure = Failure(
+            meaning.reason, exit_code, worker=child.worker, node="node", last_line=f"exit {exit_code}", step=step
+        )
+        in_place = not meaning.permanent and exit_code != reasons.EXIT_PREEMPTED  # a group ends with who stops first
+        if group is not None and in_place and group.failures < process.budget and self._is_whole(group):
             self._restart_in_place(group, failure)
         else:
             self.blame(child.attempt, "program")
-            self._end(process, LastWord(exit_code, failure, step=failure.step, energy=meters(process.joules)))
+            self._end(process, TerminationMessage(exit_code, failure, step=failure.step, energy=meters(process.joules)))
             self._tear(process, failure)
 
     def fail_with_peer(self, name: str) -> None:
-        """A worker of a torn group gives up; its last word names the cause that its coordinator knew."""
+        """A worker of a torn group gives up; its termination message names the cause that its coordinator knew."""
         process = self.children[name]
+        if process.peer_lost is not None and process.peer_lost.exit_code == reasons.EXIT_PREEMPTED:
+            self._end(process, TerminationMessage(reasons.EXIT_PREEMPTED, energy=meters(process.joules)))
+            return
         step = process.peer_lost.step if process.peer_lost else 0
-        word = LastWord(reasons.EXIT_PEER_LOST, process.peer_lost, step=step, energy=meters(process.joules))
-        self._end(process, word)
+        left = TerminationMessage(reasons.EXIT_PEER_LOST, process.peer_lost, step=step, energy=meters(process.joules))
+        self._end(process, left)
 
     def evict(self, name: str) -> None:
         """The node throws a child out: it ends at once and stays to be seen."""
         process = self.children[name]
         self.blame(process.child.attempt, "disruption")
-        failure = Failure(reasons.WORKER_LOST, rank=process.child.rank, last_line="evicted")
-        self._end(process, LastWord(137, failure, disruption=True, energy=meters(process.joules)))
+        failure = Failure(reasons.WORKER_LOST, worker=process.child.worker, last_line="evicted")
+        self._end(process, TerminationMessage(137, failure, disruption=True, energy=meters(process.joules)))
         self._tear(process, _PEER_LOST)
 
     def remove(self, name: str) -> None:
@@ -169,9 +226,11 @@ class World:
     def stop(self, name: str) -> None:
         """A child that was asked to end has saved and ended; the end of one worker tears its group."""
         process = self.children[name]
-        word = LastWord(reasons.EXIT_PREEMPTED, disruption=True, energy=meters(process.joules))
-        self._end(process, word)
-        self._tear(process, _PEER_LOST)
+        asked_to_end = process.terminating_since is not None  # else it has only been directed to stop
+        left = TerminationMessage(reasons.EXIT_PREEMPTED, disruption=asked_to_end, energy=meters(process.joules))
+        self._end(process, left)
+        if not self.is_stopping(process):  # else all of them stop together
+            self._tear(process, _PEER_LOST)
 
     def vanish(self, name: str) -> None:
         """A child that was asked to end and has ended is gone."""
@@ -183,6 +242,11 @@ class World:
 
     def silence(self, name: str) -> None:
         """A supervisor answers no more, though its processes run."""
+        self._put_ready(name, False)
+
+    def silence_for_ever(self, name: str) -> None:
+        """A supervisor will never answer again, though its processes run."""
+        self._put(self.children[name]._replace(mute=True))
         self._put_ready(name, False)
 
     def hang(self) -> None:
@@ -216,7 +280,7 @@ class World:
 
     def workers(self, attempt: int) -> list[Process]:
         """The workers of an attempt that exist."""
-        return [p for p in self.children.values() if p.child.role == "worker" and p.child.attempt == attempt]
+        return self.members(Role.WORKER, attempt)
 
     def has_group(self, attempt: int) -> bool:
         """Whether the workers of that attempt have met."""
@@ -224,7 +288,25 @@ class World:
 
     def can_train(self) -> bool:
         """Whether all ranks of the group are there and none has been asked to end or is about to."""
-        return self.group is not None and not self.group.hung and self._is_whole(self.group)
+        return self.group is not None and not (self.group.hung or self.group.stops) and self._is_whole(self.group)
+
+    def new_directive(self) -> Directive | None:
+        """The directive that worker 0 of the group has been given and the group has not taken. None: there is none."""
+        group = self.group
+        first = None if group is None else next((p for p in self.workers(group.attempt) if p.child.worker == 0), None)
+        directive = None if first is None else first.directive
+        if group is None or directive is None or directive.version <= group.directive_version:
+            return None
+        return directive
+
+    def is_stopping(self, process: Process) -> bool:
+        """Whether it is a worker of a group that has saved and is about to end."""
+        group = self._group_of(process)
+        return group is not None and group.stops and not group.hung
+
+    def members(self, role: str, attempt: int) -> list[Process]:
+        """The children of a role and an attempt that exist."""
+        return [p for p in self.children.values() if (p.child.role, p.child.attempt) == (role, attempt)]
 
     def _is_whole(self, group: Group) -> bool:
         workers = self.workers(group.attempt)
@@ -234,23 +316,7 @@ class World:
 
     def group_joules(self, role: str, attempt: int) -> float:
         """What the members that exist have used."""
-        return sum(p.joules for p in self.children.values() if (p.child.role, p.child.attempt) == (role, attempt))
-
-    def report(self) -> Report | None:
-        """What the supervisor of worker 0, or of the preparation, says to whoever asks. None: nobody answers."""
-        process = next((p for p in self.children.values() if p.child.ready and p.child.rank == 0), None)
-        if process is None:
-            return None
-        role, attempt = process.child.role, process.child.attempt
-        energy = meters(self.group_joules(role, attempt))
-        group = self.group if role == "worker" and self.has_group(attempt) else None
-        if group is None:
-            return Report(role, attempt, 0.0, phase="starting", energy=energy, watts=1.0)
-        return Report(
-            role, attempt, 0.0, group.generation, "training" if group.training else "starting", group.step,
-            total_steps=self.total_steps, samples=group.step, energy=energy, watts=1.0,
-            checkpoint_step=group.checkpoint_step, checkpoint_joules=group.checkpoint_joules, restarts=group.restarts,
-        )  # fmt: skip
+        return sum(p.joules for p in self.members(role, attempt))
 
     def blame(self, attempt: int, cause: str) -> None:
         """Remember what befell an attempt."""
@@ -273,11 +339,11 @@ class World:
         return self.group
 
     def _group_of(self, process: Process) -> Group | None:
-        met = process.child.role == "worker" and self.has_group(process.child.attempt)
+        met = process.child.role == Role.WORKER and self.has_group(process.child.attempt)
         return self.group if met else None
 
-    def _end(self, process: Process, word: LastWord) -> None:
-        child = replace(process.child, phase="Failed", ready=False, last_word=word)
+    def _end(self, process: Process, left: TerminationMessage) -> None:
+        child = replace(process.child, phase="Failed", ready=False, termination=left)
         self._put(process._replace(child=child, peer_lost=None))
 
     def _tear(self, gone: Process, cause: Failure) -> None:
@@ -289,7 +355,7 @@ class World:
                 self._put(peer._replace(peer_lost=cause))
 
     def _restart_in_place(self, group: Group, failure: Failure) -> None:
-        lost = self.group_joules("worker", group.attempt) - group.checkpoint_joules
+        lost = self.group_joules(Role.WORKER, group.attempt) - group.checkpoint_joules
         restart = InPlaceRestart(moment(self.now), group.generation, failure, self.newest_checkpoint, lost)
         self.group = group._replace(
             generation=group.generation + 1, step=self.newest_checkpoint, training=False, hung=False,

@@ -77,18 +77,19 @@ class Job:
     def row(self) -> Row:
         """Its line of `kubectl get trainingjobs`, by column."""
         header, line = self.kubectl("get", "tj", self.name).splitlines()
-        starts = [(word.start(), word[0]) for word in re.finditer(r"\S+", header)]
+        starts = [(word.start(), word[0]) for word in re.finditer(r"\S+(?: \S+)*", header)]
         ends = [start for start, _ in starts[1:]] + [None]
         return {name: line[start:end].strip() for (start, name), end in zip(starts, ends, strict=True)}
 
     def metrics(self) -> list[Object]:
-        """The lines of metrics.jsonl so far. Only where the claim's folder can be seen."""
+        """The recorded steps in metrics.jsonl so far. Only where the claim's folder can be seen."""
         assert self.folder is not None
         file = self.folder / "metrics.jsonl"
         if not file.exists():
             return []
         text = file.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [line for line in lines if "phase" not in line]  # without the last line of each supervisor
 
 
 class Watched:

@@ -6,6 +6,7 @@ way whether it comes from CSV or Parquet, so that the format of a file changes n
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,13 +15,16 @@ import numpy.typing as npt
 import polars as pl
 
 from wattrain_api.data import ColumnSchema
-from wattrain_worker.data.errors import BadData, BadSpec
 from wattrain_worker.data.table import Table
+from wattrain_worker.data.words import as_floats, as_truths, is_missing, is_missing_number, is_truths
+from wattrain_worker.errors import BadData, BadSpec
 
-MISSING_WORDS: Final = ("", "NA", "NaN", "nan", "null")
-"""What stands for a missing number in a column of strings. In texts, only the empty one does."""
 FEATURES: Final = "spec.data.features"
-_BOOLEANS: Final = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+OF_MODEL: Final = "a column of the model"
+"""What asks for a column where no spec does: a model that predicts."""
+MISSING_VALUES: Final = "spec.data.missingValues"
+_SEPARATED: Final = re.compile(r"[-+]?[0-9]+([., '_][0-9]+)*,[0-9]+|[-+]?[0-9]+([, '_][0-9]{3})+(\.[0-9]+)?")
+"""A number as people write it: 1,5 or 1.234,5 or 1 234.5."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,32 @@ def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) ->
 
     `field` of the spec asked for it. BadData at the first value that is no number; bounds are not checked here.
     """
-    series = table.column(name, field)
-    is_boolean = schema.type == "boolean" if schema else is_truths(series)
-    values = _truths(series) if is_boolean else _floats(series, name, field)
-    missing = missing_numbers(series)
+    series, words = table.column(name, field), table.missing_values
+    is_boolean = schema.type == "boolean" if schema else series.dtype == pl.Boolean
+    values = as_truths(series) if is_boolean else _floats(series, name, field)
+    if schema is None and not is_boolean and np.isnan(values).all() and is_truths(series, words):
+        is_boolean, values = True, as_truths(series)
+    missing = is_missing_number(series, values, words)
     complaint = "neither true nor false" if is_boolean else "not a number"
     other = f"leave the column out of {field}" if field == FEATURES else f"the type in spec.data.schema.{name}"
-    remedy = f"correct the value, or {other}"
-    reject(table, name, series, np.isnan(values) & ~missing, f"is {complaint}; {remedy}")
+    remedy = "correct the value" if field == OF_MODEL else f"correct the value, or {other}"
+    wrong = np.isnan(values) & ~missing
+    if wrong.any():
+        hint = _hint(series[int(wrong.argmax())], is_boolean)
+        none = f"where it stands for no value, add it to {MISSING_VALUES}"
+        reject(table, name, series, wrong, f"is {complaint}; {hint}{remedy}; {none}")
+    values = np.where(missing, np.nan, values) if missing.any() else values
     reject(table, name, series, np.isinf(values), f"is not finite; {remedy}")
     return Numbers(values, is_boolean)
+
+
+def _hint(value: object, is_boolean: bool) -> str:
+    """What is most likely wrong with a `value` that is no number."""
+    if not is_boolean and isinstance(value, str) and _SEPARATED.fullmatch(value.strip()):
+        return "write it without separators of thousands, and with a point before decimals; "
+    if isinstance(value, str) and value.strip().startswith('"'):
+        return "a quote counts only right behind the comma, so remove the blank before it; "
+    return ""
 
 
 def check_schema(table: Table, name: str, schema: ColumnSchema) -> None:
@@ -58,9 +78,8 @@ def check_schema(table: Table, name: str, schema: ColumnSchema) -> None:
             raise BadSpec(f"{field}: min and max do not apply to strings; remove them, or set type to float")
         series = table.column(name, field)
         if not schema.nullable:
-            reject(
-                table, name, series, missing_texts(series), f"is missing, but {field}.nullable is false; give a value"
-            )
+            missing = is_missing(series, table.missing_values)
+            reject(table, name, series, missing, f"is missing, but {field}.nullable is false; give a value")
         return
     if schema.min is not None and schema.max is not None and schema.min > schema.max:
         raise BadSpec(f"{field}: min {schema.min:g} is above max {schema.max:g}; exchange them")
@@ -87,41 +106,6 @@ def shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def is_truths(series: pl.Series) -> bool:
-    """Whether the column holds booleans, or the words true and false and nothing else but missing values."""
-    if series.dtype != pl.String:
-        return series.dtype == pl.Boolean
-    present = stripped(series).filter(pl.Series(~missing_numbers(series)))
-    return len(present) > 0 and bool(present.str.to_lowercase().is_in(["true", "false"]).all())
-
-
-def stripped(series: pl.Series) -> pl.Series:
-    """A column of strings without blanks at the ends."""
-    return series.str.strip_chars()
-
-
-def missing_numbers(series: pl.Series) -> npt.NDArray[np.bool_]:
-    """[rows]: where a column that should hold numbers holds nothing."""
-    if series.dtype == pl.String:
-        return (series.is_null() | stripped(series).is_in(MISSING_WORDS)).fill_null(value=True).to_numpy()
-    if series.dtype.is_float():
-        return (series.is_null() | series.is_nan()).fill_null(value=True).to_numpy()
-    return series.is_null().to_numpy()
-
-
-def missing_texts(series: pl.Series) -> npt.NDArray[np.bool_]:
-    """[rows]: where a column that may hold any text holds nothing."""
-    if series.dtype == pl.String:
-        return (series.is_null() | (stripped(series) == "")).fill_null(value=True).to_numpy()
-    return missing_numbers(series)
-
-
-def as_floats(series: pl.Series) -> npt.NDArray[np.float64]:
-    """[rows], float64: a column of strings or numbers; NaN where it is missing or no number."""
-    text = stripped(series) if series.dtype == pl.String else series
-    return text.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-
-
 def _floats(series: pl.Series, name: str, field: str) -> npt.NDArray[np.float64]:
     if series.dtype not in (pl.String, pl.Boolean, pl.Null) and not series.dtype.is_numeric():
         raise BadData(
@@ -130,16 +114,9 @@ def _floats(series: pl.Series, name: str, field: str) -> npt.NDArray[np.float64]
     return as_floats(series)
 
 
-def _truths(series: pl.Series) -> npt.NDArray[np.float64]:
-    if series.dtype == pl.String:
-        truths = stripped(series).str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Float64)
-        return truths.fill_null(float("nan")).to_numpy()
-    values = as_floats(series) if series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null) else None
-    return np.full(len(series), np.nan) if values is None else np.where((values == 0) | (values == 1), values, np.nan)
-
-
 def _check_bounds(table: Table, name: str, values: npt.NDArray[np.float64], schema: ColumnSchema) -> None:
-    field, series = f"spec.data.schema.{name}", table.frame[name]
+    field = f"spec.data.schema.{name}"
+    series = table.column(name, field)
     remedy = "correct the value, or the schema"
     if not schema.nullable:
         reject(table, name, series, np.isnan(values), f"is missing, but {field}.nullable is false; give a value")

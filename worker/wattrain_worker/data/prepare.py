@@ -17,10 +17,12 @@ import numpy as np
 
 from wattrain_api.data import Data
 from wattrain_api.names import FILE_PREPARE
+from wattrain_api.recipe_parameters import ClassifierParameters
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_worker.data.errors import BadData, BadSpec, PreparationError, StorageUnavailable
+from wattrain_worker.data.doubts import doubtful_classes, doubtful_repeats
+from wattrain_worker.data.features import fitted_to_json
 from wattrain_worker.data.label_issues import suspicious_rows
-from wattrain_worker.data.prepared import (
+from wattrain_worker.data.prepared_data import (
     PREPARE_VERSION,
     SPLITS,
     Shard,
@@ -30,10 +32,19 @@ from wattrain_worker.data.prepared import (
     write_shard,
 )
 from wattrain_worker.data.readers import read
-from wattrain_worker.data.samples import Samples, gather, with_known_classes, without_duplicates, without_missing
-from wattrain_worker.data.sources import CLAIMS_DIR, SourceFile, opened
-from wattrain_worker.data.split import deal
+from wattrain_worker.data.row_digests import are_among
+from wattrain_worker.data.samples import (
+    Samples,
+    gather,
+    repeats,
+    with_known_classes,
+    without_duplicates,
+    without_missing,
+)
+from wattrain_worker.data.sources import CLAIMS_DIR, SourceFile, fetched
+from wattrain_worker.data.split import TEST, TRAIN, deal
 from wattrain_worker.data.transform import Transformed, transform
+from wattrain_worker.errors import BadData, BadSpec, StorageUnavailable, WorkerError
 
 _MOST_LISTED: Final = 20
 _LIBRARIES: Final = ("wattrain", "numpy", "polars", "safetensors")
@@ -52,18 +63,18 @@ class Preparation:
 def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR) -> Preparation:
     """Prepare the data of `spec` in `data_dir`, unless it lies there already.
 
-    Raises a PreparationError, whose text is for the user and whose exit_code is for the process.
+    Raises a WorkerError, whose text is for the user and whose exit_code is for the process.
     """
     data = _demand_data(spec)
     digest = _spec_hash(spec, data)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with opened(data.source, data_dir, claims_dir) as source:
-            document = _found(data_dir, digest, source)
-            if document is not None:
-                _demand_rows_for_ranks(document["counts"]["training"], spec)
-                return Preparation(document, was_there=True)
-            return Preparation(_prepared(spec, data, source, digest, data_dir), was_there=False)
+        source = fetched(data.source, claims_dir)
+        document = _found(data_dir, digest, source)
+        if document is not None:
+            _demand_rows_for_ranks(document["counts"]["training"], spec)
+            return Preparation(document, was_there=True)
+        return Preparation(_prepared(spec, data, source, digest, data_dir), was_there=False)
     except OSError as error:
         raise StorageUnavailable(
             f"data directory {data_dir}: {error.strerror or error}; see that it has room and is writable for "
@@ -72,28 +83,44 @@ def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR
 
 
 def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str, data_dir: Path) -> dict[str, Any]:
-    samples = gather(read(source), data)
-    counts = {"read": len(samples.digests)}
+    samples = gather(read(source, data.missing_values), data)
+    counts = {"read": len(samples.digests), "repeats": repeats(samples)}
     if data.clean.drop_duplicates:
         samples = without_duplicates(samples)
     counts["duplicates"] = counts["read"] - len(samples.digests)
     present = without_missing(samples, data.clean.missing)
     counts["missingDropped"] = len(samples.digests) - len(present.digests)
     samples = with_known_classes(present)
-    result = transform(samples, deal(data.split, samples.digests, samples.labels.codes, samples.keys), data)
+    dealt = deal(data.split, samples.digests, samples.occurrences, samples.labels.codes, samples.keys)
+    result = transform(samples, dealt, data)
     counts |= {"outliersDropped": result.outliers_dropped, "outliersClipped": result.outliers_clipped}
     counts |= {_COUNT_NAMES[split]: len(shard.labels) for split, shard in result.shards.items()}
+    in_test, in_training = (samples.digests[dealt == split] for split in (TEST, TRAIN))
+    counts["testAlsoInTraining"] = int(are_among(in_test, in_training).sum())
     _demand_enough(counts, samples, result.shards["train"], spec, data)
+    histogram = {split: _histogram(shard, samples) for split, shard in result.shards.items()}
+    warnings = [
+        *samples.warnings,
+        *doubtful_repeats(counts),
+        *doubtful_classes(samples.label, samples.labels.written, histogram, data.split.method),
+        *result.warnings,
+    ]
     document = {
         "version": PREPARE_VERSION,
         "specHash": digest,
         "source": source.to_json_object(),
         "columns": list(samples.columns),
+        "columnTypes": ["boolean" if is_truth else "number" for is_truth in samples.are_truths.tolist()],
+        "missingValues": list(data.missing_values),
+        "leftOut": list(samples.left_out),
         "label": samples.label,
         "classes": list(samples.labels.classes),
+        "classesAsWritten": list(samples.labels.written),
         "counts": counts,
-        "labelHistogram": {split: _histogram(shard, samples) for split, shard in result.shards.items()},
-        **result.fitted,
+        "labelHistogram": histogram,
+        "classShares": {split: _shares(rows) for split, rows in histogram.items()},
+        **fitted_to_json(result.fitted, data.clean.outliers.to_json_object(), data.normalize),
+        "warnings": warnings,
         **({"labelIssues": _label_issues(samples, result)} if data.clean.label_issues == "report" else {}),
         "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
     }
@@ -111,7 +138,7 @@ def _found(data_dir: Path, digest: str, source: SourceFile) -> dict[str, Any] | 
     """The prepare.json of this very preparation, if all it lists is there and whole."""
     try:
         document = read_document(data_dir)
-    except PreparationError:
+    except WorkerError:
         return None
     same = document.get("specHash") == digest and document.get("source") == source.to_json_object()
     return document if same and verify_files(data_dir, document) else None
@@ -150,13 +177,14 @@ def _demand_enough(
                 f"data: the {split} split is empty: {len(samples.digests)} rows are left, and spec.data.split.{split} "
                 f"is {share:g}; give more rows, raise the share, or set it to 0"
             )
-    present = np.unique(training.labels)
+    present = np.flatnonzero(np.bincount(training.labels))
     if len(present) < 2:
         raise BadData(
             f"data: all {len(training.labels)} training rows have the class {samples.labels.classes[present[0]]!r} in "
             f'column "{samples.label}"; give more rows, or set spec.data.split.method to stratified'
         )
-    limit = spec.recipe.params.classes if spec.recipe else None
+    params = spec.recipe.params if spec.recipe else None
+    limit = params.classes if isinstance(params, ClassifierParameters) else None
     if limit is not None and len(samples.labels.classes) > limit:
         raise BadSpec(
             f'spec.recipe.params.classes: {limit}, but column "{samples.label}" has {len(samples.labels.classes)} '
@@ -167,6 +195,12 @@ def _demand_enough(
 def _histogram(shard: Shard, samples: Samples) -> list[int]:
     """Rows by class, in the order of `classes`."""
     return [int(count) for count in np.bincount(shard.labels, minlength=len(samples.labels.classes))]
+
+
+def _shares(histogram: list[int]) -> list[float]:
+    """The share of each class in its split."""
+    rows = sum(histogram)
+    return [round(count / rows, 6) if rows else 0.0 for count in histogram]
 
 
 def _label_issues(samples: Samples, result: Transformed) -> dict[str, Any]:

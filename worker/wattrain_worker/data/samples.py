@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from wattrain_api.data import Data
-from wattrain_worker.data.columns import FEATURES, check_schema, numbers
-from wattrain_worker.data.errors import BadData, BadSpec
+from wattrain_api.data import ColumnSchema, Data
+from wattrain_worker.data.columns import FEATURES, MISSING_VALUES, Numbers, check_schema, numbers, shown
+from wattrain_worker.data.doubts import doubtful_columns
 from wattrain_worker.data.fit import Matrix
 from wattrain_worker.data.labels import MISSING_LABEL, Labels, SplitKeys, compacted, read_labels, read_split_keys
-from wattrain_worker.data.rows import first_occurrences, row_digests
+from wattrain_worker.data.precision import rounded_row
+from wattrain_worker.data.row_digests import Digests, Occurrences, first_occurrences, occurrences_of, row_digests
 from wattrain_worker.data.table import Table, listed
+from wattrain_worker.data.words import stripped
+from wattrain_worker.errors import BadData, BadSpec
 
 Rows = npt.NDArray[np.int64]
 """Indices of rows."""
@@ -31,22 +37,31 @@ class Samples:
     are_truths: npt.NDArray[np.bool_]
     """[columns]"""
     labels: Labels
-    digests: list[bytes]
-    """What identifies each row."""
+    digests: Digests
+    """Of each row's features."""
+    occurrences: Occurrences
+    """Which copy of its features each row is, in the order of the file; 0 everywhere where copies stay together."""
     keys: SplitKeys | None
     """What a split by group or time goes by."""
     places: npt.NDArray[np.int64]
     """[rows]: line or row in the source."""
     place_word: str
+    left_out: tuple[str, ...]
+    """Index columns of the file's that are no features."""
+    warnings: tuple[str, ...]
+    """What of the columns may not be as the user means it, a sentence each."""
 
     def take(self, rows: Rows) -> Samples:
-        """These rows alone, in this order."""
+        """These rows alone; they rise."""
+        if len(rows) == len(self.places):
+            return self
         keys = self.keys and SplitKeys(self.keys.keys[rows], self.keys.missing[rows])
         return replace(
             self,
             features=self.features[rows],
-            labels=Labels(self.labels.codes[rows], self.labels.classes),
-            digests=[self.digests[row] for row in rows.tolist()],
+            labels=replace(self.labels, codes=self.labels.codes[rows]),
+            digests=self.digests[rows],
+            occurrences=self.occurrences[rows],
             keys=keys,
             places=self.places[rows],
         )
@@ -61,17 +76,15 @@ def gather(table: Table, data: Data) -> Samples:
     for name, schema in data.column_schema.items():
         check_schema(table, name, schema)
     label, columns = _chosen(table, data)
-    read = []
-    for name in columns:
-        found = data.column_schema.get(name)
-        if found is not None and found.type == "string":
-            raise BadSpec(
-                f'spec.data.schema: column "{name}" is of type string, but a feature must be a number; encode it as '
-                "numbers, or leave it out of spec.data.features"
-            )
-        read.append(numbers(table, name, FEATURES, found))
+    read, warnings = raw_features(table, columns, data.column_schema, FEATURES), list[str]()
+    for name, of_column in zip(columns, read, strict=True):
+        warnings += _rounded(table, name, of_column.values)
     labels = read_labels(table, label, data.column_schema.get(label))
+    warnings += _missing_labels(table, label, labels)
     features = np.ascontiguousarray(np.stack([column.values for column in read], axis=1))
+    if not data.features:
+        warnings += doubtful_columns(columns, features, table.place_word)
+    digests = row_digests(features)
     method, column = data.split.method, data.split.column
     keys = read_split_keys(table, column, method) if column and method in ("group", "time") else None
     return Samples(
@@ -80,16 +93,46 @@ def gather(table: Table, data: Data) -> Samples:
         features=features,
         are_truths=np.array([column.is_boolean for column in read]),
         labels=labels,
-        digests=row_digests(features, labels),
+        digests=digests,
+        occurrences=occurrences_of(digests),
         keys=keys,
         places=table.places,
         place_word=table.place_word,
+        left_out=tuple(name for name in table.index.columns if name not in (label, *columns)),
+        warnings=tuple(warnings),
     )
 
 
+def raw_features(
+    table: Table, columns: tuple[str, ...], schemas: Mapping[str, ColumnSchema], field: str
+) -> list[Numbers]:
+    """`columns` of `table`, which `field` asked for, as numbers: how preparation and prediction read a row. BadData at
+    the first value that is none."""
+    read = []
+    for name in columns:
+        schema = schemas.get(name)
+        if schema is not None and schema.type == "string":
+            raise BadSpec(
+                f'spec.data.schema: column "{name}" is of type string, but a feature must be a number; encode it as '
+                "numbers, or leave it out of spec.data.features"
+            )
+        read.append(numbers(table, name, field, schema))
+    return read
+
+
+def repeats(samples: Samples) -> int:
+    """How many rows have the features and the label of an earlier one."""
+    return len(samples.places) - len(first_occurrences(samples.digests, samples.labels.codes))
+
+
 def without_duplicates(samples: Samples) -> Samples:
-    """The samples without rows whose features and label an earlier row has."""
-    return samples.take(first_occurrences(samples.digests))
+    """The samples without rows whose features and label an earlier row has.
+
+    Rows that repeat are one sample here, so those that are left with equal features, which differ in their label alone,
+    are dealt to the same split: apart, they would be tested on an answer that contradicts the one trained on.
+    """
+    kept = samples.take(first_occurrences(samples.digests, samples.labels.codes))
+    return replace(kept, occurrences=np.zeros_like(kept.occurrences))
 
 
 def without_missing(samples: Samples, policy: Literal["drop", "mean", "fail"]) -> Samples:
@@ -105,6 +148,11 @@ def without_missing(samples: Samples, policy: Literal["drop", "mean", "fail"]) -
         _fail_on_missing(samples, gaps, unusable)
     if policy == "drop":
         unusable = unusable | gaps.any(axis=1)
+    if policy == "drop" and (empty := gaps.all(axis=0)).any():
+        raise BadData(
+            f'data: column "{samples.columns[int(empty.argmax())]}" has no value in any of the {len(gaps)} rows; '
+            "leave it out of spec.data.features"
+        )
     if unusable.all():
         remedy = "set spec.data.clean.missing to mean, or leave out" if policy == "drop" else "correct"
         raise BadData(f"data: each of the {len(unusable)} rows lacks a value; {remedy} the columns without values")
@@ -136,12 +184,35 @@ def _chosen(table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
         raise BadSpec(
             f'spec.data.features: "{label}" is the label; leave it out, or the model would be told the answer'
         )
-    repeated = next((name for i, name in enumerate(columns) if name in columns[:i]), None)
+    repeated = next((name for name, count in Counter(columns).items() if count > 1), None)
     if repeated is not None:
         raise BadSpec(f'spec.data.features: "{repeated}" is there twice; name each column once')
     if not columns:
         raise BadData(f'data: no column is left besides the label "{label}"; give columns to predict from')
     return label, columns
+
+
+def _rounded(table: Table, name: str, values: npt.NDArray[np.float64]) -> Iterator[str]:
+    series = table.column(name, FEATURES)
+    row = rounded_row(series, values)
+    if row is not None:
+        yield (
+            f'column "{name}", {table.place(row)}: {shown(series[row])} is used as {values[row]:.0f}, for float64 does '
+            f"not hold every integer from 2**53 on; where it is an identifier, leave the column out of {FEATURES}"
+        )
+
+
+def _missing_labels(table: Table, name: str, labels: Labels) -> Iterator[str]:
+    """Texts that stand for no label, where the others are texts as well: one of them may be meant as a class."""
+    series = table.column(name, "spec.data.label")
+    if series.dtype != pl.String or not all(isinstance(each, str) for each in labels.classes):
+        return
+    written = stripped(series.filter(pl.Series(labels.codes == MISSING_LABEL)).drop_nulls())
+    for word in sorted(set(written) - {""}):
+        yield (
+            f'column "{name}": {(written == word).sum():,} labels are {shown(word)}, which stands for a missing value, '
+            f"so these rows are not used; where it is a class, leave the word out of {MISSING_VALUES}"
+        )
 
 
 def _fail_on_missing(samples: Samples, gaps: npt.NDArray[np.bool_], unusable: npt.NDArray[np.bool_]) -> None:

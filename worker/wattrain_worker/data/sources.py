@@ -1,79 +1,73 @@
-"""Where the samples come from: finds the file that `spec.data.source` names, fetches it where it is remote."""
+"""Where the samples come from: reads the file that `spec.data.source` names, fetches it where it is remote.
+
+The bytes are read once. What is hashed and what is parsed is the same, also where the file is replaced meanwhile; and
+what parses them never sees a path, in which it might take `[1]`, `*` or `~` for a pattern.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
 
 from wattrain_api.data import ClaimSource, Source
-from wattrain_worker.data.errors import BadSpec, InputMissing, StorageUnavailable
+from wattrain_api.local_path import about_tilde, local_path
+from wattrain_worker.errors import BadSpec, InputMissing, StorageUnavailable
 
 Format = Literal["digits", "csv", "npz", "parquet"]
+Origin = Literal["builtin", "uri", "claim"]
 CLAIMS_DIR: Final = Path("/data")
 """Where a pod finds the claims that its data comes from, each in a directory of its name."""
 DIGITS: Final = Path(__file__).with_name("digits.csv.gz")
 _FORMATS: Final[dict[str, Format]] = {".csv": "csv", ".npz": "npz", ".parquet": "parquet"}
-_CHUNK_BYTES: Final = 1 << 20
+_EXPANDED: Final = re.compile(r"(^|::)(local://|file://~)")
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A source that lies on this machine."""
+    """A source that was read."""
 
-    path: Path
     format: Format
-    kind: Literal["builtin", "uri", "claim"]
+    kind: Origin
     name: str
     """What the spec calls it, without credentials."""
+    content: bytes = field(repr=False)
     sha256: str
-    size_bytes: int
+    """Of `content`."""
 
     def to_json_object(self) -> dict[str, str | int]:
         """The `source` of prepare.json."""
-        return {"kind": self.kind, "name": self.name, "sha256": self.sha256, "bytes": self.size_bytes}
+        return {"kind": self.kind, "name": self.name, "sha256": self.sha256, "bytes": len(self.content)}
 
 
-@contextlib.contextmanager
-def opened(source: Source, scratch_dir: Path, claims_dir: Path = CLAIMS_DIR) -> Iterator[SourceFile]:
-    """The file behind `source`. What is remote is copied into `scratch_dir` and removed when the block ends."""
+def fetched(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFile:
+    """The file behind `source`. A WorkerError where there is none, or none that can be read."""
     if source.builtin is not None:
-        yield _fingerprinted(DIGITS, "digits", "builtin", source.builtin)
-    elif source.claim is not None:
+        return _read(DIGITS, "digits", "builtin", source.builtin)
+    if source.claim is not None:
         path = _path_on_claim(source.claim, claims_dir)
-        yield _fingerprinted(
-            path, _format(path.name, "claim.path"), "claim", f"{source.claim.name}:{source.claim.path}"
-        )
-    elif source.uri is not None and (local := _local_path(source.uri)) is not None:
-        yield _fingerprinted(local, _format(local.name, "uri"), "uri", source.uri)
-    else:
-        uri = source.uri or ""
-        kind = _format(without_credentials(uri), "uri")
-        copy = scratch_dir / f".source.{kind}"
-        try:
-            _download(uri, copy)
-            yield _fingerprinted(copy, kind, "uri", without_credentials(uri))
-        finally:
-            copy.unlink(missing_ok=True)
+        return _read(path, _format(path.name, "claim.path"), "claim", f"{source.claim.name}:{source.claim.path}")
+    uri = source.uri or ""
+    try:
+        path_here = local_path(uri)
+    except ValueError as error:
+        raise BadSpec(f"spec.data.source.uri: {error}") from error
+    if path_here is not None:
+        return _read(path_here, _format(path_here.name, "uri"), "uri", uri)
+    shown = without_credentials(uri)
+    return _source_file(_format(shown, "uri"), "uri", shown, _download(uri))
 
 
 def without_credentials(uri: str) -> str:
     """`uri` without user, password and query: prepare.json travels with the model, a signed address must not."""
     parts = urlsplit(uri)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _local_path(uri: str) -> Path | None:
-    if uri.startswith("file://"):
-        return Path(unquote(urlsplit(uri).path))
-    return None if "://" in uri or "::" in uri else Path(uri)
 
 
 def _path_on_claim(claim: ClaimSource, claims_dir: Path) -> Path:
@@ -93,22 +87,30 @@ def _format(file_name: str, field: str) -> Format:
     return _FORMATS[suffix]
 
 
-def _fingerprinted(path: Path, kind: Format, origin: Literal["builtin", "uri", "claim"], name: str) -> SourceFile:
+def _source_file(kind: Format, origin: Origin, name: str, content: bytes) -> SourceFile:
+    return SourceFile(kind, origin, name, content, hashlib.sha256(content).hexdigest())
+
+
+def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
+    where = f" (looked at {path.absolute()})" if origin != "builtin" else ""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size_bytes = file.tell()
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+            raise InputMissing(f"spec.data.source: {name!r} is {what}{where}; give the path of a file")
+        content = path.read_bytes()
     except OSError as error:
-        where = f" (looked at {path.absolute()})" if origin != "builtin" else ""
         raise InputMissing(
             f"spec.data.source: {name!r} cannot be read: {error.strerror}{where}; correct the path, or make the file "
-            "readable for the user that the workers run as"
+            f"readable for the user that the workers run as{about_tilde(path)}"
         ) from error
-    return SourceFile(path, kind, origin, name, digest, size_bytes)
+    return _source_file(kind, origin, name, content)
 
 
-def _download(uri: str, target: Path) -> None:
+def _download(uri: str) -> bytes:
     shown = without_credentials(uri)
+    if _EXPANDED.search(uri):
+        raise BadSpec(f"spec.data.source.uri: {shown!r} would have ~ expanded; write file:// and the whole path")
     try:
         fsspec.get_filesystem_class(re.split(r"::|://", uri)[0])
     except (ImportError, ValueError) as error:  # fsspec knows no such protocol, or its driver is not installed
@@ -116,9 +118,8 @@ def _download(uri: str, target: Path) -> None:
             f"spec.data.source.uri: {shown!r} needs a driver that this image lacks ({error}); use an image that has it"
         ) from error
     try:
-        with fsspec.open(uri, "rb") as remote, target.open("wb") as local:
-            while chunk := remote.read(_CHUNK_BYTES):
-                local.write(chunk)
+        with fsspec.open(uri, "rb", expand=False) as remote:  # an address names one file, whatever it holds
+            return bytes(remote.read())
     except (FileNotFoundError, PermissionError) as error:
         raise InputMissing(
             f"spec.data.source.uri: {shown!r} cannot be read ({type(error).__name__}); correct the address, or give "

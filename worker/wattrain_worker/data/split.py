@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wattrain_api.data import Split
 from wattrain_worker.data.labels import SplitKeys
-from wattrain_worker.data.rows import dealt_numbers
+from wattrain_worker.data.row_digests import Digests, Occurrences, dealt_numbers, digests_of
 
 TRAIN: Final = 0
 VALIDATION: Final = 1
@@ -18,22 +18,29 @@ Deal = npt.NDArray[np.int8]
 """[rows]: TRAIN, VALIDATION or TEST."""
 
 
-def deal(split: Split, digests: list[bytes], codes: npt.NDArray[np.int64], keys: SplitKeys | None) -> Deal:
-    """The split of every row, from its digest, its label's code or its key, whichever `split.method` goes by.
+def deal(
+    split: Split,
+    digests: Digests,
+    occurrences: Occurrences,
+    codes: npt.NDArray[np.int64],
+    keys: SplitKeys | None,
+) -> Deal:
+    """The split of every row. `stratified` alone looks at the label, `codes` [rows], and that for the shares only:
+    within a class rows are dealt as by `hash`.
 
-    `hash` and `group` look at each row alone, so neither order nor appended rows move a row; `stratified` and `time`
-    meet the shares exactly, up to rows that are equal in digest or time and stay together.
+    `hash` goes by a row's features and which copy of them it is, `group` by its key: appended rows move none. `time`
+    and `stratified` meet the shares exactly, up to rows of equal time, which stay together.
     """
     bounds = _bounds(split)
     if split.method == "hash":
-        return _by_share(dealt_numbers(digests, split.seed), bounds)
+        return _by_share(dealt_numbers(digests, occurrences, split.seed), bounds)
     if split.method == "stratified":
-        return _stratified(dealt_numbers(digests, split.seed), codes, bounds)
+        return _stratified(dealt_numbers(digests, occurrences, split.seed), codes, bounds)
     assert keys is not None  # the API demands a column for the other two
     if split.method == "group":
         groups, members = np.unique(keys.keys, return_inverse=True)
-        names = [str(group).encode() for group in groups.tolist()]
-        return _by_share(dealt_numbers(names, split.seed), bounds)[members]
+        names = digests_of(str(group).encode() for group in groups.tolist())
+        return _by_share(dealt_numbers(names, np.zeros(len(names), np.int64), split.seed), bounds)[members]
     return _by_rank(keys.keys, bounds)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wattrain_worker.data.errors import BadData
+from wattrain_api.data import DEFAULT_MISSING_VALUES
+from wattrain_worker.errors import BadData
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,25 @@ class Table:
     """`line` or `row`."""
     default_label: str | None
     """The label where the spec names none."""
+    missing_values: tuple[str, ...] = DEFAULT_MISSING_VALUES
+    """The words that stand for no value, besides the empty one: `spec.data.missingValues`."""
+    index: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """Columns that pandas stored as a frame's index, [rows] each: no features unless the spec names them."""
 
     def column(self, name: str, field: str) -> pl.Series:
         """The column `name`, which `field` of the spec asked for."""
-        if name not in self.frame.columns:
-            close = difflib.get_close_matches(name, self.frame.columns, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise BadData(
-                f'data: column "{name}" ({field}) is not in the data; {hint}its columns are '
-                f"{listed(self.frame.columns)}"
-            )
-        return self.frame[name]
+        if (column := self._columns.get(name)) is not None:
+            return column
+        close = difflib.get_close_matches(name, self._columns, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise BadData(
+            f'data: column "{name}" ({field}) is not in the data; {hint}its columns are {listed(list(self._columns))}'
+        )
+
+    @functools.cached_property
+    def _columns(self) -> dict[str, pl.Series]:
+        """By name. Asking the frame for each of many columns would look through all of them each time."""
+        return {series.name: series for series in [*self.frame.get_columns(), *self.index.get_columns()]}
 
     def place(self, row: int) -> str:
         """Where row `row` (0-based) is in the file: `line 17`."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import Data
-from wattrain_worker.data.errors import BadData
-from wattrain_worker.data.fit import Bounds, Matrix, Scaler, Vector, filled, fit_bounds, fit_fill, fit_scaler
-from wattrain_worker.data.prepared import SPLITS, Shard
+from wattrain_worker.data.features import Fitted
+from wattrain_worker.data.fit import Bounds, Matrix, filled, fit_bounds, fit_fill, fit_scaler, is_constant
+from wattrain_worker.data.precision import merged_values
+from wattrain_worker.data.prepared_data import SPLITS, Shard
 from wattrain_worker.data.samples import Rows, Samples
-from wattrain_worker.data.split import TRAIN, Deal
+from wattrain_worker.data.split import Deal
+from wattrain_worker.errors import BadData
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,10 @@ class Transformed:
     """Rows of the training split that were left out."""
     outliers_clipped: int
     """Rows of any split of which a value was moved to its bound."""
-    fitted: dict[str, Any]
-    """What prepare.json says under `outliers`, `missing` and `scaler`; one value a column, null: none."""
+    fitted: Fitted
+    """What was done with the values of every split."""
+    warnings: tuple[str, ...]
+    """What may not be as the user means it, a sentence each."""
 
 
 def transform(samples: Samples, dealt: Deal, data: Data) -> Transformed:
@@ -38,26 +42,42 @@ def transform(samples: Samples, dealt: Deal, data: Data) -> Transformed:
     Outliers go first, so that they shift neither the mean that is filled in nor the scale.
     """
     rows = {split: np.flatnonzero(dealt == number) for number, split in enumerate(SPLITS)}
-    training = samples.features[dealt == TRAIN]
+    raw = {split: samples.features[rows[split]] for split in SPLITS}
+    training = raw["train"]
     _demand_values(samples, training)
     bounds = fit_bounds(training, data.clean.outliers, skip=samples.are_truths)
-    outside = {split: bounds.outside(samples.features[rows[split]]) for split in SPLITS}
+    _demand_statistics(samples, rows["train"], np.isnan(bounds.lower))
+    outside = {split: bounds.outside(raw[split]) for split in SPLITS}
     dropped = int(outside["train"].sum()) if data.clean.outliers.action == "drop" else 0
     if dropped:
         rows["train"] = rows["train"][~outside["train"]]
         outside["train"] = np.zeros(len(rows["train"]), np.bool_)
-        _demand_values(samples, samples.features[rows["train"]])
-    clipped = {split: bounds.clipped(samples.features[rows[split]]) for split in SPLITS}
-    fill = fit_fill(clipped["train"])
-    whole = {split: filled(clipped[split], fill) for split in SPLITS}
-    scaler = fit_scaler(whole["train"], data.normalize)
+        raw["train"] = samples.features[rows["train"]]
+        _demand_values(samples, raw["train"])
+    fitted = _fit(samples, rows["train"], raw["train"], bounds, data)
+    features = {split: fitted.apply(raw[split]) for split in SPLITS}
+    whole = fitted.whole(raw["train"])
     return Transformed(
-        shards={split: _shard(samples, rows[split], scaler.apply(whole[split])) for split in SPLITS},
+        shards={split: _shard(samples, rows[split], features[split]) for split in SPLITS},
         training_rows=rows["train"],
         outliers_dropped=dropped,
         outliers_clipped=sum(int(each.sum()) for each in outside.values()),
-        fitted=_fitted(data, bounds, fill, scaler),
+        fitted=fitted,
+        warnings=(
+            *(_emptied_columns(samples, training, whole) if whole is not training else ()),
+            *_merged_columns(samples, rows["train"], whole, features["train"], data),
+        ),
     )
+
+
+def _fit(samples: Samples, training: Rows, raw: Matrix, bounds: Bounds, data: Data) -> Fitted:
+    """Fill values and scaler from the rows `training`, whose features are `raw`, within `bounds`."""
+    clipped = bounds.clipped(raw)
+    fill = fit_fill(clipped) if data.clean.missing == "mean" else np.full(len(samples.columns), np.nan)
+    _demand_statistics(samples, training, np.isinf(fill))
+    scaler = fit_scaler(filled(clipped, fill), data.normalize)
+    _demand_statistics(samples, training, ~(np.isfinite(scaler.mean) & np.isfinite(scaler.scale)))
+    return Fitted(bounds, data.clean.missing, fill, scaler)
 
 
 def _demand_values(samples: Samples, training: Matrix) -> None:
@@ -87,15 +107,51 @@ def _shard(samples: Samples, rows: Rows, features: npt.NDArray[np.float32]) -> S
     return Shard(np.ascontiguousarray(features), samples.labels.codes[rows])
 
 
-def _fitted(data: Data, bounds: Bounds, fill: Vector, scaler: Scaler) -> dict[str, Any]:
-    outliers, missing = data.clean.outliers, data.clean.missing
-    limits = {"lower": _finite(bounds.lower), "upper": _finite(bounds.upper)} if outliers.method != "none" else {}
-    return {
-        "outliers": {**outliers.to_json_object(), **limits},
-        "missing": {"policy": missing, **({"fill": fill.tolist()} if missing == "mean" else {})},
-        "scaler": {"method": data.normalize, "mean": scaler.mean.tolist(), "scale": scaler.scale.tolist()},
-    }
+def _demand_statistics(samples: Samples, training: Rows, beyond: npt.NDArray[np.bool_]) -> None:
+    """BadData for the first column that is `beyond` float64: each of the values may be finite, and their mean not."""
+    if not beyond.any():
+        return
+    column = int(beyond.argmax())
+    row = int(training[np.nanargmax(np.abs(samples.features[training, column]))])
+    raise BadData(
+        f'data: column "{samples.columns[column]}", {samples.place(row)}: {samples.features[row, column]:g} is so '
+        "large that the column has no finite mean and deviation; correct the value, give the column in a larger unit, "
+        "or leave it out of spec.data.features"
+    )
 
 
-def _finite(values: npt.NDArray[np.float64]) -> list[float | None]:
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+def _emptied_columns(samples: Samples, before: Matrix, after: Matrix) -> Iterator[str]:
+    """Of columns that differed before outliers were removed and do not any more."""
+    for column in np.flatnonzero(is_constant(after) & ~is_constant(before)).tolist():
+        yield (
+            f'column "{samples.columns[column]}": without outliers it is {after[0, column]:g} in every training row, '
+            "and says nothing; raise spec.data.clean.outliers.threshold, or leave the column out of spec.data.features"
+        )
+
+
+def _merged_columns(
+    samples: Samples, training: Rows, whole: Matrix, features: npt.NDArray[np.float32], data: Data
+) -> Iterator[str]:
+    """Of columns that float32 cannot hold. BadData where nothing of one is left."""
+    for merged in merged_values(whole, features):
+        one, other = (
+            f"{_shortest(whole[row, merged.column])} ({samples.place(int(training[row]))})" for row in merged.rows
+        )
+        how_many = "all its values are" if merged.are_all else "half of its values or more are"
+        remedy = (
+            "set spec.data.normalize to standard"
+            if data.normalize == "none"
+            else "values far from the others cause it: clip them by spec.data.clean.outliers"
+        )
+        sentence = (
+            f'column "{samples.columns[merged.column]}": {one} and {other} are the same number in float32, in which '
+            f"models compute, and so {how_many}; {remedy}, or leave the column out of spec.data.features"
+        )
+        if merged.are_all:
+            raise BadData(f"data: {sentence}")
+        yield sentence
+
+
+def _shortest(value: float) -> str:
+    """`value` with as many digits as tell it from every other."""
+    return repr(float(value)).removesuffix(".0")

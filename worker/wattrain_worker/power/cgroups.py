@@ -20,11 +20,21 @@ class CgroupDirectory:
         """Whether it is the root of its hierarchy, where every process of the machine is counted.
 
         Only a root lacks `cgroup.type` (v2), only a root has `release_agent` (v1). A container's own root has the
-        path `/` too, so the path does not tell.
+        path `/` too, so the path does not show it.
         """
         if self.version == 2:
             return not (self.path / "cgroup.type").exists()
         return (self.path / "release_agent").exists()
+
+    def processes(self) -> frozenset[int] | None:
+        """Its processes and those of the cgroups below it, by number in this PID namespace; None: they are not told."""
+        found: set[int] = set()
+        try:
+            for file in (self.path / "cgroup.procs", *self.path.glob("*/**/cgroup.procs")):
+                found.update(int(line) for line in file.read_text().split())
+        except (OSError, ValueError):
+            return None
+        return frozenset(found - {0})  # 0: a process outside of this namespace
 
 
 def find(root: Path, controller: str) -> list[CgroupDirectory]:
@@ -83,12 +93,12 @@ def _mounts(root: Path) -> dict[tuple[int, str], tuple[str, str]]:
         fields, kind = before.split(), after.split()
         if len(fields) < 5 or len(kind) < 3:
             continue
-        place = (fields[4], fields[3])
+        mount = (fields[4], fields[3])
         if kind[0] == "cgroup2":
-            found.setdefault((2, ""), place)
+            found.setdefault((2, ""), mount)
         elif kind[0] == "cgroup":
             for option in kind[2].split(","):
-                found.setdefault((1, option), place)
+                found.setdefault((1, option), mount)
     return found
 
 

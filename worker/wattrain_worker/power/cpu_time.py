@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
 from wattrain_worker.power import cgroups
 from wattrain_worker.power.files import KeptFile
-from wattrain_worker.power.notices import Notices
+from wattrain_worker.power.power_notices import Notices
 from wattrain_worker.power.process_tree import ProcessTree, find_table
 
 SCOPE_CGROUP, SCOPE_PROCESS = "cgroup", "process"
@@ -23,6 +24,10 @@ class CpuTime(Protocol):
         """CPU seconds so far, from any fixed beginning, never falling; None where that cannot be read now."""
         ...
 
+    def live_pids(self) -> AbstractSet[int] | None:
+        """Process numbers of the worker; None where they are not known."""
+        ...
+
     def close(self) -> None:
         """Close its files."""
         ...
@@ -33,7 +38,7 @@ class CgroupCpuTime:
 
     def __init__(self, directory: cgroups.CgroupDirectory) -> None:
         """OSError or ValueError where the cgroup does not account for CPU time."""
-        self._version = directory.version
+        self._version, self._directory = directory.version, directory
         self._file = KeptFile(directory.path / ("cpu.stat" if directory.version == 2 else "cpuacct.usage"))
         try:
             self._parse(self._file.read())
@@ -47,6 +52,10 @@ class CgroupCpuTime:
             return self._parse(self._file.read())
         except (OSError, ValueError):
             return None
+
+    def live_pids(self) -> AbstractSet[int] | None:
+        """Process numbers of the cgroup."""
+        return self._directory.processes()
 
     def close(self) -> None:
         """Close its file."""
@@ -62,7 +71,7 @@ class CgroupCpuTime:
 
 
 def find(root: Path, scope: str, pids: Callable[[], list[int]], notices: Notices) -> CpuTime | None:
-    """The CPU time of this worker, or None (said once) where the machine tells none.
+    """The CPU time of this worker, or None (said once) where the machine reports none.
 
     `scope` is `cgroup` or `process`; `pids` gives the processes whose trees count, besides this one.
     """
@@ -73,7 +82,7 @@ def find(root: Path, scope: str, pids: Callable[[], list[int]], notices: Notices
     table = find_table(root)
     if table is not None:
         return ProcessTree(table, pids, os.getpid())
-    notices.once("cpu time", "nothing tells CPU time here; the model assumes that the CPUs are half busy")
+    notices.once("cpu time", "nothing reports CPU time here; the model assumes that the CPUs are half busy")
     return None
 
 
@@ -86,5 +95,5 @@ def _of_cgroup(root: Path, notices: Notices) -> CpuTime | None:
             return CgroupCpuTime(directory)
         except (OSError, ValueError):
             continue
-    notices.once("scope", "no cgroup tells CPU time here; it is counted by process instead")
+    notices.once("scope", "no cgroup reports CPU time here; it is counted by process instead")
     return None

@@ -18,7 +18,7 @@ class Process(NamedTuple):
     pid: int
     parent: int
     started: int
-    """Start time, in any unit: with `pid` it tells a process from a later one of the same number."""
+    """Start time, in any unit: with `pid` it distinguishes a process from a later one of the same number."""
     own: float
     """CPU time of the process itself."""
     reaped: float
@@ -51,8 +51,8 @@ class ProcessTree:
     """CPU time of this process, of those that `pids` names and of all their descendants.
 
     Over the living, own + reaped time is all that a tree has used: an exit moves a child's time into its parent's
-    `reaped`. What ends elsewhere (waited for by a process outside, or by nobody) would vanish: then the time of those
-    that are gone exceeds what the survivors have reaped since the last look, and the difference is kept as `lost`.
+    `reaped`. What ends elsewhere (waited for by a process outside, or not at all) would vanish: then the time of those
+    that are gone exceeds what the survivors have reaped since the last read, and the difference is kept as `lost`.
     """
 
     def __init__(self, table: Table, pids: Callable[[], list[int]], own_pid: int) -> None:
@@ -64,7 +64,7 @@ class ProcessTree:
 
     def seconds(self) -> float | None:
         """CPU seconds so far, never falling."""
-        now = self._look()
+        now = self._read_living()
         if now is not None:
             gone = sum(p.total for identity, p in self._known.items() if identity not in now)
             newly_reaped = sum(p.reaped - self._known[i].reaped for i, p in now.items() if i in self._known)
@@ -75,17 +75,17 @@ class ProcessTree:
         return self._seconds
 
     def live_pids(self) -> set[int]:
-        """Process numbers of the tree at the last look."""
+        """Process numbers of the tree at the last read."""
         return {pid for pid, _ in self._known}
 
     def close(self) -> None:
         """There is nothing to close."""
 
-    def _look(self) -> dict[tuple[int, int], Process] | None:
+    def _read_living(self) -> dict[tuple[int, int], Process] | None:
         """The living, read parents first; None where the tree did not hold still.
 
         Parents first, because a child that is reaped meanwhile would otherwise be seen twice: alive, and in its
-        parent's `reaped`. Seen in this order it is missing instead, which is noticed, and the look is repeated.
+        parent's `reaped`. Seen in this order it is missing instead, which is noticed, and the read is repeated.
         """
         for _ in range(_ATTEMPTS):
             table = self._table.processes()
@@ -141,7 +141,7 @@ class ProcTable:
 
 
 class PsTable:
-    """The process table of other systems: `ps`. It does not tell reaped time, so what ends is kept as lost time."""
+    """The process table of other systems: `ps`. It does not report reaped time, so what ends is kept as lost time."""
 
     def processes(self) -> dict[int, Process]:
         """All processes by number."""
@@ -155,7 +155,7 @@ class PsTable:
         return {p.pid: p for p in found}
 
     def again(self, process: Process) -> Process | None:
-        """The process itself: `ps` told all at one moment."""
+        """The process itself: `ps` reported all at one moment."""
         return process
 
 
@@ -169,10 +169,22 @@ def ps_seconds(text: str) -> float:
 
 
 def find_table(root: Path) -> Table | None:
-    """The process table of this machine; None where nothing tells the CPU times of processes."""
+    """The process table of this machine; None where nothing reports the CPU times of processes."""
     if (root / "proc/self/stat").exists():
         return ProcTable(root)
     return PsTable() if shutil.which("ps") else None
+
+
+def process_age_seconds(root: Path) -> float | None:
+    """How long ago this process started; None where the machine does not say. The clock of /proc/uptime goes on while
+    the machine sleeps, which a process that has just started has not seen."""
+    try:
+        text = (root / "proc/self/stat").read_text(errors="replace")
+        started = int(text[text.rindex(")") + 2 :].split()[19]) / os.sysconf("SC_CLK_TCK")
+        uptime = float((root / "proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0.0, uptime - started)
 
 
 def _without_descendants(pids: Iterable[int], table: dict[int, Process]) -> list[int]:

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from wattrain_api import names
+from wattrain_api.contract.launchers import launcher_of
+from wattrain_api.contract.metric_pattern import MetricPattern, PatternError, compile_pattern
+from wattrain_worker.errors import BadSpec
 
 DEFAULT_GRACE_SECONDS = 30.0
 DEFAULT_TERMINATION_FILE = "/dev/termination-log"
 LAUNCHERS = ("native", "torchrun")
 
 
-class ConfigError(Exception):
+class ConfigError(BadSpec):
     """Something that was configured cannot work; the message names it, its value and the remedy."""
 
 
@@ -42,18 +45,23 @@ class Config:
     parent_fd: int | None
     host_address: str
     node: str
+    uid: str
+    """Uid of the child that this supervisor is; empty: not known."""
     metrics_file: str
     log_file: str
     termination_file: str
+    directive_file: str
+    """Where the operator's directives appear, at worker 0; empty: none comes."""
     grace_seconds: float
     restarts_left: int
     joules_before: float
     cpu_limit: float | None
     command: tuple[str, ...]
     """The user's own program and its arguments; empty: a recipe."""
-    metric_patterns: tuple[tuple[str, re.Pattern[str]], ...]
+    metric_patterns: tuple[MetricPattern, ...]
     processes_per_worker: int
     launcher: str
+    """`native`: a process a rank. `torchrun`: ours, once a worker. `command`: the user's, once a worker."""
     prepares_own_data: bool
     """Whether this worker prepares the data for itself before it joins the group."""
 
@@ -61,6 +69,22 @@ class Config:
     def preparing(self) -> bool:
         """Whether this is the preparation of the data, which has one process and no group."""
         return self.role == names.ROLE_PREPARE
+
+    @property
+    def worker_of_failures(self) -> int | None:
+        """Index of this worker in what is said of a failure; None for the preparation, which belongs to no group."""
+        return None if self.preparing else self.worker
+
+    def rank_of_failures(self, rank: int) -> int | None:
+        """`rank` in what is said of a failure; None where a process is not one DDP rank: the preparation, or a torchrun
+        that stands for several."""
+        says_itself = self.launcher == "command" and any("nproc" in word for word in self.command)
+        is_one = self.launcher == "native" or (self.processes_per_worker == 1 and not says_itself)
+        return rank if is_one and not self.preparing else None
+
+    def ranks_of_process(self, first: int) -> range:
+        """The ranks of the process that stands for rank `first`, and under torchrun for all of this worker."""
+        return range(first, first + (1 if self.launcher == "native" else self.processes_per_worker))
 
     @property
     def coordinator_host_port(self) -> tuple[str, int]:
@@ -85,6 +109,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
     spec_file = _required(environ, names.ENV_SPEC, "write the path of a file with the job's spec as JSON")
     spec = _read_spec(spec_file)
     script, group = _object(spec, "script"), _object(spec, "workers")
+    command = () if preparing else _command(spec, script)
     return Config(
         job=environ.get(names.ENV_JOB, ""),
         role=role,
@@ -99,17 +124,19 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         parent_fd=_optional_integer(environ, names.ENV_PARENT_FD),
         host_address=environ.get(names.ENV_HOST_ADDRESS) or "127.0.0.1",
         node=environ.get(names.ENV_NODE) or socket.gethostname(),
+        uid=environ.get(names.ENV_CHILD_UID, ""),
         metrics_file=environ.get(names.ENV_METRICS_FILE, ""),
         log_file=environ.get(names.ENV_LOG_FILE, ""),
         termination_file=environ.get(names.ENV_TERMINATION_FILE) or DEFAULT_TERMINATION_FILE,
+        directive_file=environ.get(names.ENV_DIRECTIVE_FILE, ""),
         grace_seconds=_number(environ, names.ENV_GRACE_SECONDS, DEFAULT_GRACE_SECONDS),
         restarts_left=_integer(environ, names.ENV_RESTARTS_LEFT, 0),
         joules_before=_number(environ, names.ENV_JOULES_BEFORE, 0.0),
         cpu_limit=_number(environ, names.ENV_CPU_LIMIT, 0.0) or None,
-        command=() if preparing else _command(spec, script),
+        command=command,
         metric_patterns=() if preparing else _patterns(script),
         processes_per_worker=1 if preparing else _processes(group),
-        launcher="native" if preparing else _launcher(group),
+        launcher="native" if preparing else "command" if command and launcher_of(command) else _launcher(group),
         prepares_own_data=not preparing and _prepares_own_data(environ),
     )
 
@@ -167,20 +194,18 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _patterns(script: dict[str, Any]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _patterns(script: dict[str, Any]) -> tuple[MetricPattern, ...]:
     found = []
     patterns = script.get("metricPatterns") or {}
     if not isinstance(patterns, dict):
         raise ConfigError(f"spec.script.metricPatterns is {patterns!r}: write a regular expression by metric")
     for metric, text in patterns.items():
-        field = f"spec.script.metricPatterns.{metric}"
+        if not isinstance(text, str):
+            raise ConfigError(f"spec.script.metricPatterns.{metric} is {text!r}: write a text")
         try:
-            pattern = re.compile(text)
-        except (re.error, TypeError) as error:
-            raise ConfigError(f"{field} is {text!r}, which is no regular expression ({error})") from None
-        if pattern.groups < 1:
-            raise ConfigError(f"{field} is {text!r}: put the number into a group, as in 'loss=([0-9.]+)'")
-        found.append((metric, pattern))
+            found.append(compile_pattern(metric, text))
+        except PatternError as error:
+            raise ConfigError(f"spec.script.metricPatterns.{metric}: {error}") from None
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from wattrain_worker.supervisor.notices import say
+from wattrain_worker.supervisor.log_notices import say
 
 _MAX_BYTES = 8192
 _POLL_SECONDS = 0.5
@@ -26,12 +26,13 @@ class Inbox:
         self._take = take
         self._lock = threading.Lock()
         self._stopping = False
-        self._directory: str | None = None
+        self.directory: str | None = None
+        """A directory of the supervisor's own; None: there is none."""
         self._socket: socket.socket | None = None
         try:
-            self._directory = tempfile.mkdtemp(prefix="wattrain-")
+            self.directory = tempfile.mkdtemp(prefix="wattrain-")
             atexit.register(self._close)  # however the supervisor ends, short of SIGKILL
-            self.path = str(Path(self._directory) / "report")
+            self.path = str(Path(self.directory) / "report")
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             self._socket.bind(self.path)
@@ -83,6 +84,6 @@ class Inbox:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            self.directory = None

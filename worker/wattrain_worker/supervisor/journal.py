@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from wattrain_worker.supervisor.notices import say
+from wattrain_api.contract.codec import encode_json
+from wattrain_api.contract.progress import Progress
+from wattrain_api.contract.recorded_step import RecordedStep
+from wattrain_worker.supervisor.log_notices import say
 
 _FLUSH_SECONDS: Final = 0.5
+
+
+class GroupFigures(NamedTuple):
+    """What a line says of the group, besides the step itself."""
+
+    attempt: int | None = None
+    generation: int | None = None
+    watts: float | None = None
+    joules: float | None = None
+    samples_per_second: float | None = None
 
 
 class Journal:
@@ -22,20 +35,25 @@ class Journal:
         """`path` "": nothing is written."""
         self._path, self._wall = path, wall
         self._lock = threading.Lock()
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._written_at = 0.0
-        self._common: dict[str, Any] = {}
+        self._figures = GroupFigures()
 
-    def set_common(self, **fields: Any) -> None:
-        """What belongs to every line until it is said anew: the group's figures, attempt, generation."""
+    def set_figures(self, figures: GroupFigures) -> None:
+        """What belongs to every line until it is said anew."""
         with self._lock:
-            self._common = fields
+            self._figures = figures
 
-    def record(self, step: dict[str, Any]) -> None:
-        """Note a recorded step: step, epoch, loss, learningRate."""
+    def record(self, step: RecordedStep) -> None:
+        """Note a recorded step."""
         if self._path:
             with self._lock:
-                self._lines.append(json.dumps({"time": self._wall(), **step, **self._common}))
+                self._lines.append(encode_json(self._line(step)) + b"\n")
+
+    def record_end(self, progress: Progress) -> None:
+        """Note how far the ranks have come at last, if they have reported anything."""
+        if progress.step:
+            self.record(RecordedStep(step=progress.step, epoch=progress.epoch, phase=progress.phase))
 
     def flush(self, *, now: bool = False) -> None:
         """Append what is there, if the last time is half a second ago, or `now`."""
@@ -47,10 +65,22 @@ class Journal:
             return
         self._written_at = time.monotonic()
         try:
-            self._append("".join(f"{line}\n" for line in lines).encode())
+            self._append(b"".join(lines))
         except OSError as error:
             say(f"{self._path} cannot be written ({error.strerror}); no more steps are recorded there")
             self._path = ""
+
+    def _line(self, step: RecordedStep) -> RecordedStep:
+        figures = self._figures
+        return replace(
+            step,
+            time=self._wall(),
+            attempt=figures.attempt,
+            generation=figures.generation,
+            watts=figures.watts,
+            joules=figures.joules,
+            samples_per_second=figures.samples_per_second,
+        )
 
     def _append(self, data: bytes) -> None:
         Path(self._path).parent.mkdir(parents=True, exist_ok=True)

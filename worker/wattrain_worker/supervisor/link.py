@@ -8,13 +8,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from wattrain_api import names
-from wattrain_worker.supervisor.notices import say
+from wattrain_api.contract.codec import decode, encode_json, problem_of
+from wattrain_api.contract.group_exchange import CoordinatorReply, MemberMessage
+from wattrain_worker.supervisor.log_notices import say
 from wattrain_worker.supervisor.server import TOKEN_HEADER
 
-Json = dict[str, Any]
 _TIMEOUT_SECONDS: Final = 5.0
 _LONGEST_REPLY_BYTES: Final = 65_536
 
@@ -32,11 +33,11 @@ class Link(Protocol):
         """How long the coordinator, once reached, has not answered. 0 before the first answer: it may start later."""
         ...
 
-    def send(self, message: Json) -> None:
+    def send(self, message: MemberMessage) -> None:
         """Send, if idle. Never waits for the answer."""
         ...
 
-    def take_reply(self) -> Json | None:
+    def take_reply(self) -> CoordinatorReply | None:
         """The reply that came since the last call."""
         ...
 
@@ -44,18 +45,18 @@ class Link(Protocol):
 class DirectLink:
     """Worker 0's own."""
 
-    def __init__(self, exchange: Callable[[Json], Json]) -> None:
+    def __init__(self, exchange: Callable[[MemberMessage], CoordinatorReply]) -> None:
         """`exchange`: the coordinator's."""
         self._exchange = exchange
-        self._reply: Json | None = None
+        self._reply: CoordinatorReply | None = None
         self.idle = True
         self.silent_seconds = 0.0
 
-    def send(self, message: Json) -> None:
+    def send(self, message: MemberMessage) -> None:
         """Ask; the reply is there at once."""
         self._reply = self._exchange(message)
 
-    def take_reply(self) -> Json | None:
+    def take_reply(self) -> CoordinatorReply | None:
         """The reply that came since the last call."""
         reply, self._reply = self._reply, None
         return reply
@@ -67,8 +68,8 @@ class HTTPLink:
     def __init__(self, address: tuple[str, int], token: str, wake: Callable[[], None]) -> None:
         """`address` of worker 0's supervisor; `wake` is called when a reply has come."""
         self._address, self._token, self._wake = address, token, wake
-        self._message: Json | None = None
-        self._replies: deque[Json] = deque(maxlen=1)
+        self._message: MemberMessage | None = None
+        self._replies: deque[CoordinatorReply] = deque(maxlen=1)
         self._answered_at: float | None = None
         self._said: set[str] = set()
         self._has_message = threading.Event()
@@ -84,13 +85,13 @@ class HTTPLink:
         """Seconds since the last answer; 0 before the first."""
         return 0.0 if self._answered_at is None else time.monotonic() - self._answered_at
 
-    def send(self, message: Json) -> None:
+    def send(self, message: MemberMessage) -> None:
         """Hand the message to the thread, if it is idle."""
         if self.idle:
             self._message = message
             self._has_message.set()
 
-    def take_reply(self) -> Json | None:
+    def take_reply(self) -> CoordinatorReply | None:
         """The reply that came since the last call."""
         return self._replies.popleft() if self._replies else None
 
@@ -98,7 +99,7 @@ class HTTPLink:
         while True:
             self._has_message.wait()
             try:
-                self._replies.append(self._post(json.dumps(self._message).encode()))
+                self._replies.append(self._post(encode_json(self._message)))
                 self._answered_at = time.monotonic()
                 self._said.clear()
             except (OSError, ValueError, http.client.HTTPException) as error:
@@ -106,7 +107,7 @@ class HTTPLink:
             self._has_message.clear()
             self._wake()
 
-    def _post(self, body: bytes) -> Json:
+    def _post(self, body: bytes) -> CoordinatorReply:
         # No proxies here, unlike urllib: the group is inside the cluster.
         connection = http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_SECONDS)
         try:
@@ -116,9 +117,10 @@ class HTTPLink:
             text = response.read(_LONGEST_REPLY_BYTES).decode(errors="replace")
             if response.status != 200:
                 raise ValueError(f"it answers {response.status}: {text.strip()[:200]}")
-            reply = json.loads(text)
-            if not isinstance(reply, dict):
-                raise ValueError("its answer is no object")
+            answer = json.loads(text)
+            reply = decode(CoordinatorReply, answer)
+            if reply is None:
+                raise ValueError(f"its answer makes no sense: {problem_of(CoordinatorReply, answer)}")
             return reply
         finally:
             connection.close()

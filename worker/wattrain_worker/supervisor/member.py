@@ -3,67 +3,65 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from wattrain_api import reasons
-from wattrain_worker.supervisor.causes import first_cause, to_status
+from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.failures import Failure, SeenFailure, exit_status_of, first_cause
+from wattrain_api.contract.group_exchange import Action, CoordinatorReply, MemberMessage, MemberState
+from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
+from wattrain_api.contract.progress import Checkpoint
 from wattrain_worker.supervisor.config import Config
-from wattrain_worker.supervisor.group import poll_interval_seconds
-from wattrain_worker.supervisor.launch import Order
+from wattrain_worker.supervisor.coordinator import poll_interval_seconds
 from wattrain_worker.supervisor.link import Link
-from wattrain_worker.supervisor.messages import DONE, FAILED, RUNNING, STOPPED, WAITING
+from wattrain_worker.supervisor.rank_start import Order
 from wattrain_worker.supervisor.ranks import Rank, Ranks
+from wattrain_worker.supervisor.worker_control import Ending, WorkerControl
 
-Json = dict[str, Any]
-UNREACHABLE_SECONDS: Final = 30.0
+UNREACHABLE_SECONDS: Final = 60.0
+"""Longer than the coordinator waits for a member, so that it is the coordinator that says who is lost."""
 BROKEN_GENERATION_SECONDS: Final = 3.0
 """From SIGTERM to SIGKILL for ranks whose peers have died: there is nothing that they could still agree to save."""
 AFTER_GRACE_SECONDS: Final = 3.0
 """From SIGKILL of the ranks to the end of the supervisor, whatever may hang."""
 FAREWELL_SECONDS: Final = 2.0
-FOR_THE_GROUP: Final = ("step", "samples", "power", "ranksRunning", "checkpoint", "resumed", "node")
-"""What the coordinator sums up, or answers with: a report with all its texts may be too long for a message."""
+_NOT_EXECUTED: Final = "wattrain: script.command: "
+"""What `shim.py` says of a command that cannot be executed: its exit code is ours, and not the script's."""
 _STOP_CODES: Final = (0, reasons.EXIT_PREEMPTED, -15)
 """How ranks leave that were asked to: done, saved, or without a handler for SIGTERM."""
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How the supervisor is to end."""
+class _News(NamedTuple):
+    """What the coordinator is told at once, and not only at the next interval."""
 
-    exit_code: int
-    cause: Json | None
+    state: MemberState
+    failure: Failure | None
+    checkpoint: Checkpoint | None
+    ranks_done: tuple[int, ...]
+    stopping: bool
+    directive_version: int
 
 
 class Member:
     """A state machine that `tick` moves on; it never waits."""
 
-    def __init__(
-        self,
-        config: Config,
-        link: Link,
-        start_ranks: Callable[[Order], Ranks],
-        report: Callable[[], Json],
-        last_step: Callable[[], int],
-    ) -> None:
-        """`start_ranks` starts the generation of an order; `report` gives what /v1/progress says of this worker."""
-        self._config, self._link, self._start_ranks = config, link, start_ranks
-        self._report, self._last_step = report, last_step
+    def __init__(self, config: Config, link: Link, control: WorkerControl) -> None:
+        self._config, self._link, self._control = config, link, control
         # Worker 0 only has to call its own coordinator.
         self._interval_seconds = poll_interval_seconds(config.workers) if config.worker else 0.0
         self._unreachable_seconds = max(UNREACHABLE_SECONDS, 4 * self._interval_seconds)
         self._ranks: Ranks | None = None
         self._generation = 0
-        self._failures: dict[int, Json] = {}
+        self._failures: dict[int, SeenFailure] = {}
         self._obeying_stop = False
         self._must_end_at: float | None = None
         self._farewell_until: float | None = None
         self._ending: Ending | None = None
         self.stopping = False
         """Whether the supervisor was told from outside to end."""
-        self._sent: Json = {}
+        self._directive_version = 0
+        self._sent: _News | None = None
         self._send_at = 0.0
 
     @property
@@ -77,6 +75,12 @@ class Member:
         return 0 if self._ranks is None else self._ranks.running
 
     @property
+    def ranks_done(self) -> tuple[int, ...]:
+        """This worker's ranks that have ended with exit code 0 in this generation."""
+        done = () if self._ranks is None else (rank for rank in self._ranks.gone if rank.exit_code == 0)
+        return tuple(number for rank in done for number in self._config.ranks_of_process(rank.rank))
+
+    @property
     def ending_soon(self) -> bool:
         """Whether a rank has ended whose last output is still being read."""
         return self._ranks is not None and self._ranks.running + len(self._ranks.gone) < len(self._ranks)
@@ -85,7 +89,7 @@ class Member:
         """Look at the ranks, talk to the coordinator when it is time, obey. How to end, when it is time for that."""
         self._look_at_ranks()
         if stop_requested:
-            self._leave()
+            self._leave(self._config.grace_seconds)
         if self._link.silent_seconds > self._unreachable_seconds:
             self._prepare_to_end(Ending(reasons.EXIT_PEER_LOST, self._coordinator_lost()))
         self._listen()
@@ -103,75 +107,110 @@ class Member:
             return
         self._ranks.poll()
         for rank in self._ranks.gone:
-            if rank.exit_code not in (0, reasons.EXIT_PREEMPTED) and rank.rank not in self._failures:
-                self._failures[rank.rank] = self._failure(rank)
+            code = rank.exit_code
+            if code and not self._has_stopped_in_order(code) and rank.rank not in self._failures:
+                self._failures[rank.rank] = self._failure(rank, code)
         if self._obeying_stop and self._ranks.all_gone:
             self._ranks, self._obeying_stop = None, False
             self._failures.clear()
 
-    def _failure(self, rank: Rank) -> Json:
-        return {
-            "rank": rank.rank,
-            "node": self._config.node,
-            "exitCode": rank.exit_code,
-            "lastLine": rank.last_line(),
-            "time": time.time() - (time.monotonic() - rank.ended_seconds),
-            "seen": rank.ended_seconds,
-            "step": self._last_step(),
-        }
+    def _has_stopped_in_order(self, exit_code: int) -> bool:
+        """Whether a rank that ended with `exit_code` has saved and stopped. Recipes agree on that over all workers; a
+        script's 143 means it only where the script was asked."""
+        asked = self.stopping or self._obeying_stop or self._ending is not None
+        return (asked or not self._config.command) and exit_code == reasons.EXIT_PREEMPTED
 
-    def _state(self) -> str:
+    def _failure(self, rank: Rank, exit_code: int) -> SeenFailure:
+        """`rank` has ended with `exit_code`, which is not 0."""
+        line = rank.last_line()
+        of_script = self._config.command and not (exit_code == reasons.EXIT_BAD_SPEC and line.startswith(_NOT_EXECUTED))
+        meaning = reasons.meaning_of_script_exit(exit_code) if of_script else reasons.meaning_of_exit(exit_code)
+        failure = Failure(
+            reason=meaning.reason,
+            exit_code=exit_code,
+            worker=self._config.worker_of_failures,
+            rank=self._config.rank_of_failures(rank.rank),
+            node=self._config.node,
+            last_line=one_line(line, LINE_CHARACTERS),
+            step=self._control.report().step,
+        )
+        return SeenFailure(failure, meaning, rank.ended_seconds)
+
+    def _state(self) -> MemberState:
         if self._ranks is None:
-            return STOPPED if self.stopping else WAITING
+            return MemberState.STOPPED if self.stopping else MemberState.WAITING
         if self._obeying_stop or (self.stopping and not self._ranks.all_gone):
-            return RUNNING
+            return MemberState.RUNNING
         if self.stopping:
-            return STOPPED
+            return MemberState.STOPPED
         if self._failures:
-            return FAILED
+            return MemberState.FAILED
         if not self._ranks.all_gone:
-            return RUNNING
-        return DONE if all(rank.exit_code == 0 for rank in self._ranks.gone) else STOPPED
+            return MemberState.RUNNING
+        return MemberState.DONE if all(rank.exit_code == 0 for rank in self._ranks.gone) else MemberState.STOPPED
 
     def _talk(self) -> None:
-        state, report, now = self._state(), self._report(), time.monotonic()
-        failure = first_cause(self._failures.values()) if state == FAILED else None
-        news = {"state": state, "failure": failure, "checkpoint": report.get("checkpoint"), "stopping": self.stopping}
+        state, report, now = self._state(), self._control.report(), time.monotonic()
+        report = replace(report, directive_version=self._directive_version or None)
+        failure = first_cause(self._failures.values()).failure if state == MemberState.FAILED else None
+        news = _News(state, failure, report.checkpoint, report.ranks_done, self.stopping, self._directive_version)
         if not self._link.idle or (news == self._sent and now < self._send_at):
             return
-        message = {
-            "worker": self._config.worker,
-            "generation": self._generation,
-            "state": state,
-            "hostAddress": self._config.host_address,
-            "report": {key: report[key] for key in FOR_THE_GROUP if key in report},
-        }
-        if failure is not None:
-            message["failure"] = {key: value for key, value in failure.items() if key != "seen"}
-        if self.stopping and self._has_no_ranks():
-            message["leaving"] = True
+        message = MemberMessage(
+            worker=self._config.worker,
+            state=state,
+            report=report,
+            generation=self._generation,
+            host_address=self._config.host_address,
+            failure=failure,
+            stopping=self.stopping,
+            leaving=self.stopping and self._has_no_ranks(),
+        )
         self._link.send(message)
         self._sent, self._send_at = news, now + self._interval_seconds
 
-    def _obey(self, reply: Json) -> None:
-        action, generation = reply.get("action"), reply.get("generation", 0)
-        if action == "exit":
-            self._prepare_to_end(Ending(reply.get("exitCode", reasons.EXIT_PEER_LOST), reply.get("cause")))
+    def _obey(self, reply: CoordinatorReply) -> None:
+        if reply.counted_elsewhere:
+            self._control.leave_out(reply.counted_elsewhere)
+        if reply.directive is not None and reply.directive.version > self._directive_version:
+            self._take_directive(reply.directive)
+        if reply.action == Action.EXIT:
+            exit_code = reasons.EXIT_PEER_LOST if reply.exit_code is None else reply.exit_code
+            self._prepare_to_end(Ending(exit_code, reply.cause))
         elif self._ending is not None or self.stopping:
             return
-        elif action == "run" and self._ranks is None:
-            self._generation = generation
-            order = Order(generation, reply["masterAddr"], reply["masterPort"], reply.get("restartReason", ""))
-            self._ranks = self._start_ranks(order)
-        elif self._ranks is not None and (action == "stop" or (action == "run" and generation != self._generation)):
+        elif reply.action == Action.RUN and self._ranks is None:
+            self._generation = reply.generation
+            address, port = reply.master_addr or "", reply.master_port or 0
+            self._ranks = self._control.start_ranks(Order(reply.generation, address, port, reply.restart_reason or ""))
+        elif self._ranks is not None and not self._is_to_run(reply):
             self._obeying_stop = True
             self._ranks.stop(min(BROKEN_GENERATION_SECONDS, self._config.grace_seconds))
 
-    def _leave(self) -> None:
+    def _is_to_run(self, reply: CoordinatorReply) -> bool:
+        """Whether the ranks that there are may go on."""
+        is_another = reply.action == Action.RUN and reply.generation != self._generation
+        return reply.action != Action.STOP and not is_another
+
+    def _take_directive(self, directive: Directive) -> None:
+        self._directive_version = directive.version
+        self._control.pass_on(directive)
+        if directive.stop_at_step == 0:
+            self.leave()
+
+    def leave(self) -> None:
+        """Have the ranks save and end, however long that takes; whoever cannot wait for it sends SIGTERM."""
+        self._leave(None)
+
+    def _leave(self, grace_seconds: float | None) -> None:
         """Told to end from outside: the ranks save and leave, and the group hears of it."""
         if not self.stopping:
             self.stopping = True
-            self._stop_ranks_for_good(self._config.grace_seconds)
+            self._control.ranks_stop()
+            if self._ranks is not None:
+                self._ranks.stop(None)
+        if grace_seconds is not None and self._must_end_at is None:
+            self._stop_ranks_for_good(grace_seconds)
 
     def _prepare_to_end(self, ending: Ending) -> None:
         if self._ending is None:
@@ -205,28 +244,16 @@ class Member:
         return self._link.idle or now >= self._farewell_until
 
     def _own_ending(self) -> Ending:
-        failures = [f for f in self._failures.values() if f["exitCode"] not in _STOP_CODES]
+        failures = [seen for seen in self._failures.values() if seen.failure.exit_code not in _STOP_CODES]
         if not failures:
             return Ending(reasons.EXIT_PREEMPTED, None)
-        failure = first_cause(failures)
-        return Ending(to_status(failure["exitCode"]), to_cause(failure))
+        failure = first_cause(failures).failure
+        return Ending(exit_status_of(failure), failure)
 
     def _has_no_ranks(self) -> bool:
         return self._ranks is None or self._ranks.all_gone
 
-    def _coordinator_lost(self) -> Json:
-        return {
-            "rank": None,
-            "node": self._config.node,
-            "reason": reasons.PEER_LOST,
-            "exitCode": None,
-            "lastLine": f"worker 0 has not answered for {self._unreachable_seconds:g} s",
-            "step": self._last_step(),
-        }
-
-
-def to_cause(failure: Json) -> Json:
-    """A rank's failure as the last word names it."""
-    meaning = reasons.meaning_of_exit(failure["exitCode"])
-    kept = {key: failure[key] for key in ("rank", "node", "exitCode", "lastLine", "step")}
-    return {**kept, "reason": meaning.reason}
+    def _coordinator_lost(self) -> Failure:
+        line = f"worker 0 has not answered for {self._unreachable_seconds:g} s"
+        worker, node, step = self._config.worker_of_failures, self._config.node, self._control.report().step
+        return Failure(reasons.PEER_LOST, worker=worker, node=node, last_line=line, step=step)

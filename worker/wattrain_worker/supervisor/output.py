@@ -8,9 +8,15 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-from wattrain_worker.supervisor.notices import say
+from wattrain_api import reasons
+from wattrain_api.contract.codec import decode
+from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
+from wattrain_api.contract.metric_pattern import Found, MetricPattern
+from wattrain_api.contract.progress import Notice, RankReport
+from wattrain_worker.supervisor.log_notices import say
 
 _CHUNK_BYTES: Final = 65_536
 _LONGEST_LINE_BYTES: Final = 65_536
@@ -22,8 +28,6 @@ _RANK_PREFIX: Final = re.compile(r"^\[rank\d+\]:\s*")
 _TORCHRUN_CAUSE: Final = re.compile(r"^exitcode\s*: .*\(pid: \d+\)")
 _LIBRARY_NOTICE: Final = re.compile(r"^\[?[WI]\d{4} ")
 """Warnings that PyTorch's C++ side prints at exit, after the line that says what happened."""
-
-Patterns = Sequence["tuple[str, re.Pattern[str]]"]
 
 
 class Log:
@@ -60,8 +64,8 @@ class Reader(threading.Thread):
         rank: int,
         pipe_fd: int,
         log: Log,
-        patterns: Patterns,
-        on_metrics: Callable[[dict[str, Any]], object],
+        patterns: Sequence[MetricPattern],
+        on_metrics: Callable[[RankReport], object],
         label: str = "",
     ) -> None:
         """Takes over `pipe_fd`. `on_metrics` gets what `patterns` find in a line, as a report of the rank. In the log
@@ -72,6 +76,8 @@ class Reader(threading.Thread):
         self._prefix = f"[{label or f'rank {rank}'}] ".encode()
         self._last: deque[bytes] = deque(maxlen=_KEPT_LINES)
         self._losses = 0
+        self._found_by_name: set[str] = set()
+        self._misfits: set[str] = set()
 
     def run(self) -> None:
         """Read until the rank, and whoever else it gave its output to, has closed it."""
@@ -88,6 +94,11 @@ class Reader(threading.Thread):
             if not chunk:
                 break
         os.close(self._pipe_fd)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether a line has been read that is not blank."""
+        return bool(self._last)
 
     def last_line(self) -> str:
         """The last line that says something: no rule of dashes, and no library's warning where there is another.
@@ -108,14 +119,24 @@ class Reader(threading.Thread):
                 self._look_for_metrics(line[: 4 * _LONGEST_TEXT].decode(errors="replace"))
 
     def _look_for_metrics(self, line: str) -> None:
-        found: dict[str, Any] = {}
-        for metric, pattern in self._patterns:
-            match = pattern.search(line)
-            if match:
-                with contextlib.suppress(ValueError, TypeError):  # a group that holds no number
-                    found[metric] = float(match[1])
-        if "loss" in found and all(metric != "step" for metric, _ in self._patterns):
+        found = {pattern.metric: hit.value for pattern in self._patterns if (hit := self._search(pattern, line))}
+        if "loss" in found and all(pattern.metric != "step" for pattern in self._patterns):
             self._losses += 1  # without a step there would be no progress to see: each loss is taken for one
             found["step"] = self._losses
-        if found:
-            self._on_metrics({**found, "rank": self._rank})
+        report = decode(RankReport, found)
+        if report is not None:
+            self._on_metrics(replace(report, rank=self._rank))
+
+    def _search(self, pattern: MetricPattern, line: str) -> Found | None:
+        """What `pattern` finds. In a longer name it is taken only as long as the name alone has not been seen: where
+        loss= is printed, val_loss= is something else."""
+        found = pattern.search(line)
+        if found is None or (found.in_word and pattern.metric in self._found_by_name):
+            return None
+        if not found.in_word:
+            self._found_by_name.add(pattern.metric)
+        if found.misfit and pattern.metric not in self._misfits:
+            self._misfits.add(pattern.metric)
+            notice = Notice(reasons.PATTERN_MISFIT, one_line(found.misfit, LINE_CHARACTERS))
+            self._on_metrics(RankReport(rank=self._rank, notice=notice))
+        return found

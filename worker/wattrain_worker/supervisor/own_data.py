@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Final
 
 from wattrain_api import names, reasons
-from wattrain_worker.supervisor.causes import to_status
+from wattrain_api.contract.failures import Failure, exit_status_of
+from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
 from wattrain_worker.supervisor.config import Config
-from wattrain_worker.supervisor.launch import NO_ORDER, Order
-from wattrain_worker.supervisor.member import Ending, to_cause
+from wattrain_worker.supervisor.rank_start import NO_ORDER, Order
 from wattrain_worker.supervisor.ranks import Ranks
 from wattrain_worker.supervisor.waker import Waker
+from wattrain_worker.supervisor.worker_control import Ending
 
 _TICK_SECONDS: Final = 0.2
 
@@ -33,8 +34,9 @@ def prepare_own_data(config: Config, start_ranks: Callable[[Config, Order], Rank
     exit_code = reasons.EXIT_OK if rank.exit_code is None else rank.exit_code
     if exit_code == reasons.EXIT_OK:
         return None
-    failure = {"rank": None, "node": config.node, "exitCode": exit_code, "lastLine": rank.last_line(), "step": 0}
-    return Ending(to_status(exit_code), to_cause(failure))
+    reason, line = reasons.meaning_of_exit(exit_code).reason, one_line(rank.last_line(), LINE_CHARACTERS)
+    cause = Failure(reason, exit_code, worker=config.worker, node=config.node, last_line=line)
+    return Ending(exit_status_of(cause), cause)
 
 
 def as_preparation(config: Config) -> Config:

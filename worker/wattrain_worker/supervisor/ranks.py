@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from wattrain_worker.supervisor.launch import RankStart
-from wattrain_worker.supervisor.output import Log, Patterns, Reader
-from wattrain_worker.supervisor.processes import Executed, Process
+from wattrain_api.contract.metric_pattern import MetricPattern
+from wattrain_api.contract.progress import RankReport
+from wattrain_worker.supervisor.output import Log, Reader
+from wattrain_worker.supervisor.rank_processes import Executed, Process
+from wattrain_worker.supervisor.rank_start import RankStart
 
 _LAST_OUTPUT_SECONDS: Final = 0.3
 Begin = Callable[[RankStart, int], Process]
@@ -23,8 +25,8 @@ class Rank:
         self,
         start: RankStart,
         log: Log,
-        patterns: Patterns,
-        on_metrics: Callable[[dict[str, Any]], object],
+        patterns: Sequence[MetricPattern],
+        on_metrics: Callable[[RankReport], object],
         begin: Begin = Executed,
     ) -> None:
         """Start it. From the main thread alone."""
@@ -48,6 +50,11 @@ class Rank:
             return False
         return not self._reader.is_alive() or time.monotonic() > self.ended_seconds + _LAST_OUTPUT_SECONDS
 
+    @property
+    def has_output(self) -> bool:
+        """Whether it has written a line that is not blank."""
+        return self._reader.has_output
+
     def last_line(self) -> str:
         """The last line of its output that says something."""
         return self._reader.last_line()
@@ -65,12 +72,14 @@ class Ranks:
         self,
         starts: Sequence[RankStart],
         log: Log,
-        patterns: Patterns,
-        on_metrics: Callable[[dict[str, Any]], object],
+        patterns: Sequence[MetricPattern],
+        on_metrics: Callable[[RankReport], object],
         begin: Begin = Executed,
     ) -> None:
         """Start them all."""
         self._ranks = [Rank(start, log, patterns, on_metrics, begin) for start in starts]
+        self._started_at = time.monotonic()
+        self._asked_to_end = False
         self._kill_at: float | None = None
 
     def poll(self) -> None:
@@ -81,13 +90,20 @@ class Ranks:
             for rank in self._ranks:
                 rank.process.kill()
 
-    def stop(self, grace_seconds: float) -> None:
-        """Ask all to end, and kill after `grace_seconds` what did not. A second call can only shorten the time."""
-        kill_at = time.monotonic() + grace_seconds
-        if self._kill_at is None:
+    def stop(self, grace_seconds: float | None) -> None:
+        """Ask all to end, and kill after `grace_seconds` what did not; None: wait as long as they need. Another call
+        can only shorten the time."""
+        if not self._asked_to_end:
+            self._asked_to_end = True
             for rank in self._ranks:
                 rank.process.terminate()
-        self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)
+        if grace_seconds is not None:
+            kill_at = time.monotonic() + grace_seconds
+            self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)
+
+    def last_line(self) -> str:
+        """The last line of the first of them that has written one."""
+        return next((line for line in (rank.last_line() for rank in self._ranks) if line), "")
 
     def __len__(self) -> int:
         return len(self._ranks)
@@ -95,6 +111,16 @@ class Ranks:
     def owns(self, pid: int) -> bool:
         """Whether `pid` is one of them that is a child of the supervisor."""
         return any(rank.process.owns(pid) for rank in self._ranks)
+
+    @property
+    def age_seconds(self) -> float:
+        """Since they were started."""
+        return time.monotonic() - self._started_at
+
+    @property
+    def have_output(self) -> bool:
+        """Whether any has written a line that is not blank."""
+        return any(rank.has_output for rank in self._ranks)
 
     @property
     def gone(self) -> list[Rank]:

@@ -13,9 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from wattrain_api import names
-from wattrain_worker.supervisor.messages import MessageError
+from wattrain_api.contract.codec import decode, encode_json, problem_of
+from wattrain_api.contract.group_exchange import CoordinatorReply, MemberMessage
+from wattrain_api.contract.progress import Progress
+from wattrain_worker.supervisor.coordinator import MessageError
 
-Json = dict[str, Any]
 TOKEN_HEADER: Final = "X-Wattrain-Token"
 LONGEST_BODY_BYTES: Final = 65_536
 _CLIENT_SECONDS: Final = 10.0
@@ -31,8 +33,8 @@ class Server:
         self,
         listening: socket.socket,
         metrics: Callable[[], bytes],
-        progress: Callable[[], Json],
-        exchange: Callable[[Json], Json] | None,
+        progress: Callable[[], Progress],
+        exchange: Callable[[MemberMessage], CoordinatorReply] | None,
         token: str,
     ) -> None:
         """`listening` is taken over. `exchange` answers members of the group; None: this is not worker 0."""
@@ -40,7 +42,7 @@ class Server:
         pages: dict[str, tuple[str, Callable[[], bytes]]] = {
             names.PATH_HEALTH: ("text/plain; charset=utf-8", lambda: b"ok\n"),
             names.PATH_METRICS: ("text/plain; version=0.0.4; charset=utf-8", metrics),
-            names.PATH_PROGRESS: ("application/json", lambda: json.dumps(progress()).encode()),
+            names.PATH_PROGRESS: ("application/json", lambda: encode_json(progress())),
         }
         handler = type("Handler", (_Handler,), {"pages": pages, "group": staticmethod(self._answer_member)})
         self._http = _HTTPServer(listening, handler)
@@ -62,10 +64,11 @@ class Server:
         if not self._token or not hmac.compare_digest(token.encode(), self._token):
             return 403, f"{TOKEN_HEADER} is not the secret of this attempt\n".encode()
         try:
-            message = json.loads(body)
-            if not isinstance(message, dict):
-                raise MessageError("the body must be a JSON object")
-            return 200, json.dumps(self._exchange(message)).encode()
+            document = json.loads(body)
+            message = decode(MemberMessage, document)
+            if message is None:
+                raise MessageError(problem_of(MemberMessage, document))
+            return 200, encode_json(self._exchange(message))
         except (ValueError, RecursionError) as error:
             return 400, f"{error}\n".encode()
 

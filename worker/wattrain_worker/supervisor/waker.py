@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable
 from typing import Final
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -57,16 +56,3 @@ class Waker:
             while os.read(parent_fd, 4096):
                 pass
         self.request_stop()
-
-
-def reap_orphans(is_own: Callable[[int], bool]) -> None:
-    """As the first process of a container, take the exit status of processes whose own parent is gone."""
-    while os.getpid() == 1:
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if ended is None or is_own(ended.si_pid):
-            return
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(ended.si_pid, os.WNOHANG)

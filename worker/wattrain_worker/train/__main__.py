@@ -27,17 +27,16 @@ def main() -> int:
     """Train; returns the exit code. An error that has an exit code of its own is told in one line."""
     stop = StopSignal()  # before torch starts threads
     with kept_from_collector():
-        from wattrain_worker.data.errors import PreparationError
-        from wattrain_worker.train.environment import read_environment
-        from wattrain_worker.train.errors import TrainingError
-        from wattrain_worker.train.group import peers_watched
-        from wattrain_worker.train.run import run_rank
+        from wattrain_worker.errors import WorkerError
+        from wattrain_worker.train.process_group import peers_watched
+        from wattrain_worker.train.rank_environment import read_environment
+        from wattrain_worker.train.start_training import run_rank
 
     try:
         environment = read_environment(os.environ)
         with peers_watched():
             return run_rank(environment, stop)
-    except (TrainingError, PreparationError) as error:
+    except WorkerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
 

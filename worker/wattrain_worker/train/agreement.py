@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from wattrain_worker.train.group import Group
+from wattrain_worker.train.process_group import ProcessGroup
 
 _LONGEST_SILENCE_SECONDS: Final = 1.0
 """A wish, such as to stop, is heard after so long at the latest, where recorded steps are further apart."""
@@ -26,6 +26,9 @@ class Wishes:
 
     stop: bool = False
     evaluate: bool = False
+    save: bool = False
+    stop_at_step: int = 0
+    """Step at which the training is to stop, of rank 0; 0: at none, and on the others."""
     step_seconds: float = 0.0
     """Mean time of a step, of rank 0; 0 on the others."""
 
@@ -38,15 +41,18 @@ class Agreed:
     """Mean loss over the samples of the global batch; may be no finite number."""
     stop: bool
     evaluate: bool
+    save: bool
+    stop_at_step: int
+    """0: at none."""
     step_seconds: float
 
 
 class Agreement:
     """One sum over the ranks, under way."""
 
-    def __init__(self, group: Group, losses: Tensor, wishes: Wishes) -> None:
+    def __init__(self, group: ProcessGroup, losses: Tensor, wishes: Wishes) -> None:
         """`losses`: this rank's sums of losses, [parts] float64; those of other ranks' parts are 0."""
-        wished = (wishes.stop, wishes.evaluate, wishes.step_seconds)
+        wished = (wishes.stop, wishes.evaluate, wishes.save, wishes.stop_at_step, wishes.step_seconds)
         self._values = torch.cat([losses, torch.tensor(wished, dtype=torch.float64, device=losses.device)])
         self._work: dist.Work | None = group.start_sum(self._values)
 
@@ -54,10 +60,10 @@ class Agreement:
         """Wait for the sum. `batch_size`: samples of the global batch."""
         if self._work is not None:
             self._work.wait()
-        *losses, stop, evaluate, step_seconds = self._values.tolist()
+        *losses, stop, evaluate, save, stop_at_step, step_seconds = self._values.tolist()
         # From left to right: the order of additions is part of the result.
         loss = sum(losses) / batch_size
-        return Agreed(loss, stop > 0, evaluate > 0, step_seconds)
+        return Agreed(loss, stop > 0, evaluate > 0, save > 0, int(stop_at_step), step_seconds)
 
 
 def next_agreement(step: int, record_every: int, step_seconds: float) -> int:

@@ -1,7 +1,4 @@
-"""Saving: rank 0 copies the state, and a thread writes and commits it while the training goes on.
-
-All ranks hold the whole state, so one of them writes. That also makes checkpoints independent of a directory that all
-workers share: on ephemeral storage each pod has its own, and rank 0 is always in the same one.
+"""Saving: the state is copied, and a thread writes and commits it while the training goes on.
 
 A directory is written once: files, fsync, then `manifest.json`, then LATEST. Whatever is cut short has no manifest.
 """
@@ -14,31 +11,20 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_LATEST, FILE_MANIFEST
-from wattrain_worker.data.prepared import atomic_file
+from wattrain_worker.errors import StorageUnavailable
 from wattrain_worker.report import report
-from wattrain_worker.train.errors import StorageUnavailable
-from wattrain_worker.train.manifest import CheckpointName, Progress, checkpoint_names, write_manifest
-from wattrain_worker.train.state import State
-
-
-@dataclass(frozen=True)
-class Fence:
-    """Which start of the group writes; another start never writes into the same directory."""
-
-    attempt: int
-    generation: int
-    world_size: int
-    spec_hash: str
+from wattrain_worker.train.manifest import CheckpointName, Fence, Progress, checkpoint_names, write_manifest
+from wattrain_worker.train.training_state import State
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of rank 0, one at a time."""
+    """Writes the checkpoints of one rank, one at a time."""
 
     def __init__(self, root: Path, keep: int, fence: Fence) -> None:
         self._root, self._keep, self._fence = root, keep, fence
@@ -86,13 +72,12 @@ class CheckpointWriter:
     def _write(self, progress: Progress, started: float, released: float | None) -> None:
         name = CheckpointName(self._fence.attempt, self._fence.generation, progress.step)
         directory = self._root / str(name)
-        with _storage_errors(directory):
+        with _removed_if_failed(directory), _storage_errors(directory):
             if directory.exists():
                 shutil.rmtree(directory)  # an earlier try of this same rank; nobody else has this name
             _write_tensors(directory, self._staged)
             size = write_manifest(directory, name, progress, self._fence.world_size, self._fence.spec_hash)
-            with atomic_file(self._root / FILE_LATEST) as file:
-                file.write(f"{name}\n".encode())
+            write_atomically(self._root / FILE_LATEST, f"{name}\n".encode())
         ended = time.monotonic()
         blocked = (released or ended) - started
         report(
@@ -134,6 +119,16 @@ def _write_tensors(directory: Path, state: State) -> None:
 
 
 @contextlib.contextmanager
+def _removed_if_failed(directory: Path) -> Iterator[None]:
+    """What is there of a checkpoint that cannot be written fills a disk that is full already, perhaps."""
+    try:
+        yield
+    except StorageUnavailable:
+        remove_checkpoint(directory)
+        raise
+
+
+@contextlib.contextmanager
 def _storage_errors(directory: Path) -> Iterator[None]:
     from torch.distributed.checkpoint.api import CheckpointException
 
@@ -147,5 +142,15 @@ def _storage_errors(directory: Path) -> Iterator[None]:
 
 
 def _cannot_write(directory: Path, cause: BaseException) -> str:
-    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).splitlines()[0]
+    found = _os_error_behind(cause)
+    text = str(cause).splitlines()[0] if found is None else found.strerror
     return f"{directory}: the checkpoint cannot be written: {text}; make room there, or make it writable"
+
+
+def _os_error_behind(error: BaseException | None) -> OSError | None:
+    """What the system has said. torch tells of a full disk that a position in its archive is not what it expected."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,41 +1,49 @@
-"""The training as a story: load, join, resume; then step, decide, evaluate, save; then test, export, leave."""
+"""The training from its newest checkpoint to its end: resume; step, decide, evaluate, save; test, export, leave."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, replace
 
 import torch
 
 from wattrain_api.reasons import EXIT_OK, EXIT_PREEMPTED
 from wattrain_api.training import Every
-from wattrain_worker.data.prepared import Prepared
+from wattrain_worker.data.prepared_data import Prepared
+from wattrain_worker.errors import BadSpec, NonFiniteLoss, PeerLost
 from wattrain_worker.report import report
 from wattrain_worker.train.agreement import Agreed, Agreement, Wishes, next_agreement
-from wattrain_worker.train.checkpoint import CheckpointWriter, Fence
-from wattrain_worker.train.environment import RankEnvironment
-from wattrain_worker.train.errors import BadSpec, NonFiniteLoss
+from wattrain_worker.train.elastic_sampler import BatchSampler
 from wattrain_worker.train.evaluation import Score, evaluate
 from wattrain_worker.train.export import export_model
-from wattrain_worker.train.group import Group
-from wattrain_worker.train.manifest import Progress
-from wattrain_worker.train.optimizers import clip_gradients, learning_rate, make_optimizer, set_learning_rate
-from wattrain_worker.train.reporting import Reporter
-from wattrain_worker.train.restore import restore
-from wattrain_worker.train.sampler import BatchSampler
+from wattrain_worker.train.manifest import Fence, Progress
+from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
+from wattrain_worker.train.process_group import ProcessGroup, peers_watched
+from wattrain_worker.train.rank_directives import RankDirectives
+from wattrain_worker.train.rank_environment import RankEnvironment
+from wattrain_worker.train.reporting import Reporter, say
 from wattrain_worker.train.schedule import Timer
-from wattrain_worker.train.state import load_state, state_of
-from wattrain_worker.train.stepping import Rows, Stepper, Task
 from wattrain_worker.train.stop import StopSignal
+from wattrain_worker.train.strategies.changing_buffers import KeptBuffers
+from wattrain_worker.train.strategies.protocol import Strategy
+from wattrain_worker.train.task import Rows, Task
+from wattrain_worker.train.training_state import is_finite
 
 
 class Engine:
     """One rank's training."""
 
     def __init__(
-        self, environment: RankEnvironment, group: Group, task: Task, stepper: Stepper, prepared: Prepared, fence: Fence
+        self,
+        environment: RankEnvironment,
+        group: ProcessGroup,
+        task: Task,
+        strategy: Strategy,
+        prepared: Prepared,
+        fence: Fence,
     ) -> None:
         self._environment, self._group, self._task = environment, group, task
-        self._stepper, self._prepared, self._fence = stepper, prepared, fence
+        self._strategy, self._prepared = strategy, prepared
         self._training = training = environment.training
         self._validation = Rows(prepared.validation, group.device)
         if training.early_stopping and not len(self._validation):
@@ -46,24 +54,31 @@ class Engine:
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
         self._reporter = Reporter(self._total_steps, epochs, prints=group.rank == 0)
-        self._parameters = list(task.model.parameters())
-        self._optimizer = make_optimizer(self._parameters, training.optimizer)
-        self._writer: CheckpointWriter | None = None
-        if group.rank == 0:
-            self._writer = CheckpointWriter(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
+        self._optimizer = make_optimizer(strategy.parameters, training.optimizer)
+        self._checkpoints = strategy.checkpoints(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
         self._progress = Progress()
-        self._saved_step = self._evaluated_step = 0
+        self._directives = RankDirectives(environment.directive_file)
+        self._stop_at_step = 0
+        self._saved_step = 0
+        self._kept_buffers = KeptBuffers(task.model if group.size > 1 else None)
+        self._step_under_way = False
 
     def train(self, stop: StopSignal) -> int:
         """From the newest checkpoint to the end. Returns the exit code: 0, or 143 where `stop` was requested.
 
-        Whatever ends it, a checkpoint that is being written is finished first.
+        Whatever ends it, a checkpoint that is being written is finished first. PeerLost where a rank is gone, and no
+        stop was requested.
         """
         try:
-            return self._train(stop)
+            with peers_watched():
+                return self._train(stop)
+        except PeerLost:
+            if not stop.requested:
+                raise
+            self._stop_alone()
+            return EXIT_PREEMPTED
         finally:
-            if self._writer is not None:
-                self._writer.close()
+            self._checkpoints.close()
 
     def _train(self, stop: StopSignal) -> int:
         self._resume()
@@ -71,11 +86,13 @@ class Engine:
         epoch_end = Every(steps=self._sampler.steps_per_epoch)
         self._evaluation_timer = Timer(self._training.evaluate_every or epoch_end)
         self._next_agreement = self._progress.step + 1
-        stop.training_begins()
+        stop.training_begins(self._group.break_network)
+        self._evaluate_what_was_due()
         self._reporter.phase("compiling" if self._training.compile else "training")
         while not self._is_finished():
             agreed = self._step(stop)
-            if agreed and agreed.stop:
+            if agreed and (agreed.stop or 0 < self._stop_at_step <= self._progress.step):
+                stop.is_agreed()
                 self._save(wait=True)
                 self._group.leave()
                 return EXIT_PREEMPTED
@@ -84,12 +101,35 @@ class Engine:
         return EXIT_OK
 
     def _resume(self) -> None:
-        restored = restore(self._group, self._environment.checkpoint_dir, self._fence)
+        restored = self._checkpoints.restore()
         if restored is not None:
-            load_state(restored.state, self._task.model, self._optimizer)
+            self._strategy.load_state(restored.state, self._optimizer)
             self._progress = restored.progress
-            self._saved_step = self._evaluated_step = restored.progress.step
-            self._on_rank_0(resumed={"step": restored.progress.step})
+            self._saved_step = restored.progress.step
+        damaged = [asdict(damage) for damage in self._checkpoints.damaged]
+        if restored is not None or damaged:
+            self._on_rank_0(resumed={"step": self._progress.step}, damaged=damaged)
+
+    def _evaluate_what_was_due(self) -> None:
+        """A stop saves without the evaluation that the step called for: the training must not miss it."""
+        step = self._progress.step
+        if step and not self._is_finished() and self._evaluation_timer.is_due_after(step):
+            self._evaluate_validation()
+
+    def _stop_alone(self) -> None:
+        """A rank has not answered, or is gone, and this one was told to stop: save the last whole step, which needs
+        nobody else. Nothing of the step under way has reached parameters or optimizer: the last that a step waits for
+        comes before."""
+        if self._step_under_way:
+            self._kept_buffers.put_back()
+        step, silent = self._progress.step, "another rank does not answer: stopped without it"
+        if not self._checkpoints.writes:
+            say(f"{silent}; rank 0 alone saves")
+        elif not is_finite(self._strategy.state(self._optimizer)):  # the ranks look at the loss now and then only
+            say(f"{silent}; step {step} is not saved, since the model has values that are no numbers")
+        else:
+            self._save(wait=True)
+            say(f"{silent}, and step {step} is saved")
 
     def _is_finished(self) -> bool:
         enough = self._progress.patience.is_over(self._training.early_stopping)
@@ -112,7 +152,9 @@ class Engine:
             if decides:
                 agreement.append(Agreement(self._group, losses, self._wishes(stop)))
 
-        samples = self._stepper.gradients(batch, before.step, decide)
+        self._kept_buffers.keep()
+        self._step_under_way = True
+        samples = self._strategy.gradients(batch, before.step, decide)
         agreed = agreement[0].result(len(batch)) if decides else None
         if agreed is not None and not math.isfinite(agreed.loss):
             raise NonFiniteLoss(
@@ -120,9 +162,10 @@ class Engine:
                 "spec.training.optimizer.lr, or set clipGradientNorm"
             )
         largest_norm = self._training.optimizer.clip_gradient_norm
-        norm = clip_gradients(self._parameters, largest_norm) if decides or largest_norm else None
-        self._optimizer.step()
-        self._progress = Progress(step, position, before.patience)
+        norm = self._strategy.clip(largest_norm) if decides or largest_norm else None
+        self._step_under_way = False
+        self._optimizer.step()  # from here to the next line nothing waits for another rank
+        self._progress = replace(before, step=step, position=position)
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
         if agreed is not None:
             self._reporter.phase("training")
@@ -131,13 +174,19 @@ class Engine:
 
     def _decides_after(self, step: int) -> bool:
         """Whether the ranks agree at this step; before a checkpoint always, so that no broken state is saved."""
-        last = step == self._total_steps
+        last = step in (self._total_steps, self._stop_at_step)
         return last or step >= self._next_agreement or self._checkpoint_timer.is_due_after(step)
 
     def _wishes(self, stop: StopSignal) -> Wishes:
-        if self._writer is None:
+        if self._group.rank != 0:
             return Wishes(stop=stop.requested)
-        return Wishes(stop.requested, self._evaluation_timer.is_due_now(), self._reporter.mean_step_seconds())
+        return Wishes(
+            stop=stop.requested,
+            evaluate=self._evaluation_timer.is_due_now(),
+            save=self._directives.wants_checkpoint() or self._checkpoint_timer.is_due_now(),
+            stop_at_step=self._directives.stop_at_step(),
+            step_seconds=self._reporter.mean_step_seconds(),
+        )
 
     def _record(self, agreed: Agreed, rate: float, norm: torch.Tensor | None) -> None:
         step, every = self._progress.step, self._training.record_every_steps
@@ -146,32 +195,34 @@ class Engine:
         norm_now = float(norm) if recorded and norm is not None else None
         self._reporter.record(step, self._progress.position.epoch, rate, loss, norm_now)
         self._next_agreement = next_agreement(step, every, agreed.step_seconds)
+        self._stop_at_step = agreed.stop_at_step
 
     def _evaluate_and_save_if_due(self, agreed: Agreed | None) -> None:
         """The evaluation first: early stopping's memory belongs to the checkpoint."""
         step = self._progress.step
         if self._evaluation_timer.is_due_after(step) or (agreed and agreed.evaluate):
             self._evaluate_validation()
-        if agreed and self._writer:
-            self._writer.raise_if_failed()
-            if self._checkpoint_timer.is_due_after(step) or self._checkpoint_timer.is_due_now():
+        if agreed:
+            self._checkpoints.raise_if_failed()
+            if self._checkpoint_timer.is_due_after(step) or agreed.save:
                 self._save(wait=not self._environment.spec.checkpoint.asynchronous)
 
     def _evaluate_validation(self) -> None:
         step = self._progress.step
         self._evaluation_timer.happened()
-        if not len(self._validation) or step == self._evaluated_step:
+        if not len(self._validation) or step == self._progress.evaluated_step:
             return
-        self._evaluated_step = step
         score = self._evaluate(self._validation)
+        patience = self._progress.patience
         if self._training.early_stopping:
-            patience = self._progress.patience.after(score, self._training.early_stopping)
-            self._progress = Progress(step, self._progress.position, patience)
+            patience = patience.after(score, self._training.early_stopping)
+        self._progress = replace(self._progress, patience=patience, evaluated_step=step)
         self._on_rank_0(validation=score.to_json_object())
         self._reporter.phase("training")
 
     def _evaluate(self, rows: Rows) -> Score:
         self._reporter.phase("evaluating")
+        self._strategy.before_evaluation()
         score = evaluate(self._group, self._task, rows, self._progress.step)
         if not math.isfinite(score.loss):
             raise NonFiniteLoss(
@@ -181,16 +232,15 @@ class Engine:
         return score
 
     def _save(self, *, wait: bool) -> None:
-        if self._writer is None:
-            return
-        if wait:
+        waits = wait and self._checkpoints.writes
+        if waits:
             self._reporter.phase("checkpointing")
         if self._progress.step != self._saved_step:
-            self._writer.save(state_of(self._task.model, self._optimizer), self._progress, wait=wait)
+            self._checkpoints.save(self._strategy.state(self._optimizer), self._progress, wait=wait)
             self._saved_step = self._progress.step
             self._checkpoint_timer.happened()
-        if wait:
-            self._writer.wait()
+        if waits:
+            self._checkpoints.wait()
             self._reporter.phase("training")
 
     def _finish(self) -> None:
@@ -201,9 +251,10 @@ class Engine:
         if score is not None:
             self._on_rank_0(test=score.to_json_object())
         self._reporter.phase("exporting")
-        if self._group.rank == 0:
-            export_model(self._environment, self._task, self._prepared, self._progress.step, score)
-        self._on_rank_0(model={"path": str(self._environment.model_dir)})
+        model = self._strategy.full_model()
+        if model is not None:
+            export_model(self._environment, model, self._prepared, self._progress.step, score)
+            report(model={"path": str(self._environment.model_dir)})
         self._group.leave()
         self._reporter.phase("done")
 

@@ -1,17 +1,18 @@
-"""Loss and accuracy on a split that is not trained on, and when to stop because of them."""
+"""Loss and metrics on a split that is not trained on, and when to stop because of them."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 
 from wattrain_api.training import EarlyStopping
-from wattrain_worker.train.group import Group
-from wattrain_worker.train.recipes import count_correct
-from wattrain_worker.train.sampler import part
-from wattrain_worker.train.stepping import Rows, Task
+from wattrain_worker.train.elastic_sampler import part
+from wattrain_worker.train.process_group import ProcessGroup
+from wattrain_worker.train.recipes.recipe_protocol import MetricName
+from wattrain_worker.train.task import Rows, Task, autocast
 
 _CHUNK_ROWS: Final = 1024
 
@@ -23,34 +24,42 @@ class Score:
     step: int
     loss: float
     """Mean loss of a sample."""
-    accuracy: float
-    """Share of samples whose label has the highest score, 0 to 1."""
+    metrics: Mapping[MetricName, float]
+    """Mean over the samples of each of the recipe's metrics."""
 
     def to_json_object(self) -> dict[str, Any]:
         """The score as it is reported."""
-        return asdict(self)
+        return {"step": self.step, "loss": self.loss} | dict(self.metrics)
 
 
 @torch.inference_mode()
-def evaluate(group: Group, task: Task, rows: Rows, step: int) -> Score:
+def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
     """The model's score on all of `rows` (at least one), on all ranks together.
 
     The rows are cut into chunks that do not depend on the number of ranks, and the chunks' sums are added in order: the
     same model gets the same score, bit for bit, however many ranks share the work.
     """
-    chunks = max(task.training.logical_shards, -(-len(rows) // _CHUNK_ROWS))
-    sums = torch.zeros(chunks, 2, dtype=torch.float64, device=group.device)
+    chunks = chunks_of(len(rows), task.training.logical_shards)
+    recipe = task.recipe
+    sums = torch.zeros(len(chunks), 1 + len(recipe.metrics), dtype=torch.float64, device=group.device)
     task.model.eval()
-    for chunk in range(chunks)[part(chunks, group.size, group.rank)]:
-        features, labels = rows.take(part(len(rows), chunks, chunk))
+    for chunk in range(len(chunks))[part(len(chunks), group.size, group.rank)]:
+        features, labels = rows.take(chunks[chunk])
         if len(labels):
-            with task.autocast(group.device):
-                scores = task.model(features)
-            sums[chunk, 0] = task.recipe.loss_sum(scores, labels)
-            sums[chunk, 1] = count_correct(scores, labels)
+            with autocast(task.training, group.device):
+                outputs = task.model(features)
+            of_chunk = (recipe.loss_sum(outputs, labels), *recipe.metric_sums(outputs, labels))
+            for total, value in zip(sums[chunk], of_chunk, strict=True):
+                total.copy_(value)
     task.model.train()
-    losses, corrects = group.sum(sums).T.tolist()
-    return Score(step, sum(losses) / len(rows), sum(corrects) / len(rows))
+    loss, *metrics = (sum(values) / len(rows) for values in group.sum(sums).T.tolist())
+    return Score(step, loss, dict(zip(recipe.metrics, metrics, strict=True)))
+
+
+def chunks_of(rows: int, logical_shards: int) -> list[slice]:
+    """The parts of `rows` rows that go through a model at once."""
+    chunks = max(logical_shards, -(-rows // _CHUNK_ROWS))
+    return [part(rows, chunks, chunk) for chunk in range(chunks)]
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,12 @@ class Patience:
     """What early stopping remembers; part of every checkpoint."""
 
     best: float | None = None
-    """Lowest value of the watched metric so far (of the negative accuracy, where accuracy is watched)."""
+    """Lowest value of the watched metric so far (of its negative, where it is a metric, and more is better)."""
     evaluations_since_best: int = 0
 
     def after(self, score: Score, rule: EarlyStopping) -> Patience:
         """The memory after one more evaluation."""
-        value = score.loss if rule.metric == "loss" else -score.accuracy
+        value = score.loss if rule.metric == "loss" else -score.metrics[rule.metric]
         if self.best is None or value < self.best - rule.min_delta:
             return Patience(value)
         return replace(self, evaluations_since_best=self.evaluations_since_best + 1)

@@ -36,7 +36,7 @@ def preload() -> None:
         import torch.distributed.checkpoint.state_dict_loader
         import torch.distributed.checkpoint.state_dict_saver  # noqa: F401
 
-        import wattrain_worker.train.run  # noqa: F401
+        import wattrain_worker.train.start_training  # noqa: F401
 
 
 class Server:
@@ -60,7 +60,7 @@ class Server:
                 os.read(self._woken, 4096)
             if self._channel.fileno() in ready and not self._take_order():
                 return
-            self._tell_ends()
+            self._send_ends()
 
     def _take_order(self) -> bool:
         message, files, _, _ = socket.recv_fds(self._channel, _LONGEST_ORDER_BYTES, 1)
@@ -78,13 +78,13 @@ class Server:
         self._running[pid] = order["key"]
         return True
 
-    def _tell_ends(self) -> None:
+    def _send_ends(self) -> None:
         for pid, key in list(self._running.items()):
             ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is not None:
                 del self._running[pid]
                 code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-                self._tell({"key": key, "pid": pid, "exitCode": code})
+                self._send({"key": key, "pid": pid, "exitCode": code})
 
     def _become_rank(self, order: Json, output: int, server: int) -> NoReturn:
         try:
@@ -97,7 +97,7 @@ class Server:
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.environ.update(order["environment"])
-            self._tell({"key": order["key"], "pid": os.getpid()})
+            self._send({"key": order["key"], "pid": os.getpid()})
             for file in (output, self._woken, self._wake, self._channel.detach()):
                 os.close(file)
             run_and_exit()
@@ -107,7 +107,7 @@ class Server:
             sys.stderr.flush()
             os._exit(1)
 
-    def _tell(self, message: Json) -> None:
+    def _send(self, message: Json) -> None:
         self._channel.send(json.dumps(message).encode())
 
 

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_MANIFEST
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_worker.data.prepared import atomic_file
+from wattrain_worker.train.elastic_sampler import Position
 from wattrain_worker.train.evaluation import Patience
-from wattrain_worker.train.sampler import Position
 
 _VERSION: Final = 1
 _DIRECTORY: Final = re.compile(r"step-(\d+)\.attempt-(\d+)\.generation-(\d+)")
@@ -28,6 +28,18 @@ class Progress:
     step: int = 0
     position: Position = field(default_factory=Position)
     patience: Patience = field(default_factory=Patience)
+    evaluated_step: int = 0
+    """Step after which the validation split was evaluated last."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Which start of the group writes; another start never writes into the same directory."""
+
+    attempt: int
+    generation: int
+    world_size: int
+    spec_hash: str
 
 
 @dataclass(frozen=True, order=True)
@@ -77,10 +89,10 @@ def write_manifest(directory: Path, name: CheckpointName, progress: Progress, wo
         "specSha256": spec_hash,
         "position": asdict(progress.position),
         "patience": {"best": progress.patience.best, "evaluations": progress.patience.evaluations_since_best},
+        "evaluatedStep": progress.evaluated_step,
         "files": files,
     }
-    with atomic_file(directory / FILE_MANIFEST) as file:
-        file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+    write_atomically(directory / FILE_MANIFEST, json.dumps(document, indent=1, allow_nan=False).encode())
     return sum(entry["bytes"] for entry in files.values())
 
 
@@ -96,7 +108,8 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
         files = dict(document["files"])
         position = Position(int(document["position"]["epoch"]), int(document["position"]["offset"]))
         patience = Patience(document["patience"]["best"], int(document["patience"]["evaluations"]))
-        progress = Progress(int(document["step"]), position, patience)
+        step = int(document["step"])
+        progress = Progress(step, position, patience, int(document.get("evaluatedStep", step)))
         spec_hash = str(document["specSha256"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedCheckpoint(f"{FILE_MANIFEST} cannot be understood ({error!r})") from error
@@ -106,8 +119,14 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
         except FileNotFoundError as error:
             raise DamagedCheckpoint(f"{name} is missing") from error
         if found != expected:
-            raise DamagedCheckpoint(f"{name} is not what was written: {found}, and not {expected}")
+            raise DamagedCheckpoint(_difference(name, found, expected))
     return progress, spec_hash
+
+
+def _difference(name: str, found: dict[str, Any], expected: dict[str, Any]) -> str:
+    if found["bytes"] != expected.get("bytes"):
+        return f"{name} has {found['bytes']} bytes instead of {expected.get('bytes')}"
+    return f"{name} has other bytes than were written: their SHA-256 begins with {found['sha256'][:12]}"
 
 
 def _file_entry(path: Path) -> dict[str, Any]:

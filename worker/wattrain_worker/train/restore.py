@@ -1,25 +1,27 @@
-"""Loading: the newest checkpoint that is whole, on as many ranks as there are now."""
+"""Loading: the newest checkpoint that is whole."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from wattrain_api.contract.progress import CheckpointDamage
 from wattrain_api.names import FILE_MANIFEST
-from wattrain_worker.train.checkpoint import Fence, accept_no_dist, remove_checkpoint
-from wattrain_worker.train.errors import BadSpec, StorageUnavailable
-from wattrain_worker.train.group import Group
+from wattrain_worker.errors import BadSpec, StorageUnavailable
+from wattrain_worker.train.checkpoint import accept_no_dist, remove_checkpoint
 from wattrain_worker.train.manifest import (
     CheckpointName,
     DamagedCheckpoint,
+    Fence,
     Progress,
     checkpoint_names,
     read_manifest,
 )
 from wattrain_worker.train.reporting import say
-from wattrain_worker.train.state import State
+from wattrain_worker.train.training_state import State
 
 
 class Restored(NamedTuple):
@@ -30,33 +32,25 @@ class Restored(NamedTuple):
     """On the CPU."""
 
 
-def restore(group: Group, root: Path, fence: Fence) -> Restored | None:
-    """The newest whole checkpoint below `root`, the same on every rank; None where there is none. Rank 0 alone reads.
+OnDamage = Callable[[CheckpointDamage], object]
+
+
+def read_newest(root: Path, fence: Fence, on_damage: OnDamage) -> Restored | None:
+    """The newest whole checkpoint below `root`; None where there is none. What earlier starts left unfinished goes.
+    `on_damage` gets each that is damaged and passed over.
 
     BadSpec where the checkpoints are those of another training, StorageUnavailable where they cannot be read.
     """
-    found = _read_newest(root, fence) if group.rank == 0 else None
-    shapes = {n: (t.shape, t.dtype) for n, t in found.state.items()} if found else None
-    progress, shapes = group.broadcast_object((found.progress if found else None, shapes))
-    if shapes is None:
-        return None
-    state = found.state if found else {n: torch.empty(shape, dtype=dtype) for n, (shape, dtype) in shapes.items()}
-    for tensor in state.values():
-        group.broadcast_tensor(tensor)
-    return Restored(progress, state)
-
-
-def _read_newest(root: Path, fence: Fence) -> Restored | None:
     try:
         names = checkpoint_names(root)
         _remove_uncommitted(root, names, fence)
         committed = [name for name in names if (root / str(name) / FILE_MANIFEST).exists()]
-        return _first_whole(root, committed, fence)
+        return _first_whole(root, committed, fence, on_damage)
     except OSError as error:
         raise StorageUnavailable(f"{root}: checkpoints cannot be read: {error.strerror or error}") from error
 
 
-def _first_whole(root: Path, names: list[CheckpointName], fence: Fence) -> Restored | None:
+def _first_whole(root: Path, names: list[CheckpointName], fence: Fence, on_damage: OnDamage) -> Restored | None:
     damaged: list[CheckpointName] = []
     for name in names:
         directory = root / str(name)
@@ -64,6 +58,7 @@ def _first_whole(root: Path, names: list[CheckpointName], fence: Fence) -> Resto
             progress, spec_hash = read_manifest(directory)
         except DamagedCheckpoint as damage:
             say(f"checkpoint {name} is damaged: {damage}")
+            on_damage(CheckpointDamage(name.step, str(damage)))
             damaged.append(name)
             continue
         if spec_hash != fence.spec_hash:

@@ -8,7 +8,7 @@
   verbs: [update]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 {{- if eq .Values.reach "proxy" }}
 - apiGroups: [""]
   resources: [pods/proxy]
@@ -24,12 +24,15 @@
 {{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [list, create, patch]
 {{- end -}}
 
 {{- /* PowerDomains belong to no namespace. */ -}}
 {{- define "wattrain.domainRules" -}}
 - apiGroups: [wattrain.dev]
   resources: [powerdomains]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
+- apiGroups: [wattrain.dev]
+  resources: [powerdomains/status]
+  verbs: [update]
 {{- end -}}

@@ -6,79 +6,110 @@ from dataclasses import replace
 from typing import Final, Literal, get_args
 
 from wattrain_api import reasons
+from wattrain_api.contract.failures import Failure
+from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
+from wattrain_operator.cluster.objects.containers import is_ours, other_containers, own_container, phase_in, state_of
 from wattrain_operator.cluster.objects.identity import Json
-from wattrain_operator.core.observed import Failure, LastWord
-from wattrain_operator.sound import one_line
-from wattrain_operator.wire import LINE_CHARACTERS, to_last_word
+from wattrain_operator.core.observed import TerminationMessage
+from wattrain_operator.workers.decode import to_termination
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 _PHASES: Final[dict[str, Phase]] = {phase: phase for phase in get_args(Phase)} | {"": "Pending"}
 _EXIT_KILLED: Final = 137
+_EXIT_FAILED: Final = 1
+"""For containers that are not ours, whose exit codes are not of our table."""
 _SIGKILL_EXITS: Final = (None, -9, _EXIT_KILLED)
 _NODE_REASONS: Final = frozenset({
     "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "Preempting", "NodeAffinity", "UnexpectedAdmissionError",
 })  # fmt: skip
 """`status.reason` of pods that a node gave up or did not take. `Evicted` is not among them: a pod that fills its own
 volumes is evicted too, without the condition DisruptionTarget, and would do so again."""
+_TAKEN: Final = {
+    "EvictionByEvictionAPI": "it was evicted, as by a drain of its node",
+    "PreemptionByScheduler": "it was preempted for a pod of higher priority",
+    "DeletionByTaintManager": "its node has a taint that it does not tolerate, as a lost node has",
+    "DeletionByPodGC": "its node is gone",
+    "TerminationByKubelet": "its node ended it, being short of something or shutting down",
+    "NodeLost": "its node is lost",
+    "Preempting": "its node ended it for a critical pod",
+}
+"""What the reasons of the condition DisruptionTarget, and of pods that a node gave up, mean for a person."""
 _NO_ROOM: Final = "OutOf"
 """Begins the reason of pods that found their node full (OutOfcpu, OutOfmemory, ...)."""
 
 
-def phase_of(status: Json) -> Phase:
-    """What a pod is about. Its containers end a second before a kubelet says so of the pod: until then it would look
-    like one that does not answer."""
-    phase = _PHASES.get(status.get("phase") or "", "Running")  # Unknown too: its node does not answer, but it may run
-    states = [container.get("state") or {} for container in status.get("containerStatuses") or ()]
-    if phase != "Running" or not states or not all("terminated" in state for state in states):
-        return phase
-    return "Failed" if any(state["terminated"].get("exitCode") for state in states) else "Succeeded"
+def phase_of(pod: Json) -> Phase:
+    """What a pod is about, by our own container: the pod as a whole is Running while a container that admission added
+    goes on, Pending while one waits, and Failed where one failed. A kubelet says of it a second later than of its
+    containers, too."""
+    own, phase = own_container(pod), _PHASES.get(phase_in(pod), "Running")  # Unknown too: its node does not answer
+    terminated = state_of(own, "terminated")
+    if terminated is not None:
+        return "Failed" if terminated.get("exitCode") else "Succeeded"
+    return "Running" if phase == "Pending" and state_of(own, "running") is not None else phase
 
 
-def last_word_of(pod: Json, rank: int) -> LastWord:
-    """What is known of the end of `pod`, whose phase_of() is Succeeded or Failed. `rank` is the worker's index.
+def termination_of(pod: Json, worker: int) -> TerminationMessage:
+    """What is known of the end of `pod`, whose phase_of() is Succeeded or Failed. `worker` is the worker's index.
 
-    Its energy, step and result are the supervisor's, if it left a last word; texts are one harmless line.
+    Its energy, step and result are the supervisor's, if it left a termination message; texts are one harmless line.
     """
     status = pod.get("status") or {}
-    ended = _ended_container(status)
-    exit_code = 0 if phase_of(status) == "Succeeded" else ended.get("exitCode") or _EXIT_KILLED
+    container, ended = _ended_container(pod)
+    exit_code = 0 if phase_of(pod) == "Succeeded" else ended.get("exitCode") or _EXIT_KILLED
     message = str(ended.get("message") or "")
-    word, said = to_last_word(message, exit_code, rank)
+    foreign = "" if not container or is_ours(container) else f"container {container['name']} ended with {exit_code}"
+    left, said = to_termination("", _EXIT_FAILED, worker) if foreign else to_termination(message, exit_code, worker)
     if exit_code == 0:
-        return word
+        return left
     node = str((pod.get("spec") or {}).get("nodeName") or "")[:253]
-    disruption = _disruption(pod)
+    disruption = disruption_of(pod)
     if disruption:
         line = one_line(disruption, LINE_CHARACTERS)
-        return replace(word, disruption=True, failure=Failure(reasons.WORKER_LOST, None, rank, node, line, word.step))
-    failure = word.failure
-    if failure is not None and not said:  # no word: a kubelet's message, or the last lines of the log
-        line = one_line(_explanation(status, ended, message), LINE_CHARACTERS)
-        failure = replace(failure, node=node, last_line=line)
-    return replace(word, failure=_with_memory(failure, ended, rank, node))
+        return replace(
+            left,
+            disruption=True,
+            failure=Failure(reasons.WORKER_LOST, worker=worker, node=node, last_line=line, step=left.step),
+        )
+    failure = left.failure
+    if failure is not None and (said is None or said.exit_code is None):
+        # No last message of ours: a kubelet's, or the last lines of the log.
+        told = _explanation(status, ended, message if said is None else said.last_line)
+        line = ": ".join(part for part in (foreign, told) if part)
+        failure = replace(failure, node=node, last_line=one_line(line, LINE_CHARACTERS))
+    return replace(left, failure=failure if foreign else _with_memory(failure, ended, worker, node))
 
 
-def _ended_container(status: Json) -> Json:
-    """`terminated` of the container that decided the pod's end: the first that failed, for init containers go first."""
-    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    ends = [(c.get("state") or {}).get("terminated") or {} for c in containers]
-    return next((e for e in ends if e.get("exitCode")), ends[-1] if ends else {})
+def _ended_container(pod: Json) -> tuple[Json, Json]:
+    """The container that decided the pod's end, and how it ended: ours, or, where ours never ran, the first that
+    failed. Both are empty where no container ended."""
+    own = own_container(pod)
+    ended = state_of(own, "terminated")
+    if ended is not None:
+        return own, ended
+    others = ((container, state_of(container, "terminated") or {}) for container in other_containers(pod))
+    return next(((container, end) for container, end in others if end.get("exitCode")), ({}, {}))
 
 
-def _disruption(pod: Json) -> str:
-    """Who took the pod away, in a sentence; empty where it ended by itself."""
+def disruption_of(pod: Json) -> str:
+    """Who took the pod away, for a person, with what Kubernetes says of it; empty where it ended by itself."""
     status = pod.get("status") or {}
     reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
-            return f"{condition.get('reason') or 'disrupted'}: {condition.get('message') or message}"
+            return _in_words(str(condition.get("reason") or ""), str(condition.get("message") or message))
     if reason in _NODE_REASONS or reason.startswith(_NO_ROOM):
-        return f"{reason}: {message}"
-    return "the pod was deleted" if pod["metadata"].get("deletionTimestamp") else ""
+        return _in_words(reason, message)
+    return "its pod was deleted; nothing says by whom" if pod["metadata"].get("deletionTimestamp") else ""
+
+
+def _in_words(reason: str, message: str) -> str:
+    detail = ": ".join(part for part in (reason, message) if part)
+    return f"{_TAKEN.get(reason, 'its pod was taken away')}{f' ({detail})' if detail else ''}"
 
 
 def _explanation(status: Json, ended: Json, message: str) -> str:
-    """What comes nearest to the cause where the supervisor left no word."""
+    """What comes nearest to the cause where the supervisor left no message."""
     if status.get("reason") or status.get("message"):
         return f"{status.get('reason') or 'Failed'}: {status.get('message') or ''}"
     lines = [line for line in message.splitlines() if line.strip()]
@@ -87,10 +118,10 @@ def _explanation(status: Json, ended: Json, message: str) -> str:
     return ": ".join([str(ended["reason"]), *lines[-1:]])
 
 
-def _with_memory(failure: Failure | None, ended: Json, rank: int, node: str) -> Failure | None:
+def _with_memory(failure: Failure | None, ended: Json, worker: int, node: str) -> Failure | None:
     """`failure`, where the kernel's own killing for want of memory is what the kubelet has seen. Who dies of it is
     chosen by the kernel: all of the container, or the rank alone, whose supervisor then only knows the signal."""
-    found = failure or Failure(reasons.KILLED, _EXIT_KILLED, rank, node)
+    found = failure or Failure(reasons.KILLED, _EXIT_KILLED, worker=worker, node=node)
     if ended.get("reason") != "OOMKilled" or found.exit_code not in _SIGKILL_EXITS:
         return failure
     line = "the container used up its memory limit: raise workers.resources.limits.memory, or lower training.batchSize"

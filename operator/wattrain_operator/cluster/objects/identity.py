@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Final
 
 from wattrain_api import names
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import CreateChild
+from wattrain_operator.core.roles import Role
 
 Json = dict[str, Any]
 _LONGEST_ANNOTATIONS_BYTES: Final = 256 * 1024
 """What the API server allows all annotations of an object together."""
+_DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
+"""Whose log `kubectl logs` shows, where an admission webhook has put another container before ours."""
+_WORKER: Final = re.compile(r".*-([0-9]{1,9})-([0-9]{1,9})")
+_PREPARE: Final = re.compile(rf".*-{names.ROLE_PREPARE}-([0-9]{{1,9}})")
 
 
 class UnbuildableError(ValueError):
@@ -46,14 +52,25 @@ def job_metadata(job: TrainingJob, name: str) -> Json:
 def pod_metadata(job: TrainingJob, child: CreateChild) -> Json:
     """`metadata` of the pod `child`. UnbuildableError where the spec is longer than annotations may be."""
     metadata = job_metadata(job, child.name)
+    metadata["labels"] = dict(job.spec.workers.labels) | metadata["labels"]
     metadata["labels"] |= {
         "app.kubernetes.io/component": child.role,
         names.LABEL_ROLE: child.role,
         names.LABEL_ATTEMPT: str(child.attempt),
-        names.LABEL_RANK: str(child.rank),
+        names.LABEL_WORKER: str(child.worker),
     }
-    metadata["annotations"] = {names.ANNOTATION_SPEC: _spec_text(job)}
+    users = job.spec.workers.annotations
+    metadata["annotations"] = {_DEFAULT_CONTAINER: str(child.role), **users, names.ANNOTATION_SPEC: _spec_text(job)}
     return metadata
+
+
+def child_identity(pod_name: str) -> tuple[Role, int, int]:
+    """Role, attempt and worker index that a pod's name says."""
+    if found := _WORKER.fullmatch(pod_name):
+        return Role.WORKER, int(found[1]), int(found[2])
+    if found := _PREPARE.fullmatch(pod_name):
+        return Role.PREPARE, int(found[1]), 0
+    return Role.WORKER, 0, 0
 
 
 def group_selector(job: TrainingJob, child: CreateChild) -> Json:
@@ -90,6 +107,7 @@ def _spec_text(job: TrainingJob) -> str:
     spec["workers"] = {key: spec["workers"][key] for key in kept}
     text = _dump(spec)
     size_bytes = len(text.encode()) + len(names.ANNOTATION_SPEC)
+    size_bytes += sum(len(key) + len(value.encode()) for key, value in job.spec.workers.annotations.items())
     if size_bytes > _LONGEST_ANNOTATIONS_BYTES:
         longest = max(spec, key=lambda field: len(_dump(spec[field])))
         raise UnbuildableError(

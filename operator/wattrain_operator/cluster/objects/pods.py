@@ -9,7 +9,8 @@ from wattrain_api import names
 from wattrain_api.base import Model
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_api.workers import Workers
-from wattrain_operator.cluster.objects.environment import TERMINATION_GRACE_SECONDS, environment_of
+from wattrain_operator.cluster.objects.containers import SUPERVISOR_CONTAINER
+from wattrain_operator.cluster.objects.credentials import Credentials, check_credentials
 from wattrain_operator.cluster.objects.identity import (
     Json,
     UnbuildableError,
@@ -17,16 +18,20 @@ from wattrain_operator.cluster.objects.identity import (
     pod_metadata,
     service_name,
 )
+from wattrain_operator.cluster.objects.pod_environment import (
+    TERMINATION_GRACE_SECONDS,
+    container_environment,
+    sources_of_variables,
+)
 from wattrain_operator.cluster.objects.security import container_security, pod_security
 from wattrain_operator.cluster.objects.storage import SUPERVISOR_DIRECTORY, Mounts, shares_storage
 from wattrain_operator.core.observed import CreateChild
+from wattrain_operator.core.roles import Role
 
 SUPERVISOR_ARCHIVE: Final = "wattrain-worker.pyz"
 IMAGE_ARCHIVE: Final = f"/opt/wattrain/{SUPERVISOR_ARCHIVE}"
 """Where the supervisor's image has the archive."""
 PORT_NAME: Final = "metrics"
-SUPERVISOR_CONTAINER: Final = "supervisor"
-"""The init container that brings the supervisor into an image without it."""
 NODE_LOST_SECONDS: Final = 30
 """How long a pod stays on a node that does not answer; the cluster's own default is five minutes."""
 _LOST_NODE_TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -49,6 +54,18 @@ class PodSettings(Protocol):
     def image_pull_policy(self) -> str:
         """Always, IfNotPresent or Never."""
 
+    @property
+    def worker_cpu_request(self) -> str:
+        """CPUs that a worker requests whose job names none; empty: none."""
+
+    @property
+    def worker_memory_request(self) -> str:
+        """The same for memory."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Whether jobs may name Secrets and service accounts."""
+
 
 def pod_of(job: TrainingJob, child: CreateChild, settings: PodSettings) -> Json:
     """The pod of `child`, as it is POSTed. It passes Pod Security `restricted`.
@@ -62,6 +79,7 @@ def pod_of(job: TrainingJob, child: CreateChild, settings: PodSettings) -> Json:
             f"spec.storage: without a claim every worker prepares the data itself, which the image {image!r} cannot; "
             "give storage.claim, so that the data is prepared once in the worker image, or remove spec.data"
         )
+    check_credentials(job.spec.workers, settings.credentials)
     mounts = Mounts(job, brings_supervisor=foreign)
     spec = {
         **pod_security(job.spec.workers),
@@ -83,7 +101,7 @@ _IN_PLACE: Final = ("wattrain-worker",)
 
 def _image(job: TrainingJob, child: CreateChild, settings: PodSettings) -> str:
     """Data is prepared in the worker image where the job's own is only known to run its script."""
-    if child.role == names.ROLE_PREPARE and job.spec.script is not None:
+    if child.role == Role.PREPARE and job.spec.script is not None:
         return settings.worker_image
     return job.spec.image or settings.worker_image
 
@@ -108,14 +126,15 @@ def _container(
         "image": image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": list(command),
-        "env": environment_of(job, child),
+        "env": container_environment(job, child),
+        **sources_of_variables(job.spec.workers),
         "ports": [{"name": PORT_NAME, "containerPort": names.DEFAULT_WORKER_PORT, "protocol": "TCP"}],
         "readinessProbe": {
             "httpGet": {"path": names.PATH_HEALTH, "port": names.DEFAULT_WORKER_PORT},
             "periodSeconds": _READINESS_PERIOD_SECONDS,
             "timeoutSeconds": 5,
         },
-        "resources": _resources(job.spec.workers, all_kinds=child.role == names.ROLE_WORKER),
+        "resources": _resources(job.spec.workers, settings, all_kinds=child.role == Role.WORKER),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",  # a supervisor that was killed leaves its last lines
         "volumeMounts": mounts.mounts,
@@ -129,16 +148,21 @@ def _supervisor_container(job: TrainingJob, settings: PodSettings) -> Json:
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["cp", IMAGE_ARCHIVE, f"{SUPERVISOR_DIRECTORY}/{SUPERVISOR_ARCHIVE}"],
         # The worker's own amounts, which cost nothing more: quotas refuse a pod with a container that names none.
-        "resources": _resources(job.spec.workers, all_kinds=False),
+        "resources": _resources(job.spec.workers, settings, all_kinds=False),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "supervisor", "mountPath": SUPERVISOR_DIRECTORY}],
     }
 
 
-def _resources(workers: Workers, *, all_kinds: bool) -> Json:
-    """`all_kinds` False: without devices, which only the ranks use."""
+def _resources(workers: Workers, settings: PodSettings, *, all_kinds: bool) -> Json:
+    """What the job asks for, and the operator's requests for what it says nothing about: pods without any are the first
+    that a node under pressure ends. `all_kinds` False: without devices, which only the ranks use."""
     wanted: Json = workers.resources.to_json_object()
+    usual = {"cpu": settings.worker_cpu_request, "memory": settings.worker_memory_request}
+    for name, amount in usual.items():
+        if amount and name not in wanted["limits"]:  # a limit is a request, too, where there is none
+            wanted["requests"].setdefault(name, amount)
     return {
         kind: {name: amount for name, amount in amounts.items() if all_kinds or name in _COMMON_RESOURCES}
         for kind, amounts in wanted.items()
@@ -150,6 +174,7 @@ def _placement(job: TrainingJob, child: CreateChild) -> Json:
     wanted: Json = {
         "tolerations": [*map(_without_empty, workers.tolerations), *_lost_node_tolerations(workers)],
         "nodeSelector": dict(workers.node_selector),
+        "affinity": {} if workers.affinity is None else _filled(workers.affinity.to_json_object()),
         "priorityClassName": workers.priority_class_name,
         "schedulerName": workers.scheduler_name,
         "imagePullSecrets": [{"name": name} for name in workers.image_pull_secrets],
@@ -169,6 +194,14 @@ def _lost_node_tolerations(workers: Workers) -> list[Json]:
         for key in _LOST_NODE_TAINTS
         if key not in theirs and "" not in theirs
     ]
+
+
+def _filled(value: Any) -> Any:
+    """`value` without empty lists and objects in it, but for selectors, of which an empty one means all."""
+    if not isinstance(value, dict):
+        return [_filled(item) for item in value] if isinstance(value, list) else value
+    filled = {name: _filled(item) for name, item in value.items()}
+    return {name: item for name, item in filled.items() if name == "labelSelector" or item not in ({}, [])}
 
 
 def _without_empty(model: Model) -> dict[str, Any]:

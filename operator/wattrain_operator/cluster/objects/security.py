@@ -1,4 +1,5 @@
-"""What every pod is held to, whatever its job asks for: Pod Security `restricted` and no access to the API."""
+"""What every pod is held to, whatever its job asks for: Pod Security `restricted`, and no access to the API but that of
+an account which the job names."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ from wattrain_operator.cluster.objects.identity import Json
 
 def pod_security(workers: Workers) -> Json:
     """Fields of a pod's `spec`. The group of the volumes is the user's own, so that it can write to them."""
-    user = workers.run_as_user
+    user, account = workers.run_as_user, workers.service_account_name
     return {
-        "automountServiceAccountToken": False,
+        **({"serviceAccountName": account} if account else {}),
+        "automountServiceAccountToken": bool(account),
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,

@@ -7,18 +7,21 @@ from typing import Final
 
 from wattrain_api import names
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_api.workers import EphemeralStorage, Volume
+from wattrain_api.volumes import Projection, Volume
+from wattrain_api.workers import EphemeralStorage
 from wattrain_operator.cluster.objects.identity import Json, UnbuildableError
 
-SPEC_DIRECTORY: Final = "/etc/wattrain"
-SPEC_FILE: Final = f"{SPEC_DIRECTORY}/spec.json"
+POD_DIRECTORY: Final = "/etc/wattrain"
+"""Shows annotations of the pod as files; the kubelet writes them anew when they change."""
+SPEC_FILE: Final = f"{POD_DIRECTORY}/spec.json"
+DIRECTIVE_FILE: Final = f"{POD_DIRECTORY}/directive.json"
 CLAIMS_DIRECTORY: Final = "/data"
 """Claims that data comes from, each in a directory of its name; the worker looks for them there."""
 SUPERVISOR_DIRECTORY: Final = "/wattrain-supervisor"
 SCRATCH_DIRECTORY: Final = "/tmp"
 _SHARED_MEMORY: Final = "/dev/shm"
 _STORAGE_ROOT: Final = "/wattrain"
-_OURS: Final = (_STORAGE_ROOT, SUPERVISOR_DIRECTORY, SPEC_DIRECTORY, "/dev/termination-log")
+_OURS: Final = (_STORAGE_ROOT, SUPERVISOR_DIRECTORY, POD_DIRECTORY, "/dev/termination-log")
 
 
 def storage_directory(job: TrainingJob) -> str:
@@ -51,9 +54,8 @@ class Mounts:
         self._made: list[Json] = []
         self._claims: dict[str, str] = {}
         self.mounts: list[Json] = []
-        annotation = f"metadata.annotations['{names.ANNOTATION_SPEC}']"
-        spec = {"path": posixpath.basename(SPEC_FILE), "fieldRef": {"apiVersion": "v1", "fieldPath": annotation}}
-        self._add("spec", {"downwardAPI": {"items": [spec]}}, SPEC_DIRECTORY, read_only=True)
+        shown = [_shown(SPEC_FILE, names.ANNOTATION_SPEC), _shown(DIRECTIVE_FILE, names.ANNOTATION_DIRECTIVE)]
+        self._add("pod", {"downwardAPI": {"items": shown}}, POD_DIRECTORY, read_only=True)
         if brings_supervisor:
             self._add("supervisor", {"emptyDir": {}}, SUPERVISOR_DIRECTORY, read_only=True)
         self._add_storage(job)
@@ -99,8 +101,8 @@ class Mounts:
         if volume.claim is not None:
             options = {"readOnly": True} if volume.read_only else {}
             self._mount(self._claim(volume.claim), path, **options)
-        elif volume.config_map is not None:
-            self._add(name, {"configMap": {"name": volume.config_map}}, path, read_only=True)
+        elif volume.empty_dir is None:
+            self._add(name, _shown_to_users(volume), path, read_only=True)
         else:
             self._add(name, {"emptyDir": {"sizeLimit": volume.empty_dir}}, path, read_only=volume.read_only)
 
@@ -117,6 +119,27 @@ class Mounts:
 
     def _has(self, path: str) -> bool:
         return any(mount["mountPath"] == path for mount in self.mounts)
+
+
+def _shown_to_users(volume: Volume) -> Json:
+    """The source of a volume that nobody can write to."""
+    if volume.config_map is not None:
+        return {"configMap": {"name": volume.config_map}}
+    if volume.secret is not None:
+        return {"secret": {"secretName": volume.secret}}
+    return {"projected": {"sources": [_projected(part) for part in volume.projected or ()]}}
+
+
+def _projected(part: Projection) -> Json:
+    if part.service_account_token is not None:
+        return {"serviceAccountToken": part.service_account_token.to_json_object()}
+    return {"secret": {"name": part.secret}} if part.secret is not None else {"configMap": {"name": part.config_map}}
+
+
+def _shown(file: str, annotation: str) -> Json:
+    """`annotation` of the pod as `file`, which is empty where there is none."""
+    field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{annotation}']"}
+    return {"path": posixpath.basename(file), "fieldRef": field}
 
 
 def _normal(path: str) -> str:

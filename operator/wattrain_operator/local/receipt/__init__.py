@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from wattrain_api import names
+from wattrain_api.atomic_file import write_atomically
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.local.receipt.build import build, duration
 from wattrain_operator.local.receipt.contents import Receipt
-from wattrain_operator.local.receipt.curves import read_curves
+from wattrain_operator.local.receipt.curves import curves
 from wattrain_operator.local.receipt.machine import cpu_model, versions
 from wattrain_operator.local.receipt.markdown import to_markdown
 from wattrain_operator.local.receipt.page import to_html
+from wattrain_operator.local.recorded_steps import RecordedSteps
 
 __all__ = ["Receipt", "duration", "write_receipt"]
 
@@ -27,13 +29,17 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     or not readable is left out of the receipt. OSError where `run_dir` cannot be written.
     """
     found = _read_object(run_dir / "status.json")
-    status = job.status if found is None else TrainingJobStatus.model_validate(found, extra="ignore")
-    curves = read_curves(run_dir / "metrics.jsonl")
+    status = job.status if found is None else TrainingJobStatus.from_json_object(found)
+    plotted = curves(RecordedSteps(run_dir / "metrics.jsonl").read_on())
     prepared = _read_object(run_dir / names.FILE_PREPARE)
-    receipt = build(job, status, domain.spec, prepared, versions(), cpu_model(), curves.samples_per_second)
-    _replace(run_dir / "receipt.json", json.dumps(receipt.to_json_object(), indent=1) + "\n")
-    _replace(run_dir / "receipt.md", to_markdown(receipt))
-    _replace(run_dir / "receipt.html", to_html(receipt, curves))
+    receipt = build(job, status, domain.spec, prepared, versions(), cpu_model(), plotted.samples_per_second)
+    texts = {
+        "receipt.json": json.dumps(receipt.to_json_object(), indent=1) + "\n",
+        "receipt.md": to_markdown(receipt),
+        "receipt.html": to_html(receipt, plotted),
+    }
+    for name, text in texts.items():
+        write_atomically(run_dir / name, text.encode())
     return receipt
 
 
@@ -43,9 +49,3 @@ def _read_object(file: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _replace(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattrain_api.powerdomain import PowerDomainSpec
-from wattrain_api.status import EnergyStatus, TrainingJobStatus
+from wattrain_api.status import Cost, EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
+from wattrain_operator.core.accounts import JOULES_PER_KWH
 from wattrain_operator.local.receipt.contents import (
     CarbonFacts,
     CostFacts,
     Duration,
     EnergyFacts,
     JobFacts,
+    RateFacts,
     Receipt,
     TrainingFacts,
 )
@@ -31,6 +33,7 @@ def build(
     """The receipt of `job` as `status` says it went; `prepared` is prepare.json where there was a preparation."""
     spec, energy = job.spec, status.energy
     facts = _energy(energy, domain.pue)
+    costs = _costs(energy, facts)
     return Receipt(
         job=_job(job, status),
         duration=duration(status),
@@ -38,9 +41,12 @@ def build(
         test=status.model.metrics if status.model else None,
         energy=facts,
         carbon=_carbon(energy, facts, domain),
-        cost=_cost(energy, facts),
+        cost=next((cost for cost in costs if cost.currency == energy.currency), None),
+        costs=costs,
+        rates=_rates(energy),
         restart_count=status.restart_count,
         restarts=status.restarts,
+        damaged_checkpoints=status.damaged_checkpoints,
         seed=spec.training.seed if spec.training else None,
         versions=dict(versions),
         cpu_model=cpu_model,
@@ -73,6 +79,7 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
         step=progress.step,
         total_steps=progress.total_steps,
         loss=progress.loss,
+        loss_not_finite=progress.loss_not_finite,
         validation=progress.validation,
         samples_per_second=samples_per_second,
     )
@@ -80,13 +87,16 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
 
 def duration(status: TrainingJobStatus) -> Duration:
     """How long the job of `status` took. It is open (None) as long as the job is not finished."""
-    start, since, end = status.start_time, status.active_since, status.completion_time
+    start, since, end = status.start_time, status.internal.active_since, status.completion_time
     if start is None or end is None:
         return Duration(start_time=start, completion_time=end, seconds=None, active_seconds=None)
     last = (end - since).total_seconds() if since else 0.0
     seconds = (end - start).total_seconds()
     return Duration(
-        start_time=start, completion_time=end, seconds=seconds, active_seconds=status.active_seconds + max(0.0, last)
+        start_time=start,
+        completion_time=end,
+        seconds=seconds,
+        active_seconds=status.internal.active_seconds + max(0.0, last),
     )
 
 
@@ -96,10 +106,13 @@ def _energy(energy: EnergyStatus, pue: float) -> EnergyFacts:
         low_joules=energy.low,
         high_joules=energy.high,
         facility_joules=energy.facility_joules,
-        pue=pue,
+        pue=_mean(energy.facility_joules, energy.joules, {a.pue for a in energy.accounts} or {pue}),
+        spread_joules=energy.spread_joules,
         wasted_joules=energy.wasted_joules,
+        waste_is_known=energy.waste_is_known,
         joules_per_sample=energy.joules_per_sample,
         measured_ratio=energy.measured_ratio,
+        incomplete=energy.incomplete,
         meters=energy.meters,
     )
 
@@ -112,17 +125,47 @@ def _carbon(energy: EnergyStatus, facts: EnergyFacts, domain: PowerDomainSpec) -
         grams=energy.carbon_grams,
         low_grams=low,
         high_grams=high,
-        grams_per_kwh=domain.carbon.grams_per_kwh,
-        zone=domain.carbon.zone,
-        source=domain.carbon.source,
+        grams_per_kwh=_mean(
+            energy.carbon_grams * JOULES_PER_KWH,
+            energy.facility_joules,
+            {a.grams_per_kwh for a in energy.accounts} or {domain.carbon.grams_per_kwh},
+        ),
+        zone=domain.carbon.zone_name,
+        source=domain.carbon.source_name,
     )
 
 
-def _cost(energy: EnergyStatus, facts: EnergyFacts) -> CostFacts | None:
-    if energy.cost is None:
-        return None
-    low, high = facts.bounds(energy.cost)
-    return CostFacts(amount=energy.cost, low=low, high=high, currency=energy.currency)
+def _mean(total: float, joules: float, used: set[float | None]) -> float:
+    """The one figure that was `used`, else `total` of them all / `joules`."""
+    [one, *others] = used
+    if one is None or others:
+        return round(total / joules, 6) if joules else 0.0
+    return one
+
+
+def _costs(energy: EnergyStatus, facts: EnergyFacts) -> tuple[CostFacts, ...]:
+    """The cost in each currency; of a status without such a list in the one that it has."""
+    alone = () if energy.cost is None else (Cost(energy.currency, energy.cost),)
+    found = []
+    for cost in energy.costs or alone:
+        low, high = facts.bounds(cost.cost)
+        found.append(CostFacts(amount=cost.cost, low=low, high=high, currency=cost.currency, since=cost.since))
+    return tuple(found)
+
+
+def _rates(energy: EnergyStatus) -> tuple[RateFacts, ...]:
+    return tuple(
+        RateFacts(
+            share=round(account.joules / energy.joules, 6) if energy.joules else 0.0,
+            joules=account.joules,
+            pue=account.pue,
+            grams_per_kwh=account.grams_per_kwh,
+            zone=account.zone,
+            price_per_kwh=account.price_per_kwh,
+            currency=account.currency,
+        )
+        for account in sorted(energy.accounts, key=lambda account: -account.joules)
+    )
 
 
 def _without_secrets(spec: TrainingJobSpec) -> dict[str, Any]:

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from wattrain_api.base import Model
-from wattrain_api.status import Meter, Metrics, Restart, Time
+from wattrain_api.status import (
+    DamagedCheckpoint,
+    Meter,
+    Metrics,
+    NotFinite,
+    Restart,
+    Time,
+    UncountedEnergy,
+    shown_figure,
+)
+from wattrain_operator.local.receipt import units
 
 
 class JobFacts(Model):
@@ -31,10 +41,17 @@ class TrainingFacts(Model):
     total_steps: int
     loss: float | None = None
     """Of the last recorded step."""
+    loss_not_finite: NotFinite | None = None
+    """What it is instead of a number."""
     validation: Metrics | None = None
     """Of the last evaluation on the validation split."""
     samples_per_second: float | None = None
     """All workers together: the median over the recorded steps."""
+
+    @property
+    def shown_loss(self) -> float | None:
+        """The loss, finite or not."""
+        return shown_figure(self.loss, self.loss_not_finite)
 
 
 class EnergyFacts(Model):
@@ -45,13 +62,26 @@ class EnergyFacts(Model):
     high_joules: float
     facility_joules: float
     pue: float
+    """Where several were used: their mean, by the energy."""
+    spread_joules: float = 0.0
+    """Of `joules`, what was used while nothing was heard for over a minute, in which the price changed: it is priced as
+    if it had been used evenly over that time."""
     wasted_joules: float
-    """Of `joules`, what was lost in restarts."""
+    """Of `joules`, what was lost in restarts, as far as it is known."""
+    waste_is_known: bool = True
+    """Whether that is all that was lost."""
     joules_per_sample: float | None
-    measured_ratio: float
-    """Share of the joules that a counter measured; the rest is modelled."""
+    measured_ratio: float | None
+    """Share of the joules that a counter measured; the rest is modelled. Null: something was not counted."""
+    incomplete: tuple[UncountedEnergy, ...] = ()
+    """What drew power and is not in the joules."""
     meters: tuple[Meter, ...]
     """The joules by component and source."""
+
+    @property
+    def provenance(self) -> str:
+        """How the figures are known."""
+        return units.provenance(self.measured_ratio)
 
     def bounds(self, amount: float) -> tuple[float, float]:
         """Low and high of an amount that is in proportion to the energy: a part of it, its carbon, its cost."""
@@ -68,16 +98,35 @@ class CarbonFacts(Model):
     high_grams: float
     basis: Literal["location-based"] = "location-based"
     grams_per_kwh: Annotated[float, Field(alias="gramsPerKWh")]
+    """Where several were used: their mean, by the energy."""
     zone: str
+    """Of the last intensity that was used; `rates` has all of them."""
     source: str
 
 
 class CostFacts(Model):
-    """Cost of the facility's energy; low and high follow those of the energy."""
+    """Cost of the facility's energy in one currency; low and high follow those of the energy."""
 
     amount: float
     low: float
     high: float
+    currency: str
+    since: Time | None = None
+    """From when on energy was priced in it."""
+
+
+class RateFacts(Model):
+    """What of the energy was used at one PUE, one carbon intensity and one price."""
+
+    share: float
+    """Of all joules of the job, from 0 to 1."""
+    joules: float
+    pue: float | None
+    """None: of several that are not known any more; there were too many to keep."""
+    grams_per_kwh: Annotated[float | None, Field(alias="gramsPerKWh")]
+    zone: str
+    price_per_kwh: Annotated[float | None, Field(alias="pricePerKWh")]
+    """None: there was no tariff."""
     currency: str
 
 
@@ -112,9 +161,16 @@ class Receipt(Model):
     energy: EnergyFacts
     carbon: CarbonFacts | None
     cost: CostFacts | None
+    """In the last currency that a tariff had."""
+    costs: tuple[CostFacts, ...] = ()
+    """In each of them: amounts in two currencies are never added up."""
+    rates: tuple[RateFacts, ...] = ()
+    """The energy by PUE, carbon intensity and price, the largest part first."""
     restart_count: int
     restarts: tuple[Restart, ...]
     """The last ten."""
+    damaged_checkpoints: tuple[DamagedCheckpoint, ...] = ()
+    """The last ten that were found damaged."""
     seed: int | None
     versions: dict[str, str]
     """Of python, torch and wattrain; `not installed` where the package is missing."""

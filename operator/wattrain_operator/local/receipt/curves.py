@@ -1,15 +1,15 @@
-"""Loss and power over a run, from metrics.jsonl, thinned for a plot. Pure, but for `read_curves`."""
+"""Loss and power over a run, thinned for a plot. Pure."""
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from wattrain_api.contract.recorded_step import RecordedStep
 
 Point = tuple[float, float]
 MAX_POINTS = 400
@@ -40,41 +40,25 @@ class _Sample(NamedTuple):
 
     time: float
     watts: float
-    start: tuple[Any, Any]
+    start: tuple[int | None, int | None]
     """Attempt and generation: which start of the group it belongs to."""
     joules: float | None
     """A running total."""
 
 
-def read_curves(file: Path) -> Curves:
-    """The curves in `file`; empty ones where it is missing."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            return curves(lines)
-    except OSError:
-        return Curves()
-
-
-def curves(lines: Iterable[str]) -> Curves:
-    """The curves of `lines` of JSON; lines that a killed supervisor tore are left out."""
+def curves(steps: Iterable[RecordedStep]) -> Curves:
+    """The curves of the recorded steps of a run, in the order in which they were recorded."""
     loss: list[Point] = []
     validation: list[Point] = []
     samples: list[_Sample] = []
     rates: list[float] = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(record, dict):
-            continue
-        _append(loss, record.get("step"), record.get("loss"))
-        tested = record.get("validation")
-        if isinstance(tested, dict):
-            _append(validation, tested.get("step"), tested.get("loss"))
-        _append_sample(samples, record)
-        if _is_number(record.get("samplesPerSecond")):
-            rates.append(float(record["samplesPerSecond"]))
+    for step in steps:
+        _append(loss, step.step, step.loss)
+        if step.validation is not None:
+            _append(validation, step.validation.step, step.validation.loss)
+        _append_sample(samples, step)
+        if step.samples_per_second:  # 0: too little time had passed to know it
+            rates.append(step.samples_per_second)
     stretches = _stretches(samples)
     return Curves(
         loss=thin(loss),
@@ -113,24 +97,18 @@ def _stretches(samples: list[_Sample]) -> list[list[_Sample]]:
     return parts
 
 
-def _append_sample(samples: list[_Sample], record: dict[str, Any]) -> None:
-    if not (_is_number(record.get("time")) and _is_number(record.get("watts"))):
+def _append_sample(samples: list[_Sample], step: RecordedStep) -> None:
+    if step.time is None or step.watts is None:
         return
-    time, watts, joules = float(record["time"]), float(record["watts"]), record.get("joules")
-    while samples and samples[-1].time >= time:  # the clock was set back
+    while samples and samples[-1].time >= step.time:  # the clock was set back
         samples.pop()
-    start = record.get("attempt"), record.get("generation")
-    samples.append(_Sample(time, watts, start, float(joules) if joules is not None and _is_number(joules) else None))
+    samples.append(_Sample(step.time, step.watts, (step.attempt, step.generation), step.joules))
 
 
-def _append(points: list[Point], x: Any, y: Any) -> None:
-    """Add (x, y) if both are finite numbers, instead of all that has the same x or a later one."""
-    if not (_is_number(x) and _is_number(y)):
+def _append(points: list[Point], x: float, y: float | None) -> None:
+    """Add (x, y) if y is a finite number, instead of all that has the same x or a later one."""
+    if y is None or not math.isfinite(y):
         return
     while points and points[-1][0] >= x:
         points.pop()
-    points.append((float(x), float(y)))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    points.append((x, y))

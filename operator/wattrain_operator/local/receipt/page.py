@@ -57,10 +57,15 @@ def to_html(receipt: Receipt, curves: Curves) -> str:
 
 
 def _note(receipt: Receipt) -> str:
-    if units.provenance(receipt.energy.measured_ratio) == "measured":
-        return ""
-    text = "Modelled figures are computed from CPU time, not measured; the range says how far off they may be."
-    return f'<p class="soft">{text}</p>'
+    sentences = []
+    if receipt.energy.incomplete:
+        reasons = "; ".join(gap.reason for gap in receipt.energy.incomplete)
+        sentences.append(f"More was used than the figures say, as not all could be counted: {reasons}.")
+    if receipt.energy.provenance != "measured":
+        sentences.append(
+            "Modelled figures are computed from CPU time, not measured; the range says how far off they may be."
+        )
+    return f'<p class="soft">{escape(" ".join(sentences))}</p>' if sentences else ""
 
 
 def _loss(curves: Curves) -> str:
@@ -81,7 +86,7 @@ def _power(receipt: Receipt, curves: Curves) -> str:
     if not curves.power:
         return ""
     energy = receipt.energy
-    kind = units.provenance(energy.measured_ratio)
+    kind = energy.provenance
     title = f"Power while training, in watts, {kind}"
     caption, band = title, None
     if energy.joules > 0 and energy.low_joules < energy.high_joules:

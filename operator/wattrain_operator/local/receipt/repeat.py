@@ -7,9 +7,6 @@ from typing import Any
 
 from wattrain_operator.local.receipt.contents import Receipt
 
-_PARAMS_OF = {"mlp": ("hidden", "dropout", "classes"), "logistic-regression": ("classes",)}
-"""The spec holds the defaults of all recipes; these are the ones that a recipe takes."""
-
 
 def repeat_rows(receipt: Receipt) -> tuple[tuple[str, str], ...]:
     """Names and values, from the spec with its defaults filled in, prepare.json, and the machine."""
@@ -36,8 +33,7 @@ def _model(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
     recipe, training = spec.get("recipe"), spec.get("training")
     if recipe is None:
         return
-    params = {name: recipe["params"].get(name) for name in _PARAMS_OF.get(recipe["name"], ())}
-    told = ", ".join(f"{name} {_shown(value)}" for name, value in params.items() if value is not None)
+    told = ", ".join(f"{name} {_shown(value)}" for name, value in recipe["params"].items())
     yield "recipe", f"{recipe['name']}: {told}" if told else recipe["name"]
     if training is None:
         return

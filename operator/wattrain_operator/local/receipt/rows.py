@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wattrain_api.status import Restart
+from wattrain_operator.local.prepared import to_prepared
 from wattrain_operator.local.receipt import units
-from wattrain_operator.local.receipt.contents import EnergyFacts, Receipt, TrainingFacts
+from wattrain_operator.local.receipt.contents import (
+    CarbonFacts,
+    CostFacts,
+    EnergyFacts,
+    RateFacts,
+    Receipt,
+    TrainingFacts,
+)
 from wattrain_operator.local.receipt.repeat import repeat_rows
 
 Row = tuple[str, ...]
 _COUNTS = {
     "read": "Read",
+    "repeats": "That repeat an earlier one",
     "duplicates": "Duplicates removed",
     "missingDropped": "Removed for missing values",
     "outliersDropped": "Removed as outliers",
@@ -19,7 +28,9 @@ _COUNTS = {
     "training": "For training",
     "validation": "For validation",
     "test": "For the test",
+    "testAlsoInTraining": "For the test, with the features of a training row",
 }
+_MOST_CLASSES = 20
 _SOURCES = {"model": "modelled", "nvml": "measured (nvml)", "rapl": "measured (rapl), divided by CPU time"}
 
 
@@ -33,7 +44,8 @@ class Table(NamedTuple):
 
 def tables(receipt: Receipt) -> tuple[Table, ...]:
     """All tables that have something to say, in the order of a page."""
-    found = (_result(receipt), _cost(receipt), _energy(receipt), _restarts(receipt), _data(receipt), _repeat(receipt))
+    made = (_result, _cost, _energy, _rates, _restarts, _damaged, _data, _classes, _repeat)
+    found = (make(receipt) for make in made)
     return tuple(table for table in found if table.rows)
 
 
@@ -51,8 +63,8 @@ def _result(receipt: Receipt) -> Table:
     rows: list[Row] = []
     if test is not None and test.accuracy is not None:
         rows.append(("Test accuracy", f"{100 * test.accuracy:.1f} %"))
-    if test is not None and test.loss is not None:
-        rows.append(("Test loss", units.number(test.loss)))
+    if test is not None and test.shown_loss is not None:
+        rows.append(("Test loss", units.number(test.shown_loss)))
     if training is not None:
         rows += _training(training)
     if receipt.job.reason and receipt.job.state != "Complete":
@@ -65,10 +77,10 @@ def _training(training: TrainingFacts) -> list[Row]:
     validation = training.validation
     if validation is not None and validation.accuracy is not None:
         rows.append(("Validation accuracy", f"{100 * validation.accuracy:.1f} %"))
-    if validation is not None and validation.loss is not None:
-        rows.append(("Validation loss", units.number(validation.loss)))
-    if training.loss is not None:
-        rows.append(("Last training loss", units.number(training.loss)))
+    if validation is not None and validation.shown_loss is not None:
+        rows.append(("Validation loss", units.number(validation.shown_loss)))
+    if training.shown_loss is not None:
+        rows.append(("Last training loss", units.number(training.shown_loss)))
     of_all = f" of {training.total_steps:,}" if training.total_steps else ""  # a script need not say how many
     rows.append(("Steps", f"{training.step:,}{of_all}"))
     if training.samples_per_second is not None:
@@ -77,23 +89,73 @@ def _training(training: TrainingFacts) -> list[Row]:
 
 
 def _cost(receipt: Receipt) -> Table:
-    energy, carbon, cost = receipt.energy, receipt.carbon, receipt.cost
-    kind = units.provenance(energy.measured_ratio)
-    rows = [("Energy", _joules(energy, energy.joules), kind)]
+    energy, carbon = receipt.energy, receipt.carbon
+    kind = energy.provenance
+    rows: list[Row] = [("Energy", _joules(energy, energy.joules), kind)]
     if energy.pue != 1.0:
         rows.append(
             ("Energy with cooling and losses", _joules(energy, energy.facility_joules), f"{kind}; PUE {energy.pue:g}")
         )
     if energy.wasted_joules > 0:
         rows.append(("Of this lost in restarts", _joules(energy, energy.wasted_joules), kind))
+    if not energy.waste_is_known:
+        rows.append(("Of this lost in the last restart", "not known", "the script reported no step since"))
     if energy.joules_per_sample is not None:
         rows.append(("Energy a sample", _joules(energy, energy.joules_per_sample), kind))
     if carbon is not None:
-        source = f"{kind}; {carbon.basis}, {carbon.grams_per_kwh:g} g/kWh, zone {carbon.zone} ({carbon.source})"
+        source = f"{kind}; {carbon.basis}, {_intensity(receipt, carbon)}"
         rows.append(("CO2 equivalent", units.grams(carbon.grams, carbon.low_grams, carbon.high_grams), source))
-    if cost is not None:
-        rows.append(("Cost of the energy", units.money(cost.amount, cost.currency, cost.low, cost.high), kind))
+    rows += [_cost_row(receipt, cost, kind) for cost in receipt.costs]
     return Table("What it cost", ("", "Amount (low to high)", "How it is known"), tuple(rows))
+
+
+def _intensity(receipt: Receipt, carbon: CarbonFacts) -> str:
+    if len({rate.grams_per_kwh for rate in receipt.rates}) > 1:
+        return f"mean of {carbon.grams_per_kwh:g} g/kWh"
+    return f"{carbon.grams_per_kwh:g} g/kWh, zone {carbon.zone} ({carbon.source})"
+
+
+def _cost_row(receipt: Receipt, cost: CostFacts, kind: str) -> Row:
+    """Of energy that was priced in part, it says how much of it that was, and from when on."""
+    known = f"{kind}; "
+    shares = [rate.share for rate in receipt.rates if rate.currency == cost.currency]
+    if receipt.rates and len(shares) < len(receipt.rates):
+        known += f"of {_percent(sum(shares))} of the energy"
+        known += f", priced since {cost.since:%Y-%m-%d %H:%M:%S} UTC; " if cost.since else "; "
+    spread = receipt.energy.spread_joules
+    if spread:
+        known += f"{units.joules(spread)} were used in gaps without reports and are spread evenly over their prices; "
+    amount = units.money(cost.amount, cost.currency, cost.low, cost.high)
+    return "Cost of the energy", amount, known.removesuffix("; ")
+
+
+def _rates(receipt: Receipt) -> Table:
+    """By share of the energy: what it was multiplied by."""
+    rows: list[Row] = [
+        (
+            _percent(rate.share),
+            "several" if rate.pue is None else f"{rate.pue:g}",
+            "several" if rate.grams_per_kwh is None else f"{rate.grams_per_kwh:g}",
+            rate.zone,
+            _price(rate),
+        )
+        for rate in receipt.rates
+    ]
+    missing = 1 - sum(rate.share for rate in receipt.rates)
+    if rows and missing > 1e-3:
+        rows.append((_percent(missing), *["not recorded"] * 4))
+    columns = ("Share of the energy", "PUE", "CO2 equivalent in g/kWh", "Zone", "Price per kWh")
+    return Table("Prices and intensities", columns, tuple(rows))
+
+
+def _price(rate: RateFacts) -> str:
+    if rate.price_per_kwh is not None:
+        return f"{rate.currency} {rate.price_per_kwh:g}"
+    return "none" if rate.pue is not None else "several"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _joules(energy: EnergyFacts, part: float) -> str:
@@ -110,14 +172,24 @@ def _energy(receipt: Receipt) -> Table:
         )
         for meter in receipt.energy.meters
     ]
+    rows += [(gap.component, "not counted", gap.reason) for gap in receipt.energy.incomplete]
     return Table("Energy by component", ("Component", "Energy (low to high)", "Source"), tuple(rows))
 
 
 def _restarts(receipt: Receipt) -> Table:
-    shown, kind = len(receipt.restarts), units.provenance(receipt.energy.measured_ratio)
+    shown, kind = len(receipt.restarts), receipt.energy.provenance
     of_all = f", the last {shown} of {receipt.restart_count}" if shown < receipt.restart_count else ""
-    columns = ("When", "Why", "Rank", "Step", "Went on from", "Down", f"Energy lost, with the restart itself, {kind}")
+    columns = ("When", "Why", "Who", "Step", "Went on from", "Down", f"Energy lost, with the restart itself, {kind}")
     return Table(f"Restarts{of_all}", columns, tuple(_restart(r, receipt.energy) for r in receipt.restarts))
+
+
+def _damaged(receipt: Receipt) -> Table:
+    rows = tuple(
+        ("" if d.time is None else f"{d.time:%Y-%m-%d %H:%M:%S} UTC", f"step {d.step:,}", d.damage,
+         f"step {d.resumed_from_step:,}" if d.resumed_from_step else "the beginning")
+        for d in receipt.damaged_checkpoints
+    )  # fmt: skip
+    return Table("Damaged checkpoints", ("Found", "Checkpoint", "Damage", "Went on from"), rows)
 
 
 def _restart(restart: Restart, energy: EnergyFacts) -> Row:
@@ -125,11 +197,11 @@ def _restart(restart: Restart, energy: EnergyFacts) -> Row:
     return (
         f"{restart.time:%Y-%m-%d %H:%M:%S} UTC",
         f"{why}: {restart.last_line}" if restart.last_line else why,
-        "" if restart.rank is None else str(restart.rank),
+        restart.who,
         f"{restart.step:,}",
         f"step {restart.resumed_from_step:,}",
         "" if restart.recovery_seconds is None else units.seconds(restart.recovery_seconds),
-        _joules(energy, restart.joules_lost),
+        "not known by itself" if restart.joules_lost is None else _joules(energy, restart.joules_lost),
     )
 
 
@@ -144,7 +216,27 @@ def _data(receipt: Receipt) -> Table:
         )
     if isinstance(counts, dict):
         rows += [(_COUNTS.get(name, name), f"{n:,}") for name, n in _in_order(counts) if isinstance(n, int) and n]
-    return Table("Data", ("", ""), tuple(rows))
+    prepared = to_prepared(data)
+    rows += [("Features", prepared.features), ("Left out, as the file's index", prepared.left_out)]
+    rows += [("Warning", str(warning)) for warning in data.get("warnings") or ()]
+    return Table("Data", ("", ""), tuple(row for row in rows if row[1]))
+
+
+def _classes(receipt: Receipt) -> Table:
+    """How many rows of each class each split has, and which share of the split these are."""
+    data = receipt.data or {}
+    names, histogram = data.get("classesAsWritten"), data.get("labelHistogram")
+    columns = ("Class", "Training", "Validation", "Test")
+    if not isinstance(names, list) or not isinstance(histogram, dict):
+        return Table("Classes", columns, ())
+    splits = [histogram.get(split) or [0] * len(names) for split in ("train", "validation", "test")]
+    rows = [(str(name), *(_share(split, code) for split in splits)) for code, name in enumerate(names[:_MOST_CLASSES])]
+    more = f", the first {_MOST_CLASSES} of {len(names):,}" if len(names) > _MOST_CLASSES else ""
+    return Table(f"Classes{more}", columns, tuple(rows))
+
+
+def _share(split: list[int], code: int) -> str:
+    return f"{split[code]:,} ({100 * split[code] / sum(split):.1f} %)" if sum(split) else "0"
 
 
 def _in_order(counts: dict[str, object]) -> list[tuple[str, object]]:

@@ -43,8 +43,10 @@ def seconds(value: float | None) -> str:
     return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def provenance(measured_ratio: float) -> str:
-    """`measured`, `modelled`, or how much of which."""
+def provenance(measured_ratio: float | None) -> str:
+    """`measured`, `modelled`, or how much of which; `incomplete` where something was not counted at all (None)."""
+    if measured_ratio is None:
+        return "incomplete"
     if measured_ratio < 1e-6:
         return "modelled"
     if measured_ratio > 1 - 1e-6:

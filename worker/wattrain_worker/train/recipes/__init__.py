@@ -1,37 +1,29 @@
-"""Models that the worker brings. A recipe is what is particular to one of them; the engine does the rest."""
+"""Models that the worker brings, a folder each: what is particular to one of them. The engine does the rest.
+
+Which recipes there are follows from the folders: `make generate` copies their names and parameters to where the API
+finds them. See `recipe_protocol.py` for what a recipe is.
+"""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
 
-from torch import Tensor, nn
-
-from wattrain_api.training import RecipeParams
-from wattrain_worker.train.errors import BadSpec
-from wattrain_worker.train.recipes.logistic_regression import LogisticRegression
-from wattrain_worker.train.recipes.mlp import Mlp
+from wattrain_worker.errors import BadSpec
+from wattrain_worker.train.recipes.recipe_protocol import Recipe
 
 
-class Recipe(Protocol):
-    """One kind of classifier."""
-
-    def build_model(self, columns: int, classes: int, params: RecipeParams) -> nn.Module:
-        """A model from [samples, columns] float32 to [samples, classes] scores; initial weights from torch's seed."""
-
-    def loss_sum(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Sum over samples of each sample's loss, a scalar; 0 where there are none. labels: [samples] int64."""
+def recipe_folders() -> dict[str, str]:
+    """The package of each recipe, by the recipe's name."""
+    found = sorted(module.name for module in iter_modules(__path__) if module.ispkg)
+    return {name.replace("_", "-"): f"{__name__}.{name}" for name in found}
 
 
-RECIPES: Final[dict[str, Recipe]] = {"logistic-regression": LogisticRegression(), "mlp": Mlp()}
-
-
-def find_recipe(name: str) -> Recipe:
-    """The recipe called `name`; BadSpec where this worker has none."""
-    if name not in RECIPES:
-        raise BadSpec(f"spec.recipe.name: {name!r} is not supported yet; write one of {', '.join(RECIPES)}")
-    return RECIPES[name]
-
-
-def count_correct(scores: Tensor, labels: Tensor) -> Tensor:
-    """How many samples have their highest score at their label, a scalar."""
-    return (scores.argmax(dim=1) == labels).sum()
+def find_recipe(name: str) -> Recipe[Any]:
+    """The recipe called `name`. BadSpec where this worker has none, naming those that it has."""
+    folders = recipe_folders()
+    if name not in folders:
+        raise BadSpec(f"spec.recipe.name: {name} is not in this version; write one of {', '.join(folders)}")
+    recipe: Recipe[Any] = import_module(f"{folders[name]}.recipe").RECIPE
+    return recipe

@@ -1,0 +1,20 @@
+"""What the operator asks a running group to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wattrain_api.contract.kinds import count, flag
+
+
+@dataclass(frozen=True)
+class Directive:
+    """The newest directive; it replaces all before it. A supervisor acts once on each version that is higher than the
+    last one that it has taken."""
+
+    version: int = field(metadata=count())
+    """1 or more, one more with every change."""
+    checkpoint: bool = field(default=False, metadata=flag())
+    """Save a checkpoint now, and go on."""
+    stop_at_step: int | None = field(default=None, metadata=count("steps"))
+    """Stop with a checkpoint at this step; 0, or a step that is past: at the next possible one."""

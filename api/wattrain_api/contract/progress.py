@@ -1,0 +1,353 @@
+"""How far a training is: what a rank reports, and what GET /v1/progress answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wattrain_api import names
+from wattrain_api.contract.failures import Failure
+from wattrain_api.contract.kinds import (
+    LINE_CHARACTERS,
+    NODE_CHARACTERS,
+    UID_CHARACTERS,
+    amount,
+    count,
+    figure,
+    flag,
+    many,
+    member_of,
+    moment,
+    nested,
+    number,
+    one_of,
+    reason,
+    text,
+)
+from wattrain_api.contract.phases import Phase
+from wattrain_api.power_sources import COMPONENTS, SOURCES
+
+PATH_CHARACTERS = 2048
+DEVICE_CHARACTERS = 128
+NAME_CHARACTERS = 253
+WARNING_CHARACTERS = 400
+MOST_WARNINGS = 5
+"""Of one preparation: more would not fit into a termination message."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A result on samples that are not trained on."""
+
+    step: int = field(default=0, metadata=count("steps"))
+    """Step after which it was made."""
+    loss: float | None = field(default=None, metadata=figure())
+    accuracy: float | None = field(default=None, metadata=number("ratio"))
+    """Share that is classified correctly, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A committed checkpoint."""
+
+    step: int = field(metadata=count("steps"))
+    """Step whose state it holds."""
+    path: str | None = field(default=None, metadata=text(PATH_CHARACTERS))
+    """Directory, as the worker sees it."""
+    seconds: float | None = field(default=None, metadata=amount("s"))
+    """Time from the decision to save to the commit."""
+    blocked_seconds: float | None = field(default=None, metadata=amount("s"))
+    """Time that the training loop stood still for it."""
+    bytes: int | None = field(default=None, metadata=count("B"))
+    """Size of all its files."""
+    time: float | None = field(default=None, metadata=moment())
+    """When the supervisor heard of it."""
+    group_joules: float | None = field(default=None, metadata=amount("J"))
+    """Energy of the group in this attempt when worker 0 heard of it."""
+
+
+@dataclass(frozen=True)
+class CheckpointDamage:
+    """A committed checkpoint that is no longer what was written, and was passed over."""
+
+    step: int = field(metadata=count("steps"))
+    """Step whose state it held."""
+    damage: str = field(default="", metadata=text(LINE_CHARACTERS))
+    """What is wrong with which of its files."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where the ranks went on: they stand at this step until they report another."""
+
+    step: int = field(metadata=count("steps"))
+    """Step of the checkpoint that they read; 0: they began anew."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The trained model."""
+
+    path: str = field(metadata=text(PATH_CHARACTERS))
+    """Directory, as the worker sees it."""
+
+
+@dataclass(frozen=True)
+class PrepareCounts:
+    """Rows of the data, what became of them, and what to look at."""
+
+    rows: int | None = field(default=None, metadata=count("rows"))
+    """Rows that were read."""
+    repeats: int | None = field(default=None, metadata=count("rows"))
+    """Rows whose features and label an earlier row has, whether they are left out or not."""
+    duplicates: int | None = field(default=None, metadata=count("rows"))
+    """Rows left out because the same was there before."""
+    missing_dropped: int | None = field(default=None, metadata=count("rows"))
+    """Rows left out for a missing value."""
+    outliers_dropped: int | None = field(default=None, metadata=count("rows"))
+    """Rows left out for a value far from the others."""
+    outliers_clipped: int | None = field(default=None, metadata=count("rows"))
+    """Rows with a value that was cut to the range of the others."""
+    training: int | None = field(default=None, metadata=count("rows"))
+    """Rows to train on."""
+    validation: int | None = field(default=None, metadata=count("rows"))
+    """Rows to evaluate on while training."""
+    test: int | None = field(default=None, metadata=count("rows"))
+    """Rows for the last evaluation."""
+    test_also_in_training: int | None = field(default=None, metadata=count("rows"))
+    """Rows for the last evaluation whose features a row to train on has."""
+    label_issues: int | None = field(default=None, metadata=count("rows"))
+    """Rows whose label may be wrong; absent where that was not looked for."""
+    warnings: tuple[str, ...] = field(default=(), metadata=many(text(WARNING_CHARACTERS)))
+    """What may not be as the user means it, a sentence each; the first of them."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Values counted by their size."""
+
+    bounds: tuple[float, ...] = field(metadata=many(amount()))
+    """Upper bounds, rising."""
+    counts: tuple[int, ...] = field(metadata=many(count()))
+    """Values up to each bound and above the one before; one item more than bounds: those above all of them."""
+    total: float = field(metadata=amount())
+    """Sum of the values."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that is not as it should be and does not end the training: it becomes an event."""
+
+    reason: str = field(metadata=reason())
+    """One of `wattrain_api.reasons`."""
+    message: str = field(metadata=text(LINE_CHARACTERS))
+    """What it is and what to do about it, in a sentence."""
+
+
+@dataclass(frozen=True)
+class RankReport:
+    """One datagram of a rank to WATTRAIN_REPORT_SOCKET. Each says only what is new."""
+
+    rank: int = field(default=0, metadata=count(spoils=True))
+    """DDP's global rank. The report is ignored where this is no rank."""
+    phase: Phase | None = field(default=None, metadata=member_of(Phase))
+    step: int | None = field(default=None, metadata=count("steps"))
+    """Optimizer steps since the training began, restarts not counted twice."""
+    total_steps: int | None = field(default=None, metadata=count("steps"))
+    epoch: int | None = field(default=None, metadata=count())
+    """Passes over the training split that are completed."""
+    epochs: int | None = field(default=None, metadata=count())
+    """Passes that are to be made."""
+    loss: float | None = field(default=None, metadata=figure())
+    """Mean over the global batch, the same on every rank. A report with a loss is a recorded step."""
+    learning_rate: float | None = field(default=None, metadata=figure())
+    gradient_norm: float | None = field(default=None, metadata=figure())
+    """Norm of the gradient before clipping."""
+    samples: float = field(default=0.0, metadata=amount("samples"))
+    """Samples that this rank has trained on since its last report."""
+    steps: int | None = field(default=None, metadata=count("steps"))
+    """Steps that the report covers."""
+    step_seconds: float | None = field(default=None, metadata=amount("s"))
+    """Mean time of a step that the report covers."""
+    data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
+    """Time that the training loop waited for data since the last report."""
+    validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
+    test: Evaluation | None = field(default=None, metadata=nested(Evaluation))
+    checkpoint: Checkpoint | None = field(default=None, metadata=nested(Checkpoint))
+    resumed: Resumed | None = field(default=None, metadata=nested(Resumed))
+    damaged: tuple[CheckpointDamage, ...] = field(default=(), metadata=many(nested(CheckpointDamage)))
+    """Checkpoints that were passed over for the one that `resumed` names, the newest first."""
+    model: Model | None = field(default=None, metadata=nested(Model))
+    prepare: PrepareCounts | None = field(default=None, metadata=nested(PrepareCounts))
+    message: str | None = field(default=None, metadata=text(LINE_CHARACTERS))
+    """A sentence for a person."""
+    notice: Notice | None = field(default=None, metadata=nested(Notice))
+
+
+@dataclass(frozen=True)
+class PowerReading:
+    """Power and energy of one component by one source: of a device, or the sum over the devices of a worker or group.
+    Energy counts from the start of the supervisors and never falls."""
+
+    component: str = field(metadata=one_of(COMPONENTS))
+    source: str = field(metadata=one_of(SOURCES))
+    joules: float = field(metadata=amount("J"))
+    low_joules: float = field(metadata=amount("J"))
+    """The least that the energy may have been."""
+    high_joules: float = field(metadata=amount("J"))
+    """The most that the energy may have been."""
+    watts: float | None = field(default=None, metadata=amount("W"))
+    """Power now; absent: not known."""
+    device: str | None = field(default=None, metadata=text(DEVICE_CHARACTERS))
+    """UUID of a GPU; empty for other components, absent in sums."""
+    divided: bool | None = field(default=None, metadata=flag())
+    """Whether it is the worker's share of a device, by processes: shares of several workers add up. Absent: the device
+    counts whole, whoever has used it."""
+
+
+def sum_of_watts(readings: Iterable[PowerReading]) -> float | None:
+    """Power of all of `readings`; None where that of one of them, or of all as there is none, is not known."""
+    known, unknown = [], False
+    for reading in readings:
+        if reading.watts is None:
+            unknown = True
+        else:
+            known.append(reading.watts)
+    return None if unknown or not known else sum(known)
+
+
+@dataclass(frozen=True)
+class EnergyGap:
+    """Something that draws power and is not counted: the joules are less than what was used."""
+
+    component: str = field(metadata=one_of(COMPONENTS))
+    reason: str = field(metadata=text(LINE_CHARACTERS))
+    """What is not counted and why, in a sentence without names of devices."""
+
+
+@dataclass(frozen=True)
+class WorkerSummary:
+    """A worker of the group, by its last report."""
+
+    worker: int = field(metadata=count())
+    """Index of the worker, 0-based."""
+    ranks: int = field(default=0, metadata=count())
+    """Ranks that run."""
+    step: int = field(default=0, metadata=count("steps"))
+    watts: float | None = field(default=None, metadata=amount("W"))
+    """Power now; absent: not known, or not heard of for so long that it may be another by now."""
+    source: str = field(default="", metadata=text(64))
+    """Where its joules come from, the largest part first, as in `nvml+model`."""
+    joules: float = field(default=0.0, metadata=amount("J"))
+    energy: tuple[PowerReading, ...] = field(default=(), metadata=many(nested(PowerReading)))
+    """The same by component and source."""
+    uid: str = field(default="", metadata=text(UID_CHARACTERS))
+    """Uid of the child; empty: it was not told."""
+    ranks_done: tuple[int, ...] = field(default=(), metadata=many(count()))
+    """Its ranks that have ended with exit code 0 in this generation."""
+
+
+@dataclass(frozen=True)
+class RestartInPlace:
+    """A restart of the group in the same workers."""
+
+    time: float = field(metadata=moment())
+    """When the failure was answered."""
+    failure: Failure = field(default=Failure(), metadata=nested(Failure, inline=True))
+    generation: int = field(default=0, metadata=count())
+    """Generation that failed."""
+    resumed_from_step: int = field(default=0, metadata=count("steps"))
+    joules_lost: float = field(default=0.0, metadata=amount("J"))
+    """Energy since the newest checkpoint or restart, whichever is later."""
+    recovery_seconds: float | None = field(default=None, metadata=amount("s"))
+    """Time until the group trained again, whose energy `joulesLost` then includes; absent: it does not train yet."""
+
+
+@dataclass(frozen=True)
+class GroupProgress:
+    """Sums over the workers' last reports."""
+
+    samples: int = field(default=0, metadata=count("samples"))
+    samples_per_second: float | None = field(default=None, metadata=amount("1/s"))
+    """Mean over the last seconds; absent until it is known."""
+    watts: float | None = field(default=None, metadata=amount("W"))
+    """Power of all workers now; absent: that of one of them is not known."""
+    energy: tuple[PowerReading, ...] = field(default=(), metadata=many(nested(PowerReading)))
+    """Power and energy by component and source."""
+    uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
+    """What of any worker is not counted."""
+    workers: tuple[WorkerSummary, ...] = field(default=(), metadata=many(nested(WorkerSummary)))
+    replaced: tuple[WorkerSummary, ...] = field(default=(), metadata=many(nested(WorkerSummary)))
+    """Workers whose place another has taken within this attempt, the last 16, by their last reports. `energy` has
+    theirs, and never falls."""
+    restarts: tuple[RestartInPlace, ...] = field(default=(), metadata=many(nested(RestartInPlace)))
+    """Restarts in place of this attempt, the oldest first."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The answer to GET /v1/progress."""
+
+    version: int = field(default=1, metadata=count())
+    """Version of this contract."""
+    job: str = field(default="", metadata=text(NAME_CHARACTERS))
+    """Name of the TrainingJob."""
+    role: str = field(default=names.ROLE_WORKER, metadata=one_of((names.ROLE_PREPARE, names.ROLE_WORKER)))
+    attempt: int | None = field(default=None, metadata=count())
+    """Attempt of the job, 1-based."""
+    generation: int = field(default=0, metadata=count())
+    """Start of the group within the attempt, 0-based."""
+    worker: int = field(default=0, metadata=count())
+    """Index of this worker, 0-based."""
+    node: str = field(default="", metadata=text(NODE_CHARACTERS))
+    """Machine that it runs on."""
+    uid: str = field(default="", metadata=text(UID_CHARACTERS))
+    """Uid of the child that it is; empty: it was not told."""
+    ranks_running: int = field(default=0, metadata=count())
+    ranks_done: tuple[int, ...] = field(default=(), metadata=many(count()))
+    """Its ranks that have ended with exit code 0 in this generation."""
+    phase: Phase | None = field(default=None, metadata=member_of(Phase))
+    step: int = field(default=0, metadata=count("steps"))
+    """Optimizer steps since the training began, restarts not counted twice."""
+    total_steps: int | None = field(default=None, metadata=count("steps"))
+    epoch: int | None = field(default=None, metadata=count())
+    """Passes over the training split that are completed."""
+    epochs: int | None = field(default=None, metadata=count())
+    """Passes that are to be made."""
+    loss: float | None = field(default=None, metadata=figure())
+    """Of the last recorded step, mean over the global batch."""
+    learning_rate: float | None = field(default=None, metadata=figure())
+    gradient_norm: float | None = field(default=None, metadata=figure())
+    """Norm of the gradient before clipping."""
+    step_seconds: float | None = field(default=None, metadata=amount("s"))
+    """Running mean of the time of a step."""
+    samples: int = field(default=0, metadata=count("samples"))
+    """Samples that this worker has trained on, repeated ones counted again."""
+    step_durations: Distribution | None = field(default=None, metadata=nested(Distribution))
+    """Times from one recorded step to the next, a step, in seconds."""
+    data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
+    """Time that the training loop waited for data."""
+    checkpoint_blocked_seconds: float = field(default=0.0, metadata=amount("s"))
+    """Time that the training loop stood still for checkpoints."""
+    validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
+    test: Evaluation | None = field(default=None, metadata=nested(Evaluation))
+    checkpoint: Checkpoint | None = field(default=None, metadata=nested(Checkpoint))
+    """The newest one; of worker 0: of the group."""
+    resumed: Resumed | None = field(default=None, metadata=nested(Resumed))
+    """Of this generation."""
+    damaged: tuple[CheckpointDamage, ...] = field(default=(), metadata=many(nested(CheckpointDamage)))
+    """Checkpoints that were found damaged since the supervisor started, in the order in which they were found."""
+    model: Model | None = field(default=None, metadata=nested(Model))
+    prepare: PrepareCounts | None = field(default=None, metadata=nested(PrepareCounts))
+    messages: tuple[str, ...] = field(default=(), metadata=many(text(LINE_CHARACTERS)))
+    """The last messages of the ranks."""
+    notices: tuple[Notice, ...] = field(default=(), metadata=many(nested(Notice)))
+    """The first that there were in this attempt, each once."""
+    power: tuple[PowerReading, ...] = field(default=(), metadata=many(nested(PowerReading)))
+    """Of this worker."""
+    uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
+    """What of this worker is not counted; empty: all of it is."""
+    group: GroupProgress | None = field(default=None, metadata=nested(GroupProgress))
+    """On worker 0 alone."""
+    directive_version: int | None = field(default=None, metadata=count())
+    """Version of the newest directive that all workers of the group have taken; absent before the first."""

@@ -1,0 +1,66 @@
+"""What a supervisor leaves when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wattrain_api.contract.failures import Failure
+from wattrain_api.contract.kinds import (
+    LINE_CHARACTERS,
+    UID_CHARACTERS,
+    count,
+    figure,
+    integer,
+    many,
+    member_of,
+    moment,
+    nested,
+    text,
+)
+from wattrain_api.contract.phases import Phase
+from wattrain_api.contract.progress import EnergyGap, Evaluation, Model, Notice, PowerReading, PrepareCounts, Resumed
+
+
+@dataclass(frozen=True)
+class TerminationMessage:
+    """The content of WATTRAIN_TERMINATION_FILE: JSON of at most 4,096 bytes. What does not fit is left out, `notices`
+    first, then `prepare`, `model`, `test` and `energy`. While its ranks run, a supervisor leaves one every second,
+    without an exit code, so that what it has counted outlives a SIGKILL."""
+
+    version: int = field(default=1, metadata=count())
+    """Version of this contract."""
+    exit_code: int | None = field(default=None, metadata=integer())
+    """What the supervisor exits with; absent: it has not exited by itself."""
+    uid: str = field(default="", metadata=text(UID_CHARACTERS))
+    """Uid of the child that it is; empty: it was not told."""
+    attempt: int | None = field(default=None, metadata=count())
+    """Attempt of the job, 1-based."""
+    time: float | None = field(default=None, metadata=moment())
+    """When it was left: until then `energy` is counted."""
+    last_line: str = field(default="", metadata=text(LINE_CHARACTERS))
+    """The last line of output of its ranks, as long as there is no exit code."""
+    cause: Failure | None = field(default=None, metadata=nested(Failure))
+    """The first cause in the group; absent where all is well or it was asked to end."""
+    generation: int = field(default=0, metadata=count())
+    """Generation that ran last."""
+    step: int = field(default=0, metadata=count("steps"))
+    total_steps: int | None = field(default=None, metadata=count("steps"))
+    epoch: int | None = field(default=None, metadata=count())
+    epochs: int | None = field(default=None, metadata=count())
+    loss: float | None = field(default=None, metadata=figure())
+    learning_rate: float | None = field(default=None, metadata=figure())
+    phase: Phase | None = field(default=None, metadata=member_of(Phase))
+    checkpoint_step: int | None = field(default=None, metadata=count("steps"))
+    """Step of the newest checkpoint that this worker's ranks have committed."""
+    energy: tuple[PowerReading, ...] = field(default=(), metadata=many(nested(PowerReading)))
+    """Energy of this worker by component and source."""
+    uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
+    """What of this worker is not counted."""
+    resumed: Resumed | None = field(default=None, metadata=nested(Resumed))
+    """Where the ranks of that generation went on."""
+    validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
+    prepare: PrepareCounts | None = field(default=None, metadata=nested(PrepareCounts))
+    test: Evaluation | None = field(default=None, metadata=nested(Evaluation))
+    model: Model | None = field(default=None, metadata=nested(Model))
+    notices: tuple[Notice, ...] = field(default=(), metadata=many(nested(Notice)))
+    """As in the worker's progress."""

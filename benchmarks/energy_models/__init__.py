@@ -1,0 +1,1 @@
+"""Our joules beside those of published models, for the same work."""

@@ -1,0 +1,80 @@
+"""`wattrain predict`: becomes the worker's process that predicts, which alone imports torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from wattrain_operator.local.preflight import missing_packages
+from wattrain_operator.local.refused import EXIT_BAD_INPUT
+
+PREDICT = (sys.executable, "-P", "-m", "wattrain_worker.predict")
+"""-P: a module of the user's in the current directory must not stand in for one of the standard library."""
+
+
+class Form(StrEnum):
+    """How predictions are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+
+
+class SplitName(StrEnum):
+    """A part of the prepared data."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+def predict(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Directory of a run that is complete, or its model/.", show_default=False),
+    ],
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE",
+            help="What a training takes: path or address of a .csv, .npz or .parquet file, or `digits`.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        SplitName | None,
+        typer.Option(help="Instead of FILE: the rows of this split of the run's own data.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Form,
+        typer.Option(
+            help="text: a class a line, then the accuracy. json: one object. csv: a table; the accuracy goes to "
+            "standard error."
+        ),
+    ] = Form.TEXT,
+) -> None:
+    """Predict the class of every row of FILE with a model that `wattrain run` has trained, on the CPU.
+
+    FILE is read, checked and transformed as the training's file was. Where it has the label, the accuracy over its
+    rows follows; that of --split test is the one in the receipt. A row that lacks a value has no prediction where the
+    training dropped such rows.
+    Exit code: 0 predicted, 1 failed, 2 bad input.
+    """
+    if (file is None) == (split is None):
+        _refuse("give either a FILE, or --split for rows of the run's own data")
+    if missing := missing_packages():
+        _refuse(missing)
+    asked = ("--file", file) if file is not None else ("--split", str(split))
+    command = [*PREDICT, f"--output={output}", f"{asked[0]}={asked[1]}", "--", str(model)]
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def _refuse(line: str) -> NoReturn:
+    typer.echo(f"error: {line}", err=True)
+    raise typer.Exit(EXIT_BAD_INPUT)

@@ -1,0 +1,47 @@
+"""A job in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wattrain_api.contract.phases import PHASES_WITHOUT_SPEED
+from wattrain_api.status import Progress, TrainingJobStatus
+from wattrain_operator.cli import figures
+
+
+def status_line(status: TrainingJobStatus, tells_phase: bool = True) -> str:
+    """State, step, loss, speed, power and energy in a line; what is not known yet is left out.
+
+    `tells_phase`: whether the ranks say when they train; a script does not.
+    """
+    return "  ".join(_parts(status, tells_phase))
+
+
+def _parts(status: TrainingJobStatus, tells_phase: bool) -> Iterator[str]:
+    energy, progress = status.energy, status.progress
+    starting = figures.starting(status.state, "" if progress is None else progress.phase) if tells_phase else ""
+    if starting or status.state in figures.STATES_BEFORE_TRAINING:
+        progress = None  # what is there is of a generation that is dead
+    yield f"{status.state} ({starting})" if starting else status.state
+    if status.state == "Suspending":  # a program that does not listen is given minutes to save
+        yield "the workers save and stop; Ctrl-C again ends them now"
+    yield from figures.queued(status)
+    if progress is not None and (progress.step or progress.total_steps):
+        yield from _progress(progress)
+    if energy.meters:
+        yield f"{figures.watts(energy.watts)}, {figures.joules(energy.joules)} {figures.known_by(energy)}"
+    if status.restart_count:
+        yield f"{status.restart_count} restart{'s' if status.restart_count > 1 else ''}"
+    if progress is not None and progress.eta_seconds and status.state == "Running":
+        yield f"{figures.seconds(progress.eta_seconds)} left"
+
+
+def _progress(progress: Progress) -> Iterator[str]:
+    yield f"step {progress.step}/{progress.total_steps}" if progress.total_steps else f"step {progress.step}"
+    if progress.epoch:
+        yield f"epoch {progress.epoch}"
+    yield f"loss {figures.loss(progress.shown_loss)}"
+    if progress.validation is not None and progress.validation.accuracy is not None:
+        yield f"validation accuracy {progress.validation.accuracy:.3f}"
+    if progress.samples_per_second is not None and progress.phase not in PHASES_WITHOUT_SPEED:
+        yield f"{progress.samples_per_second:,.0f} samples/s"

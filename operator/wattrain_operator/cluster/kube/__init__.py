@@ -1,0 +1,1 @@
+"""What talks to Kubernetes, and decides nothing: requests, the cache, what feeds it, the Lease, events."""

@@ -1,0 +1,117 @@
+"""/metrics of the operator: its own figures, and those of every job as its status has them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import Histogram
+from prometheus_client.core import Metric as Family
+from pydantic import ValidationError
+
+from wattrain_api import metrics
+from wattrain_api.metric_families import families_of, text_of
+from wattrain_operator.cluster import reading
+from wattrain_operator.cluster.kube.resources import KINDS
+from wattrain_operator.cluster.shell import Shell
+from wattrain_operator.exposition import job_families
+
+JOBS_AT_ONCE = 50
+"""Jobs that are rendered before the event loop gets its turn again."""
+
+
+@dataclass(frozen=True)
+class OutcomeCount:
+    """How often something ended in one way."""
+
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True)
+class RequestCount:
+    """Requests to the API server that ended in one way."""
+
+    verb: str
+    resource: str
+    code: int
+    """HTTP status; 0: no answer."""
+    count: int
+
+
+@dataclass(frozen=True)
+class KindFigures:
+    """What the operator knows of one kind of objects."""
+
+    kind: str
+    objects: int
+    missed_changes: int
+    """Changes that the last LIST found and the watch has not reported."""
+    list_age_seconds: float | None
+    """None: never listed."""
+    watch_age_seconds: float | None
+    """None: the watch has not reported any."""
+
+
+@dataclass(frozen=True)
+class OperatorFigures:
+    """What the operator exports of itself; `wattrain_api.metrics` names these fields."""
+
+    reconcile_seconds: Histogram
+    reconciles: tuple[OutcomeCount, ...]
+    queue_depth: int
+    failing_jobs: int
+    api_requests: tuple[RequestCount, ...]
+    kinds: tuple[KindFigures, ...]
+    event_loop_lag_seconds: float
+    is_leader: bool
+    progress_requests: tuple[OutcomeCount, ...]
+
+
+async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
+    """The whole page in Prometheus' text format."""
+    figures = operator_figures(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
+    merged: dict[str, Family] = {}
+    for count, body in enumerate(list(shell.cache.jobs())):
+        if count % JOBS_AT_ONCE == JOBS_AT_ONCE - 1:
+            await asyncio.sleep(0)
+        try:
+            job = reading.read_job(body)
+        except ValidationError:
+            continue  # the job's own condition says so
+        for family in job_families(job, job.status):
+            known = merged.setdefault(family.name, family)
+            if known is not family:
+                known.samples += family.samples
+    return text_of([*families_of(metrics.OPERATOR, figures), *merged.values()])
+
+
+def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> OperatorFigures:
+    """The figures now."""
+    now, cache = time.monotonic(), shell.cache
+    return OperatorFigures(
+        reconcile_seconds=shell.durations,
+        reconciles=_by_outcome(shell.outcomes),
+        queue_depth=len(shell.queue),
+        failing_jobs=shell.queue.failing,
+        api_requests=tuple(RequestCount(*key, n) for key, n in shell.client.requests.items()),
+        kinds=tuple(
+            KindFigures(
+                kind=kind,
+                objects=cache.count(kind),
+                missed_changes=cache.unconfirmed(kind),
+                list_age_seconds=now - shell.listed_at[kind] if kind in shell.listed_at else None,
+                watch_age_seconds=now - shell.heard_at[kind] if kind in shell.heard_at else None,
+            )
+            for kind in KINDS
+        ),
+        event_loop_lag_seconds=loop_lag_seconds,
+        is_leader=leads,
+        progress_requests=_by_outcome(shell.progress.outcomes),
+    )
+
+
+def _by_outcome(counts: Mapping[str, int]) -> tuple[OutcomeCount, ...]:
+    return tuple(OutcomeCount(outcome, count) for outcome, count in counts.items())

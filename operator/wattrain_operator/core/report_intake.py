@@ -1,0 +1,173 @@
+"""What the workers say about themselves: steps, loss, checkpoints, restarts in place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from itertools import takewhile
+
+from wattrain_api import reasons
+from wattrain_api.contract.phases import STARTING_PHASES
+from wattrain_api.status import CheckpointStatus, DamagedCheckpoint, Progress, TrainingJobStatus
+from wattrain_operator.core import ledger, restarts, script_waste
+from wattrain_operator.core.conditions import is_finished
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.meter_sums import SMALL_DIGITS
+from wattrain_operator.core.observed import Report
+
+_KEPT_DAMAGED = 10
+
+
+def take_report(draft: Draft) -> None:
+    """Enter what the supervisor of worker 0 said, if it belongs to the current attempt and the job is not over."""
+    report = draft.report
+    if report is None or is_finished(draft.status):
+        return
+    # In the order in which it happened: what failed before the checkpoint neither counts nor makes it less safe.
+    committed = report.checkpoint_step or 0
+    restarts.take_in_place(draft, tuple(takewhile(lambda r: r.resumed_from_step < committed, report.restarts)))
+    _take_damage(draft, report)
+    _note_what_was_found(draft, report)
+    _take_checkpoint(draft, report)
+    restarts.take_in_place(draft, report.restarts)
+    if report.phase not in STARTING_PHASES:
+        restarts.note_recovery(draft, report.resumed_step)
+    script_waste.note_step(draft, report)
+    draft.status = replace(draft.status, progress=_progress(draft, report))
+    _report_notices(draft, report)
+    if report.samples and report.step:
+        _take_efficiency(draft, report)
+
+
+def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
+    """Leave figures, the position in the queue, and how many workers are there and ready, as they were where nothing
+    else changed and something was written a moment ago. An operator that ends before they are written is like one that
+    has not seen them."""
+    after = draft.status
+    if after == before or not _differ_in_figures(after, before) or (_trains(after) and not _trains(before)):
+        return
+    group_complete = before.internal.group_complete
+    if replace(after, internal=replace(after.internal, group_complete=group_complete)) == before:
+        draft.status = before  # seen again at every look, and told together with what somebody waits for
+        return
+    age = (draft.seen.now - _written_at(before)).total_seconds()
+    if age < draft.seen.status_interval_seconds:
+        draft.status = before
+        draft.wake_after(draft.seen.status_interval_seconds - age)
+    elif after.progress is not None:  # joules alone may have changed: the time of the last write counts all the same
+        draft.status = replace(after, progress=replace(after.progress, updated_time=draft.now))
+
+
+def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> bool:
+    """Whether figures, counts of workers and what is kept about them are all that differs."""
+    old = before.internal
+    internal = replace(
+        after.internal, group_complete=old.group_complete, workers_time=old.workers_time, safe_joules=old.safe_joules,
+        metered_attempt=old.metered_attempt, metered_time=old.metered_time, child_meters=old.child_meters,
+        step_joules=old.step_joules,
+        queue_time=old.queue_time,
+    )  # fmt: skip
+    figures = replace(
+        after, progress=before.progress, energy=before.energy, workers=before.workers, queue=before.queue,
+        internal=internal,
+    )  # fmt: skip
+    return figures == before
+
+
+def _trains(status: TrainingJobStatus) -> bool:
+    """Whether there are figures to look at."""
+    return status.progress is not None and status.progress.phase not in STARTING_PHASES
+
+
+def _written_at(status: TrainingJobStatus) -> datetime:
+    """When the status was last written, as far as it says so itself."""
+    figures = status.progress.updated_time if status.progress is not None else None
+    internal = status.internal
+    own = (figures, internal.workers_time, internal.attempt_time, internal.queue_time)
+    times = (*own, *(c.last_transition_time for c in status.conditions))
+    return max(time for time in times if time is not None)
+
+
+def _note_what_was_found(draft: Draft, report: Report) -> None:
+    """A job that is new and does not begin at the beginning goes on with somebody else's training, or with its own from
+    before it was deleted: it says so, for its model may not be what its spec describes."""
+    step, is_new = report.resumed_step or 0, draft.status.attempt == 1 and report.generation == 0
+    if not is_new or not step or draft.status.checkpoint is not None:
+        return
+    draft.status = replace(draft.status, checkpoint=CheckpointStatus(step=step, time=draft.now))
+    rest = "so that nothing is left to train" if step >= report.total_steps > 0 else "and training goes on from there"
+    message = f"an earlier job of this name left a checkpoint of step {step} in the storage, {rest}; "
+    message += "to train anew, name another claim or give the job another name"
+    draft.add_event(reasons.CHECKPOINT_FOUND, message, warning=True)
+
+
+def _take_checkpoint(draft: Draft, report: Report) -> None:
+    step, old = report.checkpoint_step, draft.status.checkpoint
+    if step is None or (old is not None and step <= old.step):
+        return
+    joules = ledger.mark_safe(draft, report)
+    draft.status = replace(draft.status, checkpoint=CheckpointStatus(step=step, joules=joules, time=draft.now))
+    # It gets on: the budget is for a training that does not.
+    draft.internal = replace(draft.internal, failures_since_checkpoint=0, disruptions_in_a_row=0)
+    if old is None:
+        restart = "a restart" if draft.seen.shared_storage else "a restart in the same pods"
+        draft.add_event(reasons.CHECKPOINT_SAVED, f"first checkpoint, at step {step}: {restart} goes on from there")
+
+
+def _take_damage(draft: Draft, report: Report) -> None:
+    """Checkpoints that are none any more: report each once, and claim none of them."""
+    # What a worker says is not trusted: more than are kept are no events either.
+    found, resumed_step = report.damaged[draft.internal.damaged_seen :][-_KEPT_DAMAGED:], report.resumed_step or 0
+    for each in found:
+        went_on = f"the training went on from step {resumed_step}" if resumed_step else "the training began anew"
+        message = f"the checkpoint of step {each.step} is damaged ({each.damage}); {went_on}"
+        draft.add_event(reasons.CHECKPOINT_DAMAGED, message, warning=True)
+        entry = DamagedCheckpoint(each.step, each.damage, draft.now, resumed_step)
+        kept = (*draft.status.damaged_checkpoints, entry)[-_KEPT_DAMAGED:]
+        draft.status = replace(draft.status, damaged_checkpoints=kept)
+    newest = draft.status.checkpoint
+    if newest is not None and any(each.step == newest.step for each in found):
+        whole = replace(newest, step=resumed_step) if resumed_step else None
+        draft.status = replace(draft.status, checkpoint=whole)
+    draft.internal = replace(draft.internal, damaged_seen=len(report.damaged))
+
+
+def _progress(draft: Draft, report: Report) -> Progress:
+    old = draft.status.progress
+    new = Progress(
+        phase=report.phase,
+        epoch=report.epoch,
+        step=report.step,
+        total_steps=report.total_steps,
+        loss=report.loss,
+        loss_not_finite=report.loss_not_finite,
+        learning_rate=report.learning_rate,
+        validation=report.validation,
+        samples_per_second=report.samples_per_second,
+        percent=round(100 * report.step / report.total_steps, 1) if report.total_steps else None,
+        eta_seconds=_eta_seconds(report),
+        updated_time=None if old is None else old.updated_time,
+    )
+    if old is not None and report.phase in STARTING_PHASES and report.step < old.step:
+        new = replace(old, phase=report.phase)  # it has not read its checkpoint yet: that is no step back
+    return new if new == old else replace(new, updated_time=draft.now)
+
+
+def _report_notices(draft: Draft, report: Report) -> None:
+    """Each notice of an attempt once; the status remembers how many have been told."""
+    told = draft.internal.notices_told
+    for notice in report.notices[told:]:
+        draft.add_event(notice.reason, notice.message, warning=True)
+    if len(report.notices) > told:
+        draft.internal = replace(draft.internal, notices_told=len(report.notices))
+
+
+def _eta_seconds(report: Report) -> float | None:
+    if not report.total_steps or not report.step_seconds:  # many scripts do not tell how long a step takes
+        return None
+    return round(max(0, report.total_steps - report.step) * report.step_seconds, 1)
+
+
+def _take_efficiency(draft: Draft, report: Report) -> None:
+    spent = ledger.joules_of_group(draft, report)
+    draft.energy = replace(draft.energy, joules_per_sample=round(spent / report.samples, SMALL_DIGITS))

@@ -1,0 +1,32 @@
+"""The steps in a metrics.jsonl, read while it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from wattrain_api.contract.codec import decode_json
+from wattrain_api.contract.recorded_step import RecordedStep
+
+
+class RecordedSteps:
+    """Reads on in a file where it stopped. A file that is missing or cannot be read has no steps."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offset = 0
+
+    def read_on(self) -> Iterator[RecordedStep]:
+        """The steps of the whole lines that were added since; lines that a killed supervisor tore are left out."""
+        try:
+            with self._file.open("rb") as lines:
+                lines.seek(self._offset)
+                for line in lines:
+                    if not line.endswith(b"\n"):
+                        return  # its rest is still to come
+                    self._offset += len(line)
+                    step = decode_json(RecordedStep, line)
+                    if step is not None:
+                        yield step
+        except OSError:
+            return

@@ -1,0 +1,28 @@
+"""What the supervisors of the simulated world say."""
+
+from __future__ import annotations
+
+from wattrain_operator.core.observed import ChildEnergy, Report
+from wattrain_operator.core.roles import Role
+from wattrain_operator.simulated.objects import meters
+from wattrain_operator.simulated.world import World
+from wattrain_operator.workers.speaker import speaker_of
+
+
+def report_of(world: World) -> Report | None:
+    """What the supervisor that speaks for the group says to whoever asks. None: nobody answers."""
+    speaker = speaker_of(p.child for p in world.children.values())
+    if speaker is None or not speaker.ready:
+        return None
+    role, attempt = speaker.role, speaker.attempt
+    members = world.members(role, attempt)
+    energy = tuple(ChildEnergy(p.child.uid, p.child.worker, meters(p.joules)) for p in members)
+    group = world.group if role == Role.WORKER and world.has_group(attempt) else None
+    if group is None:
+        return Report(role, attempt, 0.0, phase="starting", energy=energy, watts=1.0)
+    return Report(
+        role, attempt, 0.0, group.generation, "training" if group.training else "starting", group.step,
+        total_steps=world.total_steps, samples=group.step, energy=energy, watts=1.0,
+        checkpoint_step=group.checkpoint_step, checkpoint_joules=group.checkpoint_joules, restarts=group.restarts,
+        directive_version=group.directive_version,
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Directives reach the workers of a real node by an annotation of worker 0's pod, whoever writes it."""
+
+import json
+import statistics
+import sys
+import threading
+import time
+
+from harness.daemon import wait_for
+
+FILE = "/etc/wattrain/directive.json"
+FIRST, LAST = 2, 7
+WATCH = f"""
+import json, pathlib, time
+seen, deadline = {{}}, time.monotonic() + 60
+while {LAST} not in seen and time.monotonic() < deadline:
+    text = pathlib.Path("{FILE}").read_text()
+    version = json.loads(text)["version"] if text else 0
+    seen.setdefault(version, time.time())
+    pathlib.Path("/tmp/watching").touch()
+    time.sleep(0.002)
+print(json.dumps(seen))
+"""
+
+
+def without_checkpoints_of_its_own(spec):
+    spec["training"] |= {"epochs": 1000}
+    spec["checkpoint"] = {"every": {"steps": 1_000_000_000}}
+    spec["storage"] = {"claim": "training"}
+
+
+def direct(job, **directive):
+    """Annotate worker 0's pod; returns when the API server has answered."""
+    annotations = {"wattrain.dev/directive": json.dumps(directive)}
+    with job.cluster.api() as api:
+        api.patch(f"/api/v1/namespaces/{job.namespace}/pods/{job.name}-1-0", {"metadata": {"annotations": annotations}})
+    return time.time()
+
+
+def test_a_directive_is_in_the_pod_within_moments_and_has_the_group_save(apply, claim):
+    job = apply("digits-mlp.yaml", without_checkpoints_of_its_own, folder=claim)
+    job.waits(lambda status: (status.get("progress") or {}).get("phase") == "training", "to train")
+    assert "checkpoint" not in job.status()
+    seen = {}
+    watching = threading.Thread(target=lambda: seen.update(json.loads(inside(job, "python3", "-c", WATCH))))
+    watching.start()
+    wait_for(lambda: "watching" in inside(job, "ls", "/tmp"), seconds=60, what="the file is watched")
+    patched = {}
+    for version in range(FIRST, LAST + 1):
+        patched[version] = direct(job, version=version)
+        wait_for(lambda v=version: f'"version": {v}' in inside(job, "cat", FILE), seconds=60, what="the file changes")
+    watching.join()
+    delays = [1000 * (seen[str(version)] - patched[version]) for version in patched]
+    sys.stdout.write(f"from patch to file: {min(delays):.0f} to {max(delays):.0f} ms, ")
+    sys.stdout.write(f"median {statistics.median(delays):.0f} ms, {len(delays)} times\n")
+    direct(job, version=LAST + 1, checkpoint=True)
+    saved = job.waits(lambda status: status.get("checkpoint"), "to save a checkpoint that a person asked for")
+    assert saved["state"] == "Running"
+    job.kubectl("delete", "trainingjob", job.name)
+
+
+def inside(job, *words):
+    """What a command says in worker 0's container."""
+    return job.kubectl("exec", f"{job.name}-1-0", "--container=worker", "--", *words)

@@ -1,0 +1,106 @@
+"""Bugs planted by hand, each found by the random machine and by the exhaustive walk, with the sentence it violates.
+
+A proof that finds nothing may be looking at nothing: these show that it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wattrain_operator.core import ledger, lifecycle, refusals, restarts
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.observed import Observed
+from wattrain_operator.simulated import invariants
+from wattrain_operator.simulated.explore import Bounds, explore, small_simulation
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def _forget_that_it_is_finished(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lifecycle, "wind_down_if_finished", lambda draft: False)
+
+
+def _do_not_wait_for_the_old_workers(patch: pytest.MonkeyPatch) -> None:
+    remove_stale = lifecycle.remove_stale
+    patch.setattr(lifecycle, "remove_stale", lambda draft: bool(remove_stale(draft)) and False)
+
+
+def _never_charge_a_failure(patch: pytest.MonkeyPatch) -> None:
+    answer: Any = restarts.answer_failure
+    patch.setattr(restarts, "answer_failure", lambda d, f, meaning: answer(d, f, meaning._replace(counted=False)))
+
+
+def _charge_disruptions(patch: pytest.MonkeyPatch) -> None:
+    answer: Any = restarts.answer_failure
+    patch.setattr(restarts, "answer_failure", lambda d, f, meaning: answer(d, f, meaning._replace(counted=True)))
+
+
+def _add_every_report_anew(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ledger, "difference", lambda reading, marks: reading)
+
+
+def _count_a_replaced_worker_on_from_the_one_before(patch: pytest.MonkeyPatch) -> None:
+    readings = ledger._readings
+
+    def by_place(seen: Observed) -> list[ledger.ChildReading]:
+        workers = {c.uid: f"{c.role} {c.worker}" for c in seen.children}
+        if seen.report is not None:
+            workers |= {one.uid: f"{seen.report.role} {one.worker}" for one in seen.report.energy}
+        return [reading._replace(uid=workers[reading.uid]) for reading in readings(seen)]
+
+    patch.setattr(ledger, "_readings", by_place)
+
+
+def _forget_to_be_woken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Draft, "wake_at", lambda self, moment: None)
+
+
+def _count_on_storage_that_is_gone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restarts, "lose_own_storage", lambda draft: None)
+
+
+def _leave_a_refused_group_behind(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(refusals, "end_child", lambda draft, child: None)
+
+
+_FINISHED = {invariants.FINISHED_STAYS, invariants.NO_ORPHAN, invariants.NOTHING_AT_REST}
+PLANTED = [
+    (_forget_that_it_is_finished, _FINISHED, Bounds(0, 0, 0, exit_code=65)),
+    (_do_not_wait_for_the_old_workers, {invariants.FENCED}, Bounds(0, 0, 0)),
+    (_never_charge_a_failure, {invariants.CHARGED}, Bounds(0, 0, 0)),
+    (_charge_disruptions, {invariants.NOT_CHARGED}, Bounds(disruptions=1, deaths=0, crashes=0)),
+    (_add_every_report_anew, {invariants.LEDGER_TRUE}, Bounds(0, 0, 0)),
+    (_forget_to_be_woken, {invariants.SETTLES}, Bounds(0, 0, 0)),
+    (_leave_a_refused_group_behind, {invariants.WHOLE_OR_NOTHING, invariants.SETTLES}, Bounds(crashes=0, quotas=1)),
+    (_count_on_storage_that_is_gone, {invariants.CHECKPOINT_RISES}, Bounds(disruptions=1, deaths=0, crashes=0)),
+]
+DEEP = [(_count_a_replaced_worker_on_from_the_one_before, {invariants.LEDGER_TRUE})]
+"""With these the walk takes minutes: the first, with one disruption and no crash, is found after 20,000 states."""
+SHALLOW = [(plant, sentences) for plant, sentences, _ in PLANTED]
+
+
+def _names(plants: list[Any]) -> list[str]:
+    return [plant.__name__[1:] for plant, *_ in plants]
+
+
+@pytest.mark.parametrize(("plant", "sentences"), SHALLOW + DEEP, ids=_names(SHALLOW + DEEP))
+def test_the_machine_finds_it(
+    plant: Plant, sentences: set[str], monkeypatch: pytest.MonkeyPatch, walk: Callable[..., int]
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(invariants.InvariantError) as found:
+        walk(0, examples=400, steps_each=80, shrink=False)
+    assert found.value.sentence in sentences
+
+
+@pytest.mark.parametrize(("plant", "sentences", "bounds"), PLANTED, ids=_names(PLANTED))
+def test_the_exhaustive_walk_finds_it(
+    plant: Plant, sentences: set[str], bounds: Bounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(invariants.InvariantError) as found:
+        explore(small_simulation(), bounds, states_at_most=20_000)
+    assert found.value.sentence in sentences

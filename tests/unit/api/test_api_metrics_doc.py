@@ -1,0 +1,30 @@
+"""docs/metrics.md: every metric, with its unit and its field."""
+
+from wattrain_api import metrics
+from wattrain_api.metrics_doc import main, render
+
+ALL = [
+    exported for subject in (metrics.WORKER, metrics.JOB, metrics.OPERATOR) for exported in metrics.exported_of(subject)
+]
+
+
+def test_every_metric_is_documented_with_type_unit_and_labels():
+    for exported in ALL:
+        labels = ", ".join(f"`{label}`" for label in exported.labels) or "-"
+        metric = exported.metric
+        assert f"| `{exported.name}` | {metric.type} | {metric.unit or '-'} | {labels} |" in render()
+
+
+def test_fields_are_named_as_in_json():
+    assert "| `validation.accuracy` |" in render()
+    assert "| `power[].lowJoules` |" in render()
+    assert "| `progress.samplesPerSecond` |" in render()
+
+
+def test_check_finds_a_stale_page(tmp_path, capsys):
+    page = tmp_path / "metrics.md"
+    assert main([str(page)]) == 0
+    assert main(["--check", str(page)]) == 0
+    page.write_text(page.read_text().replace("watts", "horsepower"))
+    assert main(["--check", str(page)]) == 1
+    assert "is not current: run python -m wattrain_api.metrics_doc" in capsys.readouterr().err

@@ -1,0 +1,339 @@
+"""`wattrain predict` on exported models: the classes are those that the trained model chooses, of every file that a
+training takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from wattrain_api import names
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.prepare import prepare
+from wattrain_worker.data.prepared_data import Prepared, load_prepared
+from wattrain_worker.predict.__main__ import main
+from wattrain_worker.train.export import export_model
+from wattrain_worker.train.rank_environment import read_environment
+from wattrain_worker.train.recipes import find_recipe, recipe_folders
+from wattrain_worker.train.recipes.recipe_protocol import TableShape
+
+COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that was exported, and the table that its data was prepared from."""
+
+    model: torch.nn.Module
+    prepared: Prepared
+    directory: Path
+    table: Path
+
+    def chosen(self) -> tuple[Counter[str], float]:
+        """How often the model chooses each class, and its accuracy: a class that the data does not have is wrong."""
+        shards = (self.prepared.train, self.prepared.validation, self.prepared.test)
+        features, labels = (np.concatenate([getattr(s, part) for s in shards]) for part in ("features", "labels"))
+        with torch.inference_mode():
+            outputs = self.model.eval()(torch.from_numpy(features))
+        best = outputs[:, : len(self.prepared.classes)].argmax(1).tolist()
+        right = float((outputs.argmax(1).numpy() == labels).mean())
+        return Counter(str(self.prepared.classes[i]) for i in best), right
+
+
+def table(path: Path) -> Path:
+    """200 rows with a class that follows from the first column; some values are missing, one is far from the rest."""
+    random = np.random.default_rng(5)
+    values = random.normal(3, 2, (200, COLUMNS))
+    values[7, 1] = 500
+    lines = [[f"{value:.6f}" for value in row] for row in values]
+    for row in range(0, 200, 17):
+        lines[row][2] = ""
+    kinds = np.array(["low", "middle", "high"])[np.digitize(values[:, 0], [2, 4])]
+    rows = [[*line, kind] for line, kind in zip(lines, kinds, strict=True)]
+    header = [*(f"c{column}" for column in range(COLUMNS)), "kind"]
+    path.write_text("\n".join(map(",".join, [header, *rows])))
+    return path
+
+
+def exported(folder: Path, recipe: dict[str, Any], **data: Any) -> Exported:
+    """A model of `recipe` with random weights, exported as at the end of a training. `data` replaces fields of
+    spec.data."""
+    clean = {"missing": "mean", "outliers": {"method": "zscore", "threshold": 5, "action": "clip"}}
+    data = {"source": {"uri": str(folder / "table.csv")}, "label": "kind", "clean": clean, **data}
+    if not (folder / "table.csv").exists():
+        table(folder / "table.csv")
+    document = {"recipe": recipe, "data": data, "training": {"epochs": 1}}
+    (folder / "spec.json").write_text(json.dumps(document))
+    directories = {
+        names.ENV_DATA_DIR: "data", names.ENV_CHECKPOINT_DIR: "checkpoints", names.ENV_MODEL_DIR: "model",
+        names.ENV_SPEC: "spec.json",
+    }  # fmt: skip
+    environment = read_environment({name: str(folder / path) for name, path in directories.items()})
+    prepare(TrainingJobSpec.model_validate(document), environment.data_dir, claims_dir=folder / "claims")
+    prepared = load_prepared(environment.data_dir)
+    found = find_recipe(recipe["name"])
+    parameters = found.parameters.model_validate(recipe.get("params", {}))
+    classes = recipe.get("params", {}).get("classes", len(prepared.classes))
+    model = found.build_model(TableShape(len(prepared.columns), classes), parameters)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(generator=generator)
+    export_model(environment, model.state_dict(), prepared, 1, None)
+    return Exported(model, prepared, environment.model_dir, Path(data["source"].get("uri", "digits")))
+
+
+Predict = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def predict(capsys: pytest.CaptureFixture[str]) -> Predict:
+    """Exit code, standard output and standard error of the command on a file (default: that of the training)."""
+
+    def predict(of: Exported, *arguments: str, file: Path | str | None = None) -> tuple[int, str, str]:
+        asked = () if "--split" in arguments else ("--file", str(file or of.table))
+        code = main([str(of.directory), *asked, *arguments])
+        return code, *capsys.readouterr()
+
+    return predict
+
+
+RECIPES = [
+    *({"name": name} for name in recipe_folders()),
+    {"name": "mlp", "params": {"hidden": [32, 16], "dropout": 0.9, "classes": 7}},
+]
+LINEAR = {"name": "logistic-regression"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: " ".join(map(str, recipe.values())))
+def test_a_model_of_every_recipe_predicts_as_it_was_trained(
+    recipe: dict[str, Any], tmp_path: Path, predict: Predict
+) -> None:
+    model = exported(tmp_path, recipe)
+    code, out, err = predict(model)
+    *found, accuracy = out.splitlines()
+    chosen, right = model.chosen()
+    assert (code, err) == (0, "")
+    assert Counter(found) == chosen
+    assert len(chosen) > 1
+    assert accuracy == f"accuracy {right:.4f}"
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_the_rows_of_a_split_have_the_answers_of_the_shard_whatever_their_form(
+    split: str, tmp_path: Path, predict: Predict
+) -> None:
+    model = exported(tmp_path, {"name": "mlp"})
+    shard = getattr(model.prepared, split)
+    with torch.inference_mode():
+        best = model.model.eval()(torch.from_numpy(shard.features)).argmax(1).numpy()
+    right = float((best == shard.labels).mean())
+    expected, labels = ([str(model.prepared.classes[i]) for i in codes] for codes in (best, shard.labels))
+    assert predict(model, "--split", split)[1].splitlines() == [*expected, f"accuracy {right:.4f}"]
+    document = json.loads(predict(model, "--split", split, "--output", "json")[1])
+    assert document["metrics"] == {"accuracy": float(f"{right:.5g}")}
+    assert [row["prediction"] for row in document["predictions"]] == expected
+    _, out, err = predict(model, "--split", split, "--output", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(row["row"], row["prediction"], row["label"]) for row in rows] == [
+        (str(i), *pair) for i, pair in enumerate(zip(expected, labels, strict=True), start=1)
+    ]
+    assert err == f"accuracy {right:.4f}\n"
+
+
+def _lines(kinds: tuple[str, str], cell: Callable[[int], str], count: int = 80) -> str:
+    """A table whose class follows from column a; `cell` writes column b of a row."""
+    rows = (f"{i % 2 * 3 + i % 7 / 8},{cell(i)},{kinds[i % 2]}\n" for i in range(count))
+    return "a,b,kind\n" + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("\ufeff" + _lines(("no", "yes"), lambda i: str(i / 8)).replace("a,b", "a, b"), {}),
+        (_lines(("no", "yes"), lambda i: ("true", "False")[i % 3 % 2]), {}),
+        (_lines(("01", "02"), lambda i: str(i / 8)), {}),
+        (_lines(("0", "1"), lambda i: "NA" if i % 9 == 0 else str(i / 8)), {"missing": "mean"}),
+        (_lines(("false", "true"), lambda i: str(i / 8)), {}),
+        (_lines(("False", "True"), lambda i: str(i / 8)), {}),
+        (_lines(("1E2", "100"), lambda i: str(i / 8)), {}),
+        (_lines(("0.0", "1.0"), lambda i: str(i / 8)), {}),
+        (_lines(("9007199254740992", "9007199254740993"), lambda i: str(i / 8)), {}),
+    ],
+    ids=["mark of UTF-8", "truths", "zeros", "gaps", "false", "False", "1E2", "0.0", "2**53"],
+)
+def test_the_very_training_file_is_predicted_with_its_labels_as_they_are_written(
+    text: str, clean: dict[str, Any], tmp_path: Path, predict: Predict
+) -> None:
+    (tmp_path / "table.csv").write_text(text)
+    model = exported(tmp_path, LINEAR, clean=clean)
+    code, out, err = predict(model)
+    *found, accuracy = out.splitlines()
+    given = [line.rsplit(",", 1)[1] for line in text.splitlines()[1:]]
+    assert (code, err) == (0, "")
+    assert set(found) <= set(given)
+    assert accuracy == f"accuracy {np.mean([a == b for a, b in zip(found, given, strict=True)]):.4f}"
+    assert accuracy == f"accuracy {model.chosen()[1]:.4f}"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "npz"])
+def test_every_format_gives_the_same_answers(ending: str, tmp_path: Path, predict: Predict) -> None:
+    model = exported(tmp_path, LINEAR)
+    frame = pl.read_csv(model.table)
+    other = tmp_path / f"table.{ending}"
+    if ending == "parquet":
+        frame.write_parquet(other)
+    else:
+        np.savez(
+            other, **{name: frame[name].to_numpy().astype(str if name == "kind" else float) for name in frame.columns}
+        )
+    assert predict(model, file=other) == predict(model)
+
+
+def test_the_digits_are_predicted_by_their_name(tmp_path: Path, predict: Predict) -> None:
+    model = exported(tmp_path, LINEAR, source={"builtin": "digits"}, label=None, clean={})
+    _, out, _ = predict(model)
+    assert len(out.splitlines()) == 1798
+    assert out.splitlines()[-1] == f"accuracy {model.chosen()[1]:.4f}"
+
+
+def test_columns_in_another_order_with_others_between_and_without_labels_are_found_by_name(
+    tmp_path: Path, predict: Predict
+) -> None:
+    model = exported(tmp_path, LINEAR)
+    frame = pl.read_csv(model.table)
+    other = tmp_path / "other.csv"
+    frame.select(pl.lit("x").alias("note"), *reversed(frame.columns[:-1])).write_csv(other)
+    assert predict(model, file=other)[1].splitlines() == predict(model)[1].splitlines()[:-1]
+    frame.drop("c2").write_csv(other)
+    code, out, err = predict(model, file=other)
+    assert (code, out) == (2, "")
+    assert err.startswith('error: data: column "c2" (a column of the model) is not in the data')
+
+
+def test_a_row_that_lacks_a_value_keeps_its_place_and_has_no_prediction(tmp_path: Path, predict: Predict) -> None:
+    (tmp_path / "table.csv").write_text(_lines(("no", "yes"), lambda i: str(i / 8)))
+    model = exported(tmp_path, LINEAR, clean={"missing": "drop"})
+    whole = predict(model)[1].splitlines()
+    holes = tmp_path / "holes.csv"
+    holes.write_text(_lines(("no", "yes"), lambda i: "" if i in (3, 7) else str(i / 8)))
+    code, out, err = predict(model, file=holes)
+    assert code == 0
+    assert out.splitlines()[:-1] == ["" if i in (3, 7) else text for i, text in enumerate(whole[:-1])]
+    assert "note: 2 rows lack a value, the first in column 'b', line 5, and have no prediction" in err
+    document = json.loads(predict(model, "--output", "json", file=holes)[1])
+    assert [row["line"] for row in document["predictions"] if row["prediction"] is None] == [5, 9]
+    assert len(document["notes"]) == 1
+    refusing = tmp_path / "refusing"
+    refusing.mkdir()
+    (refusing / "table.csv").write_text(_lines(("no", "yes"), lambda i: str(i / 8)))
+    code, out, err = predict(exported(refusing, LINEAR, clean={"missing": "fail"}), file=holes)
+    assert (code, out) == (2, "")
+    assert 'column "b", line 5: no value, which the training refused as well' in err
+
+
+def test_labels_that_the_model_does_not_know_count_as_wrong_or_are_refused(tmp_path: Path, predict: Predict) -> None:
+    (tmp_path / "table.csv").write_text(_lines(("no", "yes"), lambda i: str(i / 8)))
+    model = exported(tmp_path, LINEAR, clean={})
+    whole = json.loads(predict(model, "--output", "json")[1])
+    other = tmp_path / "other.csv"
+    rows = model.table.read_text().splitlines()
+    other.write_text("\n".join([rows[0], rows[1].replace("no", "never"), rows[2].replace("yes", ""), *rows[3:]]))
+    found = json.loads(predict(model, "--output", "json", file=other)[1])
+    pairs = [(row["prediction"], row["label"]) for row in whole["predictions"]][2:]
+    assert found["metrics"]["accuracy"] == pytest.approx(sum(a == b for a, b in pairs) / 79, abs=1e-5)
+    assert found["notes"] == [
+        "labels of 1 rows are no classes of the model, and count as wrong: never",
+        "1 rows have no label, and do not count",
+    ]
+    assert [row["label"] for row in found["predictions"]][:3] == ["never", None, "no"]
+    other.write_text(_lines(("nein", "ja"), lambda i: str(i / 8)))
+    code, out, err = predict(model, file=other)
+    assert (code, out) == (2, "")
+    assert 'column "kind", line 2: "nein" is no class of the model, and neither is any other label' in err
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("many", 'column "b", line 9: "many" is not a number; correct the value; where it stands for no value'),
+        ("1e300", 'column "b", line 9: 1e+300 is too large for float32 after normalizing'),
+        ("inf", 'column "b", line 9: "inf" is not finite; correct the value'),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused_with_their_place(
+    cell: str, expected: str, tmp_path: Path, predict: Predict
+) -> None:
+    (tmp_path / "table.csv").write_text(_lines(("no", "yes"), lambda i: str(i / 8)))
+    model = exported(tmp_path, LINEAR, clean={})
+    other = tmp_path / "other.csv"
+    other.write_text(_lines(("no", "yes"), lambda i: cell if i == 7 else str(i / 8)))
+    code, out, err = predict(model, file=other)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: data: {expected}")
+    assert err.count("\n") == 1
+
+
+def _rename_the_recipe(model: Exported) -> str:
+    file = model.directory / "model.json"
+    file.write_text(file.read_text().replace('"mlp"', '"resnet"'))
+    return "the recipe resnet is not installed here; use the Wattrain that trained it"
+
+
+def _age(model: Exported) -> str:
+    file = model.directory / "model.json"
+    file.write_text(file.read_text().replace('"version": 2', '"version": 1'))
+    return "a model of version 1, here version 2 is read; train it again"
+
+
+def _remove_the_model(model: Exported) -> str:
+    (model.directory / "model.json").unlink()
+    return "No such file or directory; give the directory of a run that is complete, or its model/"
+
+
+def _tear_the_weights(model: Exported) -> str:
+    file = model.directory / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:50])
+    return "model.safetensors: damaged"
+
+
+def _garble_the_preparation(model: Exported) -> str:
+    file = model.directory / "prepare.json"
+    file.write_text(file.read_text().replace('"scaler"', '"scala"'))
+    return "not a model that this Wattrain can read (KeyError: 'scaler'); train it again"
+
+
+@pytest.mark.parametrize(
+    "damage", [_rename_the_recipe, _age, _remove_the_model, _tear_the_weights, _garble_the_preparation]
+)
+def test_what_is_no_model_is_refused_in_a_sentence(damage: Any, tmp_path: Path, predict: Predict) -> None:
+    model = exported(tmp_path, {"name": "mlp"})
+    expected = damage(model)
+    code, out, err = predict(model)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("error: ")
+    assert expected in err
+
+
+def test_the_directory_of_the_run_stands_for_its_model(tmp_path: Path, predict: Predict) -> None:
+    model = exported(tmp_path, LINEAR)
+    assert predict(replace(model, directory=tmp_path)) == predict(model)
+
+
+def test_a_split_of_data_that_was_prepared_anew_is_refused(tmp_path: Path, predict: Predict) -> None:
+    model = exported(tmp_path, LINEAR)
+    prepared = tmp_path / "data" / "prepare.json"
+    prepared.write_text(prepared.read_text().replace('"kind": "uri"', '"kind": "url"'))
+    code, _, err = predict(model, "--split", "test")
+    assert code == 2
+    assert "not the preparation that the model was trained on" in err

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from wattrain_api.contract.progress import Evaluation
+from wattrain_worker.errors import BadSpec
+from wattrain_worker.train.recipes import find_recipe, recipe_folders
+from wattrain_worker.train.recipes.classifier import Classifier
+from wattrain_worker.train.recipes.logistic_regression.recipe import loss_and_gradients
+from wattrain_worker.train.recipes.recipe_protocol import TableShape
+
+Sample = tuple[Tensor, Tensor]
+SHAPE = TableShape(columns=6, classes=4)
+
+
+def built(name: str, **params: Any) -> nn.Module:
+    recipe = find_recipe(name)
+    return recipe.build_model(SHAPE, recipe.parameters(**params))
+
+
+@pytest.fixture
+def sample() -> Sample:
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(11, 6, generator=generator), torch.randint(0, 4, (11,), generator=generator)
+
+
+def logistic_regression(scale: float) -> nn.Module:
+    model = built("logistic-regression")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=scale)
+    return model
+
+
+@pytest.mark.parametrize("scale", [0.5, 300.0])
+def test_the_formulas_of_logistic_regression_are_what_autograd_computes(sample: Sample, scale: float) -> None:
+    torch.manual_seed(1)
+    model, (features, labels) = logistic_regression(scale), sample
+    (find_recipe("logistic-regression").loss_sum(model(features), labels) / len(labels)).backward()
+    weight, bias = model.get_parameter("weight"), model.get_parameter("bias")
+    with torch.no_grad():
+        expected = loss_and_gradients(weight, bias, features, labels)
+    assert weight.grad is not None
+    assert bias.grad is not None
+    torch.testing.assert_close(weight.grad, expected.weight)
+    torch.testing.assert_close(bias.grad, expected.bias)
+
+
+def test_the_formulas_of_logistic_regression_agree_with_differences(sample: Sample) -> None:
+    features, labels = sample[0].double(), sample[1]
+    weight, bias = torch.randn(4, 6).double(), torch.randn(4).double()
+    found, h = loss_and_gradients(weight, bias, features, labels), 1e-6
+    for index in range(4):
+        step = torch.zeros(4).double()
+        step[index] = h
+        above = loss_and_gradients(weight, bias + step, features, labels).loss
+        below = loss_and_gradients(weight, bias - step, features, labels).loss
+        assert (above - below) / (2 * h) == pytest.approx(float(found.bias[index]), rel=1e-6, abs=1e-8)
+
+
+def test_logistic_regression_is_a_sigmoid_of_wx_minus_b(sample: Sample) -> None:
+    model, (features, labels) = logistic_regression(0.5), sample
+    weight, bias = model.get_parameter("weight"), model.get_parameter("bias")
+    p = torch.sigmoid(features @ weight.T - bias)
+    chosen = torch.where(nn.functional.one_hot(labels, 4).bool(), p, 1 - p)
+    found = find_recipe("logistic-regression").loss_sum(model(features), labels)
+    torch.testing.assert_close(found, -chosen.log().sum())
+
+
+def test_the_mlp_has_the_layers_of_its_parameters() -> None:
+    model = built("mlp", hidden=(5, 3), dropout=0.25)
+    shapes = [tuple(p.shape) for p in model.parameters()]
+    assert shapes == [(5, 6), (5,), (3, 5), (3,), (4, 3), (4,)]
+    assert [module.p for module in model.modules() if isinstance(module, nn.Dropout)] == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("name", list(recipe_folders()))
+def test_losses_are_sums_so_that_parts_add_up_and_no_samples_add_nothing(name: str, sample: Sample) -> None:
+    recipe, (features, labels) = find_recipe(name), sample
+    torch.manual_seed(0)
+    model = built(name)
+    whole = recipe.loss_sum(model(features), labels)
+    parts = [recipe.loss_sum(model(features[rows]), labels[rows]) for rows in (slice(0, 4), slice(4, 11))]
+    torch.testing.assert_close(sum(parts), whole)
+    empty = recipe.loss_sum(model(features[:0]), labels[:0])
+    empty.backward()
+    assert float(empty.detach()) == 0
+    assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
+
+
+def test_correct_samples_are_counted() -> None:
+    scores = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
+    (correct,) = Classifier().metric_sums(scores, torch.tensor([1, 1, 1]))
+    assert int(correct) == 2
+
+
+@pytest.mark.parametrize("name", list(recipe_folders()))
+def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str, sample: Sample) -> None:
+    recipe, (features, labels) = find_recipe(name), sample
+    assert set(recipe.metrics) <= {field.name for field in dataclasses.fields(Evaluation)}
+    sums = recipe.metric_sums(built(name)(features), labels)
+    assert [value.shape for value in sums] == [torch.Size()] * len(recipe.metrics)
+
+
+def test_a_recipe_that_is_not_registered_is_refused_with_those_that_are() -> None:
+    words = f"^spec.recipe.name: resnet is not in this version; write one of {', '.join(recipe_folders())}$"
+    with pytest.raises(BadSpec, match=words):
+        find_recipe("resnet")

@@ -1,0 +1,66 @@
+"""What a worker is told, wherever it runs."""
+
+from dataclasses import replace
+
+import pytest
+
+from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
+from wattrain_operator.core.observed import CreateChild
+from wattrain_operator.core.roles import Role
+from wattrain_operator.workers.environment import Provision, environment_of
+
+PROVISION = Provision(
+    coordinator="first:9400", group_token="t", port=9400, grace_seconds=50, cpu_scope="cgroup", cpus=None,
+    spec_file="/spec.json", directory="/run-1", termination_file="/end", directive_file="/directive",
+    shared_storage=True,
+)  # fmt: skip
+WORKER_0 = CreateChild("job-1-0", Role.WORKER, 1, 0, 2, 3, 7.5)
+
+
+def job_of(**workers):
+    spec = {"recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}}, "training": {"epochs": 1}}
+    return TrainingJob(
+        metadata=ObjectMeta(name="job", namespace="team", uid="u"),
+        spec=TrainingJobSpec.model_validate({**spec, "workers": workers}),
+    )
+
+
+def told(job=None, child=WORKER_0, defaults=(), **provided):
+    return environment_of(job or job_of(), child, replace(PROVISION, **provided), dict(defaults))
+
+
+def test_the_user_overrides_defaults_and_wattrain_overrides_both():
+    job = job_of(env=[{"name": name, "value": "user's"} for name in ("HOME", "OMP_WAIT_POLICY")])
+    ours = {"WATTRAIN_ATTEMPT": "default", "PATH": "/bin"}
+    found = told(job, defaults={"HOME": "default", **ours})
+    assert (found["HOME"], found["OMP_WAIT_POLICY"], found["PATH"]) == ("user's", "user's", "/bin")
+    assert (found["WATTRAIN_ATTEMPT"], told()["OMP_WAIT_POLICY"]) == ("1", "PASSIVE")
+
+
+def test_identity_and_group_are_those_of_the_child():
+    found = told(child=replace(WORKER_0, attempt=4, worker=1))
+    assert {name: found[f"WATTRAIN_{name}"] for name in ("JOB", "NAMESPACE", "JOB_UID", "ROLE", "ATTEMPT")} == {
+        "JOB": "job", "NAMESPACE": "team", "JOB_UID": "u", "ROLE": "worker", "ATTEMPT": "4",
+    }  # fmt: skip
+    assert (found["WATTRAIN_WORKER_INDEX"], found["WATTRAIN_WORKERS"], found["WATTRAIN_JOULES_BEFORE"]) == (
+        "1",
+        "2",
+        "7.5",
+    )
+
+
+@pytest.mark.parametrize(("limit", "cpus", "told_limit"), [("2", 4.0, "2.000"), (None, 1.5, "1.500"), (None, None, "")])
+def test_the_job_limits_the_cpus_and_else_the_backend_says_what_there_is(limit, cpus, told_limit):
+    job = job_of(resources={"limits": {"cpu": limit}}) if limit else job_of()
+    assert told(job, cpus=cpus).get("WATTRAIN_CPU_LIMIT", "") == told_limit
+
+
+def test_worker_0_alone_writes_the_metrics():
+    assert told()["WATTRAIN_METRICS_FILE"] == "/run-1/metrics.jsonl"
+    assert "WATTRAIN_METRICS_FILE" not in told(child=replace(WORKER_0, worker=1))
+    assert "WATTRAIN_METRICS_FILE" not in told(child=replace(WORKER_0, role=Role.PREPARE))
+
+
+def test_a_worker_with_a_directory_of_its_own_prepares_the_data_itself():
+    assert told(shared_storage=False)["WATTRAIN_PREPARE"] == "own"
+    assert "WATTRAIN_PREPARE" not in told()

@@ -1,0 +1,40 @@
+"""What a file is by its first bytes, where that is not what its name says."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_BEGINNINGS: Final = (
+    (b"PAR1", "Parquet", "name it .parquet"),
+    (b"\x93NUMPY", "an array of numpy.save (.npy)", "write it with numpy.savez, with a name for every array"),
+    (b"\x1f\x8b", "compressed with gzip", "decompress it (gunzip)"),
+    (b"BZh", "compressed with bzip2", "decompress it (bunzip2)"),
+    (b"\xfd7zXZ\x00", "compressed with xz", "decompress it (unxz)"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "decompress it (unzstd)"),
+    (b"PK\x03\x04", "a ZIP archive (as .npz and .xlsx are)", "unpack it, export it as CSV, or name it as what it is"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "export it as CSV"),
+    (b"ARROW1", "Arrow IPC (Feather)", "write it as Parquet"),
+    (b"\x89HDF\r\n", "HDF5", "write it as Parquet"),
+    (b"SQLite format 3", "an SQLite database", "export its table as CSV"),
+    (b"%PDF", "a PDF", "export its table as CSV"),
+    (b"\xff\xfe\x00\x00", "UTF-32 text", "save it as UTF-8"),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+)
+
+
+def told_by_beginning(content: bytes) -> str | None:
+    """What `content` is, and the remedy, for a message: `it is UTF-16 text; save it as UTF-8`. None: not known."""
+    if not content:
+        return "it is empty; write it anew"
+    for beginning, what, remedy in _BEGINNINGS:
+        if content.startswith(beginning):
+            return f"it is {what}; {remedy}"
+    if content.lstrip()[:9].lower() in (b"<!doctype", b"<html><he") or content.lstrip()[:5].lower() == b"<html":
+        return "it is a web page (HTML); give the address of the file itself"
+    if re.match(rb'\s*(\[\s*)?\{\s*"', content):
+        return "it is JSON; export it as CSV"
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS, not the file; fetch it with git lfs pull"
+    return None

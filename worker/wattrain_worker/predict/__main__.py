@@ -1,0 +1,56 @@
+"""The process of `wattrain predict`, which has checked the arguments: MODEL, and FILE or a split, and how to answer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from wattrain_api.data import Source
+from wattrain_worker.errors import StorageUnavailable, WorkerError
+from wattrain_worker.predict.forms import WRITERS
+from wattrain_worker.predict.predictions import predict_file, predict_split
+from wattrain_worker.train.export import FILE_MODEL
+from wattrain_worker.train.exported import load_exported
+
+_EXIT_FAILED = 1
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Predict, and return the exit code of `wattrain predict`. What is wrong is one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m wattrain_worker.predict", description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--file")
+    parser.add_argument("--split", choices=("train", "validation", "test"))
+    parser.add_argument("--output", choices=tuple(WRITERS), default="text")
+    chosen = parser.parse_args(arguments)
+    directory = chosen.model if (chosen.model / FILE_MODEL).exists() else chosen.model / "model"
+    try:
+        model = load_exported(directory)
+        if chosen.split is not None:
+            found = predict_split(model, directory, chosen.split)
+        else:
+            found = predict_file(model, _source(chosen.file))
+        WRITERS[chosen.output](model, found, sys.stdout, sys.stderr)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has enough; the interpreter must not complain of it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_FAILED
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except WorkerError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
+        return _EXIT_FAILED if isinstance(error, StorageUnavailable) else _EXIT_BAD_INPUT
+    return 0
+
+
+def _source(file: str) -> Source:
+    """`digits` is the data set that the worker brings, unless there is a file of this name."""
+    return Source(builtin="digits") if file == "digits" and not Path(file).exists() else Source(uri=file)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""Predictions as text for people, as CSV and as JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from typing import Final, TextIO
+
+from wattrain_worker.predict.predictions import Predictions
+from wattrain_worker.train.exported import ExportedModel
+
+
+def write_text(model: ExportedModel, found: Predictions, out: TextIO, err: TextIO) -> None:
+    """A class a line, as the training's file writes it, and an empty line where there is none; then the metrics."""
+    out.writelines(f"{text or ''}\n" for text in _texts(model, found))
+    out.writelines(f"{line}\n" for line in _metrics(found))
+    _write_notes(found, err)
+
+
+def write_csv(model: ExportedModel, found: Predictions, out: TextIO, err: TextIO) -> None:
+    """A header, and a row a row: its line or row, the prediction, and the label where the file has it. The metrics go
+    to `err`."""
+    table = csv.writer(out, lineterminator="\n")
+    texts = _texts(model, found)
+    if found.labels is None:
+        table.writerow((found.place_word, "prediction"))
+        table.writerows(zip(found.places.tolist(), texts, strict=True))
+    else:
+        table.writerow((found.place_word, "prediction", "label"))
+        table.writerows(zip(found.places.tolist(), texts, found.labels, strict=True))
+    err.writelines(f"{line}\n" for line in _metrics(found))
+    _write_notes(found, err)
+
+
+def write_json(model: ExportedModel, found: Predictions, out: TextIO, err: TextIO) -> None:
+    """One object: `predictions` (each with its `line` or `row`, its `prediction`, null: none, and its `label` where the
+    file has labels), `metrics` by name, and `notes`."""
+    rows: list[dict[str, object]] = [
+        {found.place_word: place, "prediction": None if code is None else model.written[code]}
+        for place, code in zip(found.places.tolist(), found.predicted, strict=True)
+    ]
+    for row, label in zip(rows, found.labels or (), strict=False):
+        row["label"] = label
+    document = {"predictions": rows, "metrics": found.metrics, "notes": list(found.notes)}
+    out.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+Write = Callable[[ExportedModel, Predictions, TextIO, TextIO], None]
+WRITERS: Final[dict[str, Write]] = {"text": write_text, "json": write_json, "csv": write_csv}
+
+
+def _texts(model: ExportedModel, found: Predictions) -> list[str | None]:
+    return [None if code is None else model.written[code] for code in found.predicted]
+
+
+def _metrics(found: Predictions) -> list[str]:
+    return [f"{name} {value:.4f}" for name, value in found.metrics.items()]
+
+
+def _write_notes(found: Predictions, err: TextIO) -> None:
+    err.writelines(f"note: {note}\n" for note in found.notes)

@@ -1,0 +1,194 @@
+"""What a model predicts of the rows of a file, or of a split of the data that it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wattrain_api.data import ColumnSchema, Source
+from wattrain_api.names import FILE_PREPARE
+from wattrain_worker.data.columns import OF_MODEL, check_schema
+from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels
+from wattrain_worker.data.prepared_data import Label, load_prepared
+from wattrain_worker.data.readers import read
+from wattrain_worker.data.samples import raw_features
+from wattrain_worker.data.sources import fetched
+from wattrain_worker.data.table import Table, listed
+from wattrain_worker.errors import BadData
+from wattrain_worker.train.exported import ExportedModel
+
+_UNKNOWN = -2
+"""The code of a label that is none of the model's classes."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One prediction a row, in the order of the rows."""
+
+    place_word: str
+    places: npt.NDArray[np.int64]
+    """[rows]: line or row of each."""
+    predicted: tuple[int | None, ...]
+    """[rows]: index of a class; None where a value is missing and the training filled none in."""
+    labels: tuple[str | None, ...] | None
+    """[rows]: what the file says; None alone: it has no label."""
+    metrics: dict[str, float]
+    """The recipe's metrics over the rows that have a label and a prediction, to five digits, as a status and a receipt
+    have them; empty where there are none."""
+    notes: tuple[str, ...]
+    """What a person should know of them, a sentence each."""
+
+
+def predict_file(model: ExportedModel, source: Source) -> Predictions:
+    """Predict every row of `source`, read and checked as for a training.
+
+    BadData at a value that cannot be used. A row that lacks one is refused where the training refused such rows, and
+    has no prediction where the training dropped them.
+    """
+    document = model.document
+    table = read(fetched(source), tuple(document["missingValues"]))
+    schemas = {
+        name: ColumnSchema(type="boolean" if kind == "boolean" else "float")
+        for name, kind in zip(document["columns"], document["columnTypes"], strict=True)
+    }
+    raw = np.stack([numbers.values for numbers in raw_features(table, tuple(schemas), schemas, OF_MODEL)], axis=1)
+    features = model.fitted.apply(raw)
+    whole = np.asarray(~np.isnan(features).any(axis=1))
+    notes = _about_gaps(model, table, raw, whole)
+    _demand_float32(table, tuple(schemas), raw, features)
+    labels = _labels(model, table)
+    predicted, metrics = _asked(model, features, whole, None if labels is None else _codes(model, labels))
+    if labels is not None:
+        notes += _about_labels(model, labels, table)
+    return Predictions(
+        place_word=table.place_word,
+        places=table.places,
+        predicted=predicted,
+        labels=None if labels is None else tuple(None if c < 0 else labels.written[c] for c in labels.codes.tolist()),
+        metrics=metrics,
+        notes=tuple(notes),
+    )
+
+
+def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predictions:
+    """Predict the rows of `split` of the prepared data that lies beside `model_dir`. The metrics are those of the run.
+
+    BadData where it was prepared for another training.
+    """
+    data_dir = model_dir.resolve().parent / "data"
+    prepared = load_prepared(data_dir)
+    if prepared.document != model.document:
+        raise BadData(
+            f"{data_dir / FILE_PREPARE}: not the preparation that the model was trained on, which is in {model_dir}; "
+            "train again, or give a file"
+        )
+    shard = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}[split]
+    if not len(shard.labels):
+        raise BadData(f"the {split} split of the model's data has no rows; give a file, or another split")
+    predicted, metrics = _asked(model, shard.features, np.ones(len(shard.labels), np.bool_), shard.labels)
+    return Predictions(
+        place_word="row",
+        places=np.arange(1, len(shard.labels) + 1),
+        predicted=predicted,
+        labels=tuple(model.written[code] for code in shard.labels.tolist()),
+        metrics=metrics,
+        notes=(),
+    )
+
+
+def _asked(
+    model: ExportedModel,
+    features: npt.NDArray[np.float32],
+    whole: npt.NDArray[np.bool_],
+    codes: npt.NDArray[np.int64] | None,
+) -> tuple[tuple[int | None, ...], dict[str, float]]:
+    """The class of each row that is `whole`, and the metrics over those of them that have a label in `codes`."""
+    predicted: list[int | None] = [None] * len(features)
+    if not whole.any():
+        return tuple(predicted), {}
+    outputs = model.outputs(np.ascontiguousarray(features[whole]))
+    for row, chosen in zip(np.flatnonzero(whole).tolist(), model.chosen(outputs).tolist(), strict=True):
+        predicted[row] = chosen
+    if codes is None or not (codes[whole] != MISSING_LABEL).any():
+        return tuple(predicted), {}
+    known = codes[whole] >= 0  # a label that is no class of the model's counts, and is never met
+    sums = model.metric_sums(outputs[known], codes[whole][known])
+    asked = int((codes[whole] != MISSING_LABEL).sum())
+    return tuple(predicted), {name: float(f"{total / asked:.5g}") for name, total in sums.items()}
+
+
+def _labels(model: ExportedModel, table: Table) -> Labels | None:
+    """The label column, read as the training read it; None where the file has none."""
+    name = model.document["label"]
+    if name not in (*table.frame.columns, *table.index.columns):
+        return None
+    kinds = {type(known) for known in model.classes}
+    if kinds == {bool}:
+        schema = ColumnSchema(type="boolean")
+        check_schema(table, name, schema)
+        return read_labels(table, name, schema)
+    return read_labels(table, name, ColumnSchema(type="string") if kinds == {str} else None)
+
+
+def _codes(model: ExportedModel, labels: Labels) -> npt.NDArray[np.int64]:
+    """[rows]: the model's code of each label, MISSING_LABEL, or _UNKNOWN."""
+    known: dict[tuple[type, Label], int] = {(type(each), each): code for code, each in enumerate(model.classes)}
+    written = {each: code for code, each in enumerate(model.written)}
+    of_file = [
+        known.get((type(each), each), written.get(text, _UNKNOWN))
+        for each, text in zip(labels.classes, labels.written, strict=True)
+    ]
+    return np.array([*of_file, MISSING_LABEL], np.int64)[labels.codes]  # MISSING_LABEL is -1, the last
+
+
+def _about_labels(model: ExportedModel, labels: Labels, table: Table) -> list[str]:
+    name, codes = model.document["label"], _codes(model, labels)
+    unknown = sorted({labels.written[code] for code in labels.codes[codes == _UNKNOWN].tolist()})
+    if unknown and not (codes >= 0).any():
+        row = int((codes == _UNKNOWN).argmax())
+        raise BadData(
+            f'data: column "{name}", {table.place(row)}: "{labels.written[labels.codes[row]]}" is no class of the '
+            f"model, and neither is any other label; classes are {listed(list(model.written))}; correct the column, or "
+            "remove it"
+        )
+    notes = []
+    if unknown:
+        rows = int((codes == _UNKNOWN).sum())
+        notes.append(f"labels of {rows:,} rows are no classes of the model, and count as wrong: {listed(unknown)}")
+    if missing := int((codes == MISSING_LABEL).sum()):
+        notes.append(f"{missing:,} rows have no label, and do not count")
+    return notes
+
+
+def _about_gaps(
+    model: ExportedModel, table: Table, raw: npt.NDArray[np.float64], whole: npt.NDArray[np.bool_]
+) -> list[str]:
+    rows = np.flatnonzero(~whole)
+    if not len(rows):
+        return []
+    row = int(rows[0])
+    name = model.document["columns"][int(np.isnan(raw[row]).argmax())]
+    if model.fitted.policy == "fail":
+        raise BadData(
+            f'data: column "{name}", {table.place(row)}: no value, which the training refused as well; give the value, '
+            "or train with spec.data.clean.missing: mean"
+        )
+    return [
+        f"{len(rows):,} rows lack a value, the first in column {name!r}, {table.place(row)}, and have no prediction: "
+        "the training dropped such rows; train with spec.data.clean.missing: mean to have them predicted"
+    ]
+
+
+def _demand_float32(
+    table: Table, columns: tuple[str, ...], raw: npt.NDArray[np.float64], features: npt.NDArray[np.float32]
+) -> None:
+    beyond = np.argwhere(np.isinf(features))
+    if len(beyond):
+        row, column = (int(i) for i in beyond[0])
+        raise BadData(
+            f'data: column "{columns[column]}", {table.place(row)}: {raw[row, column]:g} is too large for float32 '
+            "after normalizing as in the training; correct the value"
+        )

@@ -1,0 +1,188 @@
+"""What the ranks of this worker said last: the source of /v1/progress, /metrics and the termination message."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from wattrain_api import reasons
+from wattrain_api.contract.codec import decode_json, not_finite_word
+from wattrain_api.contract.phases import Phase
+from wattrain_api.contract.progress import Checkpoint, Distribution, Evaluation, Notice, Progress, RankReport
+from wattrain_api.contract.recorded_step import RecordedStep
+
+_KEPT_MESSAGES: Final = 20
+_KEPT_NOTICES: Final = 16
+_NEWEST_SHARE: Final = 0.1
+"""Weight of the newest step in the running mean of step times."""
+STEP_SECONDS_BOUNDS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+"""Upper bounds of the histogram of step times, in seconds."""
+Value = TypeVar("Value")
+
+
+class RankReports:
+    """The last reports. Any thread may call; nothing here waits for anything but its own lock."""
+
+    def __init__(
+        self,
+        phase: Phase,
+        first_rank: int | None,
+        on_record: Callable[[RecordedStep], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`first_rank`: the rank whose steps count; None: the lowest that reports, where torchrun gives the numbers.
+        `on_record` gets each recorded step, in order, with the evaluation that came since the one before."""
+        self._lock = threading.Lock()
+        self._on_record, self._wall = on_record, wall
+        self._progress = Progress(phase=phase)
+        self._first_rank, self._lead = first_rank, first_rank
+        self._evaluated: Evaluation | None = None
+        self._messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
+        self._notices: list[Notice] = []
+        self._told_not_finite = False
+        self._samples = 0.0
+        self._step_counts = [0] * (len(STEP_SECONDS_BOUNDS) + 1)
+        self._step_seconds = 0.0
+
+    def start_generation(self, phase: Phase) -> None:
+        """Forget what belonged to the ranks before; what they had reached stays known until the new ones report."""
+        with self._lock:
+            self._lead = self._first_rank
+            self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None)
+
+    def set_phase(self, phase: Phase) -> None:
+        """Say what happens where the ranks themselves do not know it."""
+        with self._lock:
+            self._progress = replace(self._progress, phase=phase)
+
+    def add_message(self, message: str) -> None:
+        """Add a sentence for a person."""
+        with self._lock:
+            self._messages.append(message)
+
+    def add_notice(self, notice: Notice) -> None:
+        """Add something that a person should know, once."""
+        with self._lock:
+            self._take_notice(notice)
+
+    def ingest_datagram(self, datagram: bytes) -> bool:
+        """Take one report of a rank, as it came. Whether it held a committed checkpoint; garbage is ignored."""
+        report = decode_json(RankReport, datagram)
+        return report is not None and self.ingest(report)
+
+    def ingest(self, report: RankReport) -> bool:
+        """Take one report. Whether it held a committed checkpoint."""
+        with self._lock:
+            self._take_sums_and_results(report)
+            # Ranks go in step; were all heard, the step would jump back and forth between the fast and the slow.
+            if self._lead is None or report.rank < self._lead:
+                self._lead = report.rank
+            if report.rank == self._lead:
+                self._take_position(report)
+            return report.checkpoint is not None
+
+    def progress(self) -> Progress:
+        """The ranks' part of /v1/progress."""
+        with self._lock:
+            durations = Distribution(STEP_SECONDS_BOUNDS, tuple(self._step_counts), self._step_seconds)
+            return replace(
+                self._progress,
+                samples=int(self._samples),
+                messages=tuple(self._messages),
+                notices=tuple(self._notices),
+                step_durations=durations,
+            )
+
+    def _take_sums_and_results(self, report: RankReport) -> None:
+        """What counts of every rank, not only of the one that leads."""
+        old, saved = self._progress, report.checkpoint
+        blocked_seconds = 0.0 if saved is None else saved.blocked_seconds or 0.0
+        self._samples += report.samples
+        self._progress = replace(
+            old,
+            data_wait_seconds=old.data_wait_seconds + report.data_wait_seconds,
+            checkpoint_blocked_seconds=old.checkpoint_blocked_seconds + blocked_seconds,
+            validation=report.validation or old.validation,
+            test=report.test or old.test,
+            resumed=report.resumed or old.resumed,
+            damaged=old.damaged + report.damaged,
+            model=report.model or old.model,
+            prepare=report.prepare or old.prepare,
+            checkpoint=old.checkpoint if saved is None else self._with_time(saved),
+        )
+        self._evaluated = report.validation or self._evaluated
+        if report.message:
+            self._messages.append(report.message)
+        if report.notice is not None:
+            self._take_notice(report.notice)
+
+    def _take_notice(self, notice: Notice) -> None:
+        if notice not in self._notices and len(self._notices) < _KEPT_NOTICES:
+            self._notices.append(notice)
+
+    def _take_position(self, report: RankReport) -> None:
+        old, seconds = self._progress, report.step_seconds
+        if seconds is not None:
+            before = seconds if old.step_seconds is None else old.step_seconds
+            mean = before + _NEWEST_SHARE * (seconds - before)
+            self._step_counts[bisect_left(STEP_SECONDS_BOUNDS, seconds)] += 1
+            self._step_seconds += seconds
+        self._progress = new = replace(
+            old,
+            phase=_phase_after(report, old.phase),
+            step=_newer(report.step, old.step if report.resumed is None else report.resumed.step),
+            total_steps=_newer(report.total_steps, old.total_steps),
+            epoch=_newer(report.epoch, old.epoch),
+            epochs=_newer(report.epochs, old.epochs),
+            loss=_newer(report.loss, old.loss),
+            learning_rate=_newer(report.learning_rate, old.learning_rate),
+            gradient_norm=_newer(report.gradient_norm, old.gradient_norm),
+            step_seconds=old.step_seconds if seconds is None else mean,
+        )
+        if new.step < old.step:  # the ranks began anew: results of steps that are still to come are none
+            self._progress = new = replace(new, loss=report.loss, validation=_until(new.step, old.validation))
+        if report.loss is not None:
+            self._on_record(
+                RecordedStep(
+                    step=new.step,
+                    epoch=new.epoch,
+                    loss=new.loss,
+                    learning_rate=new.learning_rate,
+                    validation=self._evaluated,
+                )
+            )
+            self._evaluated = None
+            self._look_whether_finite(report.loss, new.step)
+
+    def _look_whether_finite(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss) and not self._told_not_finite:
+            self._told_not_finite = True
+            sentence = f"the loss is {not_finite_word(loss)} at step {step}, and no number any more"
+            remedy = "what is trained from there on is hardly of use; lower the learning rate, or look into the data"
+            self._take_notice(Notice(reasons.NON_FINITE, f"{sentence}: {remedy}"))
+
+    def _with_time(self, checkpoint: Checkpoint) -> Checkpoint:
+        return replace(checkpoint, time=self._wall(), group_joules=None)
+
+
+def _phase_after(report: RankReport, phase: Phase | None) -> Phase | None:
+    """A step, or a loss, that is told while the ranks start ends their start: many scripts name no phase."""
+    if report.phase is None and phase == Phase.STARTING and (report.step or report.loss is not None):
+        return Phase.TRAINING
+    return _newer(report.phase, phase)
+
+
+def _until(step: int, evaluation: Evaluation | None) -> Evaluation | None:
+    return evaluation if evaluation is not None and evaluation.step <= step else None
+
+
+def _newer(new: Value | None, old: Value) -> Value:
+    return old if new is None else new

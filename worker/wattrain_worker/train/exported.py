@@ -1,0 +1,116 @@
+"""A model that `export.py` wrote, read back: the module with its weights, its classes, and what makes its features."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from wattrain_api.training import Training
+from wattrain_worker.data.features import Fitted, fitted_from_json
+from wattrain_worker.data.prepared_data import Label, read_document
+from wattrain_worker.errors import BadData, InputMissing
+from wattrain_worker.train.evaluation import chunks_of
+from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
+from wattrain_worker.train.recipes import find_recipe, recipe_folders
+from wattrain_worker.train.recipes.classifier import Classifier
+from wattrain_worker.train.recipes.recipe_protocol import Recipe, TableShape
+from wattrain_worker.train.task import autocast
+
+_REMEDY = "train it again with this Wattrain"
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A trained model, ready to be asked."""
+
+    module: nn.Module
+    recipe: Recipe[Any]
+    training: Training
+    """How it was trained, of which precision and chunks make its outputs what they were in the run."""
+    classes: tuple[Label, ...]
+    written: tuple[str, ...]
+    """Each class as the file that it was trained on writes it."""
+    fitted: Fitted
+    document: dict[str, Any]
+    """prepare.json of its data."""
+
+    @torch.inference_mode()
+    def outputs(self, features: npt.NDArray[np.float32]) -> Tensor:
+        """What the recipe's loss and metrics take, one row a row of `features` [rows, columns]: computed in the same
+        chunks and precision as an evaluation in the run."""
+        chunks = [features[chunk] for chunk in chunks_of(len(features), self.training.logical_shards)]
+        with autocast(self.training, torch.device("cpu")):
+            return torch.cat([self.module(torch.from_numpy(chunk)) for chunk in chunks if len(chunk)])
+
+    def chosen(self, outputs: Tensor) -> npt.NDArray[np.int64]:
+        """[rows]: the class of each, as an index into `classes`. A job may ask for more classes than its data has."""
+        return np.asarray(outputs[:, : len(self.classes)].argmax(dim=1).numpy())
+
+    def metric_sums(self, outputs: Tensor, labels: npt.NDArray[np.int64]) -> dict[str, float]:
+        """The sum over rows of each of the recipe's metrics, by its name, as the run computes it. `labels` [rows]:
+        indices into `classes`."""
+        sums = self.recipe.metric_sums(outputs, torch.from_numpy(labels))
+        return {name: float(total) for name, total in zip(self.recipe.metrics, sums, strict=True)}
+
+
+def load_exported(directory: Path) -> ExportedModel:
+    """The model in `directory`. InputMissing where none is there, BadData where it is not what was exported."""
+    model = _read_model_json(directory / FILE_MODEL)
+    document = read_document(directory)
+    try:
+        name, classes, written = model["recipe"], tuple(model["classes"]), tuple(document["classesAsWritten"])
+        if name not in recipe_folders():
+            raise BadData(
+                f"{directory / FILE_MODEL}: the recipe {name} is not installed here; use the Wattrain that trained it"
+            )
+        recipe = find_recipe(name)
+        if not isinstance(recipe, Classifier):
+            raise BadData(f"{directory / FILE_MODEL}: the recipe {name} chooses no class, so there is none to predict")
+        parameters = recipe.parameters.model_validate(model["params"])
+        module = recipe.build_model(TableShape(len(model["columns"]), parameters.classes or len(classes)), parameters)
+        module.load_state_dict(_weights(directory / FILE_WEIGHTS))
+        training = Training.model_validate(model["training"])
+        if model["columns"] != document["columns"] or model["classes"] != document["classes"]:
+            raise ValueError("its columns or classes are not those of prepare.json")
+        return ExportedModel(module.eval(), recipe, training, classes, written, fitted_from_json(document), document)
+    except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
+        raise BadData(f"{directory}: not a model that this Wattrain can read ({_line(error)}); {_REMEDY}") from error
+
+
+def _read_model_json(path: Path) -> dict[str, Any]:
+    try:
+        model = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputMissing(
+            f"{path}: {error.strerror}; give the directory of a run that is complete, or its model/"
+        ) from error
+    except ValueError as error:
+        raise BadData(f"{path}: not JSON ({error}); {_REMEDY}") from error
+    version = model.get("version") if isinstance(model, dict) else None
+    if version != MODEL_VERSION:
+        raise BadData(f"{path}: a model of version {version!r}, here version {MODEL_VERSION} is read; {_REMEDY}")
+    return dict(model)
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load
+
+    try:
+        return dict(load(path.read_bytes()))
+    except OSError as error:
+        raise InputMissing(f"{path}: {error.strerror}; copy the whole directory of the model") from error
+    except safetensors.SafetensorError as error:
+        raise BadData(f"{path}: damaged ({error}); copy it again, or {_REMEDY}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

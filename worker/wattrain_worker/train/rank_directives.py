@@ -1,0 +1,27 @@
+"""What the operator asks of the training, as rank 0 finds it in its supervisor's file."""
+
+from __future__ import annotations
+
+from wattrain_worker.directive_file import DirectiveFile
+
+
+class RankDirectives:
+    """Looked at where the ranks agree, by rank 0 alone: the others might see another version at the same step."""
+
+    def __init__(self, path: str) -> None:
+        """`path` of the file; "": nothing is ever asked."""
+        self._file = DirectiveFile(path)
+        self._saved_version = 0
+
+    def wants_checkpoint(self) -> bool:
+        """Whether a checkpoint is asked for now; true once for each directive that does."""
+        directive = self._file.read()
+        if directive is None or not directive.checkpoint or directive.version <= self._saved_version:
+            return False
+        self._saved_version = directive.version
+        return True
+
+    def stop_at_step(self) -> int:
+        """Step at which the training is to stop; 0: at none."""
+        directive = self._file.read()
+        return (directive.stop_at_step or 0) if directive is not None else 0

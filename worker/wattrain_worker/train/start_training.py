@@ -1,0 +1,81 @@
+"""From a rank's environment to its engine: everything that can be refused is refused here, before the first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters
+from wattrain_worker.data.prepared_data import Prepared, load_prepared
+from wattrain_worker.errors import BadData, BadSpec
+from wattrain_worker.report import report
+from wattrain_worker.train.compiler import check_compiler
+from wattrain_worker.train.engine import Engine
+from wattrain_worker.train.manifest import Fence, spec_sha256
+from wattrain_worker.train.process_group import ProcessGroup
+from wattrain_worker.train.rank_environment import RankEnvironment
+from wattrain_worker.train.recipes import find_recipe
+from wattrain_worker.train.recipes.recipe_protocol import Recipe, TableShape
+from wattrain_worker.train.stop import StopSignal
+from wattrain_worker.train.strategies import find_strategy
+from wattrain_worker.train.task import Rows, Task
+
+
+def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
+    """Train as one rank of a group; returns the exit code."""
+    report(phase="starting")
+    wrap = find_strategy(environment.spec.parallelism.strategy, deterministic=environment.training.deterministic)
+    recipe = _supported_recipe(environment)
+    prepared = load_prepared(environment.data_dir)
+    parameters = recipe.parameters.model_validate(environment.recipe.params.to_json_object())
+    shape = TableShape(len(prepared.columns), _number_of_classes(environment, prepared, parameters))
+    _set_up_arithmetic(environment)
+    torch.manual_seed(environment.training.seed)
+    model = recipe.build_model(shape, parameters)
+    group = ProcessGroup(environment)
+    if environment.training.compile:
+        check_compiler(group.device.type)
+    task = Task(model.to(group.device), recipe, environment.training, Rows(prepared.train, group.device))
+    strategy = wrap(group, task)
+    fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
+    return Engine(environment, group, task, strategy, prepared, fence).train(stop)
+
+
+def _supported_recipe(environment: RankEnvironment) -> Recipe[Any]:
+    parallelism, training = environment.spec.parallelism, environment.training
+    for name, value in (("tensor", parallelism.tensor), ("pipeline", parallelism.pipeline)):
+        if value != 1:
+            raise BadSpec(f"spec.parallelism.{name}: {value} is not supported yet; write 1")
+    if training.precision == "fp16":
+        raise BadSpec("spec.training.precision: fp16 is not supported yet; write bf16, or fp32")
+    recipe, stopping = find_recipe(environment.recipe.name), training.early_stopping
+    if recipe.samples != "table":
+        raise BadSpec(
+            f"spec.recipe.name: {environment.recipe.name} needs samples of the kind {recipe.samples}, and tables alone "
+            "are prepared in this version; choose a recipe for tables"
+        )
+    if stopping and stopping.metric not in ("loss", *recipe.metrics):
+        raise BadSpec(
+            f"spec.training.earlyStopping.metric: {stopping.metric} is no metric of the recipe "
+            f"{environment.recipe.name}; write one of {', '.join(('loss', *recipe.metrics))}"
+        )
+    return recipe
+
+
+def _set_up_arithmetic(environment: RankEnvironment) -> None:
+    if environment.training.deterministic:
+        torch.use_deterministic_algorithms(True)  # refuse what is not reproducible
+        torch.set_num_threads(1)  # how many there are would change the order of additions
+    else:
+        torch.set_num_threads(environment.threads)
+
+
+def _number_of_classes(environment: RankEnvironment, prepared: Prepared, parameters: RecipeParameters) -> int:
+    found = len(prepared.classes)
+    wanted = parameters.classes if isinstance(parameters, ClassifierParameters) else None
+    if not len(prepared.train.labels):
+        raise BadData(f"{environment.data_dir}: the training split is empty; give it a larger share or more rows")
+    if wanted is not None and wanted < found:
+        raise BadSpec(f"spec.recipe.params.classes: {wanted}, but the data has {found}; raise it, or leave it out")
+    return wanted or found

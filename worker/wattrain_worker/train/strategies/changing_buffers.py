@@ -1,0 +1,47 @@
+"""Buffers that a model changes while it is trained: found, and brought back to how they were before a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+class BufferWatch:
+    """Compares a model's buffers before and after its first forward pass. Each rank would change its own, by its own
+    samples."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model, self._done = model, False
+
+    @contextmanager
+    def first_pass(self) -> Iterator[list[str]]:
+        """Around a forward pass. At the end of the first one the list has the names of the buffers that it changed."""
+        changed: list[str] = []
+        before = {} if self._done else {name: buffer.clone() for name, buffer in self._model.named_buffers()}
+        yield changed
+        after = dict(self._model.named_buffers()) if before else {}
+        changed += [name for name, buffer in before.items() if not torch.equal(buffer, after.get(name, buffer))]
+        self._done = True
+
+
+class KeptBuffers:
+    """A model's buffers as they were at the end of the last whole step: a forward pass changes them before the step is
+    certain."""
+
+    def __init__(self, model: nn.Module | None) -> None:
+        """None: nothing is kept, for nothing can interrupt a step."""
+        self._buffers = [] if model is None else list(model.buffers())
+        self._kept = [torch.empty_like(buffer) for buffer in self._buffers]
+
+    def keep(self) -> None:
+        """A step begins."""
+        for kept, buffer in zip(self._kept, self._buffers, strict=True):
+            kept.copy_(buffer)
+
+    def put_back(self) -> None:
+        """The step has not been made."""
+        for kept, buffer in zip(self._kept, self._buffers, strict=True):
+            buffer.copy_(kept)

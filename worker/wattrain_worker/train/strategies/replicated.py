@@ -1,0 +1,48 @@
+"""What strategies share in which every rank holds the whole model and the whole state of the optimizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from wattrain_worker.train.manifest import Fence
+from wattrain_worker.train.optimizers import clip_gradients
+from wattrain_worker.train.process_group import ProcessGroup
+from wattrain_worker.train.strategies.replicated_checkpoints import ReplicatedCheckpoints
+from wattrain_worker.train.task import Task
+from wattrain_worker.train.training_state import State, load_state, state_of
+
+
+class Replicated:
+    """All of a Strategy but the gradients."""
+
+    def __init__(self, group: ProcessGroup, task: Task) -> None:
+        self._group, self._task = group, task
+        self.parameters: list[nn.Parameter] = list(task.model.parameters())
+
+    def clip(self, largest_norm: float | None) -> Tensor:
+        """See Strategy. Every rank has all gradients, so nothing is sent."""
+        return clip_gradients(self.parameters, largest_norm)
+
+    def before_evaluation(self) -> None:
+        """See Strategy. Buffers, such as the running statistics of a BatchNorm, become those of rank 0."""
+        for buffer in self._task.model.buffers():
+            self._group.broadcast_tensor(buffer)
+
+    def state(self, optimizer: torch.optim.Optimizer) -> State:
+        """See Strategy."""
+        return state_of(self._task.model, optimizer)
+
+    def load_state(self, state: State, optimizer: torch.optim.Optimizer) -> None:
+        """See Strategy."""
+        load_state(state, self._task.model, optimizer)
+
+    def checkpoints(self, root: Path, keep: int, fence: Fence) -> ReplicatedCheckpoints:
+        """See Strategy."""
+        return ReplicatedCheckpoints(self._group, root, keep, fence)
+
+    def full_model(self) -> State | None:
+        """See Strategy."""
+        return self._task.model.state_dict() if self._group.rank == 0 else None

@@ -1,0 +1,63 @@
+"""What is optimized, and the samples that it is optimized on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wattrain_api.training import Training
+from wattrain_worker.data.prepared_data import Shard
+from wattrain_worker.train.elastic_sampler import Indices
+from wattrain_worker.train.recipes.recipe_protocol import Recipe
+
+
+class Rows:
+    """A split as tensors, read by row index and moved to the device of the group."""
+
+    def __init__(self, shard: Shard, device: torch.device) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*not writable")  # nobody writes to it, so no copy is needed
+            self._features = torch.from_numpy(shard.features)
+            self._labels = torch.from_numpy(shard.labels)
+        self._device = device
+        self.seconds = 0.0
+        """Time that taking rows has cost."""
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def take(self, rows: Indices | slice) -> tuple[Tensor, Tensor]:
+        """Features [rows, columns] float32 and labels [rows] int64."""
+        started = time.perf_counter()
+        if isinstance(rows, slice):
+            features, labels = self._features[rows], self._labels[rows]
+        else:
+            index = torch.from_numpy(rows)
+            features, labels = self._features.index_select(0, index), self._labels.index_select(0, index)
+        taken = features.to(self._device), labels.to(self._device)
+        self.seconds += time.perf_counter() - started
+        return taken
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is optimized."""
+
+    model: nn.Module
+    recipe: Recipe[Any]
+    training: Training
+    rows: Rows
+    """The training split."""
+
+
+def autocast(training: Training, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The precision that `training` asks for in a forward pass."""
+    if training.precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
