@@ -55,8 +55,12 @@ def test_a_volume_that_cannot_be_mounted_is_told_from_the_events_of_the_pod(scen
             assert shell.client.requests["list", "events", 200] == 0
             await play_a_kubelet_that_cannot_mount(cluster, stage)
             await until_told(stage, until, "cannot start (FailedMount)", 'configmap "own" not found')
-            warnings = [e["note"] for e in await cluster.events() if e["reason"] == "WorkerCannotStart"]
-            assert len([note for note in warnings if "FailedMount" in note]) == 1
+
+            async def one_warning():
+                told = [e["note"] for e in await cluster.events() if e["reason"] == "WorkerCannotStart"]
+                return len([note for note in told if "FailedMount" in note]) == 1
+
+            await until(one_warning, "one event of the mount")
             assert 1 <= shell.client.requests["list", "events", 200] <= 2
             await stage.run()
             assert (await stage.condition("Running"))["status"] == "True"
