@@ -25,7 +25,7 @@ unit: .venv/.dev-installed ## Run the tests that need no cluster and start no tr
 
 test: .venv/.dev-installed ## Install the rest (as root, Debian packages too), and run every check and test
 	@tests/cluster/install-packages.sh || echo "Going on without: tests that need a real node are skipped, and say so."
-	@$(BIN)/python -m pytest -n $$(nproc) --dist worksteal
+	@tests/run.sh
 
 cluster: .venv/.operator-installed ## Run a whole Kubernetes with Wattrain installed, until Ctrl-C; builds it the first time
 	@if [ "$$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then tests/cluster/install-packages.sh; fi

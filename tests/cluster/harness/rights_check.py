@@ -13,6 +13,8 @@ from harness import rights
 from harness.run_folder import folder_of_records
 
 _TESTS = Path(__file__).parents[2]
+FOUND = "wattrain/rights"
+"""Under this name pytest's cache has the differences of the last run, for tests/run.sh."""
 _RESULT = pytest.StashKey[tuple[str, list[str]]]()
 
 
@@ -29,6 +31,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             config.stash[_RESULT] = "NOT CHECKED: no operator ran against an API server of ours", []
         return
     found = list(rights.differences(use, whole=whole))
+    if config.cache is not None:
+        config.cache.set(FOUND, found)
     if found and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     relation = "are exactly" if whole else "are among"

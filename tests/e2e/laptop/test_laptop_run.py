@@ -25,8 +25,9 @@ def test_the_first_example_trains_to_its_receipt_and_shows_falling_loss_and_watt
             with urllib.request.urlopen(url, timeout=10) as answer:
                 pages.append(answer.read().decode())
         except urllib.error.HTTPError as error:
-            assert error.code == 503  # there is nothing to show yet
-            return {}
+            if error.code == 503:  # there is nothing to show yet
+                return {}
+            raise
         return values(pages[-1], "wattrain_worker_loss")
 
     laptop.start(examples / "digits-mlp.yaml", examples / "powerdomain.yaml")
