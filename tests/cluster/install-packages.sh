@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that a real node of the test cluster is made of, and nothing else:
+# Installs the Debian packages that tests need, and nothing else. Those of a real node of the test cluster:
 #   containerd, runc             run the containers
 #   containernetworking-plugins  connect pods to the network
 #   iproute2, iptables           addresses, routes, and kube-proxy's rules
@@ -7,15 +7,18 @@
 #   util-linux, openssl          namespaces and certificates
 #   buildah, debootstrap         build the images on a base of their own
 #   skopeo                       brings them to the node
-# No service is started or enabled: the tests run their own containerd, in namespaces of its own.
+# And those of the checks of metrics, rules and dashboards:
+#   prometheus                   scrapes, evaluates rules and queries; brings promtool
+# No service is started or enabled: the tests run their own containerd, in namespaces of its own, and their own Prometheus.
 # `make test` runs it, and goes on without where it cannot: 77 says that it needs root, or a machine with apt-get.
 set -euo pipefail
 
 packages=(
   containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl buildah debootstrap skopeo
+  prometheus
 )
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
-  echo "The packages of a real node can be installed for you on Debian and its kin only: ${packages[*]}" >&2
+  echo "The packages that tests need can be installed for you on Debian and its kin only: ${packages[*]}" >&2
   exit 77
 fi
 missing=()
@@ -23,11 +26,11 @@ for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ "${#missing[@]}" -eq 0 ]; then
-  echo "All packages of a real node are installed."
+  echo "All packages that tests need are installed."
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ]; then
-  echo "A real node needs packages that only root can install: sudo $0 installs ${missing[*]}" >&2
+  echo "Tests need packages that only root can install: sudo $0 installs ${missing[*]}" >&2
   exit 77
 fi
 
@@ -57,7 +60,15 @@ patient_apt() {
   done
 }
 
-echo "Installing what a real node needs: ${missing[*]}"
+echo "Installing what tests need: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 patient_apt update -qq
 patient_apt install -qq --yes --no-install-recommends "${missing[@]}"
+# Nor shall one start with the machine next time.
+if command -v systemctl > /dev/null; then
+  for package in "${missing[@]}"; do
+    case $package in
+      containerd | prometheus) systemctl disable --quiet "$package" ;;
+    esac
+  done
+fi

@@ -30,7 +30,7 @@ def install(tmp_path):
 
 def test_where_everything_is_installed_nothing_is_done(install):
     done = install(dpkg_query=INSTALLED, apt_get="echo no; exit 1", id="echo 0")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "All packages of a real node are installed.\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "All packages that tests need are installed.\n", "")
 
 
 def test_who_is_not_root_is_told_the_command(install):
@@ -49,7 +49,7 @@ def test_what_is_missing_is_named_installed_and_nothing_else(install, tmp_path):
     query = 'case "$*" in *buildah*|*runc*) exit 1;; *) echo installed;; esac'
     log, policy = tmp_path / "log", tmp_path / "policy"
     done = install(dpkg_query=query, apt_get=f'test -x {policy} && echo "$@" >> {log}', id="echo 0")
-    assert (done.returncode, done.stdout) == (0, "Installing what a real node needs: runc buildah\n")
+    assert (done.returncode, done.stdout) == (0, "Installing what tests need: runc buildah\n")
     assert log.read_text().splitlines()[-1].endswith("--no-install-recommends runc buildah")
     assert not policy.exists()  # which kept services from starting meanwhile
 
