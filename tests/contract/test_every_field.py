@@ -64,7 +64,7 @@ DOMAIN_PLACES = {
     "pue": CORE,
     "tariff": "api/wattrain_api/powerdomain.py",
     "tariff.currency": CORE,
-    "carbon": "operator/wattrain_operator/local/receipt",
+    "carbon": "operator/wattrain_operator/receipt",
     "carbon.gramsPerKWh": CORE,
 }
 """Where a field of a PowerDomain acts; zone and source are words for people, in the receipt."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.status import EnergyStatus, Restart, TrainingJobStatus
-from wattrain_operator.local.prepared import PreparedData
-from wattrain_operator.local.receipt import duration
 from wattrain_operator.local.resume import NAMESPACE
 from wattrain_operator.local.view_model import Result
+from wattrain_operator.receipt import duration
+from wattrain_operator.receipt.prepared import PreparedData
 
 _SOURCES = {"model": "modelled", "rapl": "measured by RAPL", "nvml": "measured by NVML"}
 

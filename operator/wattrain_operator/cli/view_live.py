@@ -14,7 +14,7 @@ from wattrain_api import reasons
 from wattrain_operator.cli import figures
 from wattrain_operator.cli.live_block import frame, frame_of_several, head, pairs, tells_phase
 from wattrain_operator.core.observed import Event
-from wattrain_operator.local.prepared import read_prepared
+from wattrain_operator.local.receipt_files import read_prepared
 from wattrain_operator.local.view_model import Opening, Result, ViewModel, notes_of
 
 _FRAME_SECONDS = 0.25

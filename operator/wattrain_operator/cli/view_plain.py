@@ -11,7 +11,7 @@ from wattrain_api import reasons
 from wattrain_operator.cli import figures
 from wattrain_operator.cli.status_line import status_line
 from wattrain_operator.core.observed import Event
-from wattrain_operator.local.prepared import read_prepared
+from wattrain_operator.local.receipt_files import read_prepared
 from wattrain_operator.local.view_model import Opening, Result, ViewModel, notes_of
 
 _LINE_SECONDS = 1.0

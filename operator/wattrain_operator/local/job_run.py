@@ -15,7 +15,7 @@ from wattrain_operator.local.backend import LocalBackend
 from wattrain_operator.local.conclusion import conclude, record_crash, unwritten
 from wattrain_operator.local.curve import LossCurve
 from wattrain_operator.local.metrics_page import JobFigures
-from wattrain_operator.local.receipt import write_receipt
+from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_FAILED
 from wattrain_operator.local.resume import Start
 from wattrain_operator.local.rundir import RunDirectory

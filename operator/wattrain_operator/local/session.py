@@ -18,7 +18,7 @@ from wattrain_operator.local.conclusion import record_crash, worst
 from wattrain_operator.local.interrupts import Interrupts
 from wattrain_operator.local.job_run import JobToRun
 from wattrain_operator.local.metrics_page import MetricsServer
-from wattrain_operator.local.receipt import write_receipt
+from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
 from wattrain_operator.local.rundir import RunDirectory

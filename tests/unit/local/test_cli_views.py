@@ -34,8 +34,8 @@ from wattrain_operator.cli.view_live import LiveView
 from wattrain_operator.cli.view_plain import PlainView
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.curve import KEPT_POINTS, LossCurve
-from wattrain_operator.local.prepared import to_prepared
 from wattrain_operator.local.view_model import Opening, Result, ViewModel
+from wattrain_operator.receipt.prepared import to_prepared
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ENERGY = EnergyStatus(

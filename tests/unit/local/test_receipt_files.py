@@ -10,8 +10,9 @@ import pytest
 
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.local.receipt import Receipt, write_receipt
-from wattrain_operator.local.receipt.machine import cpu_model
+from wattrain_operator.local.machine import cpu_model
+from wattrain_operator.local.receipt_files import write_receipt
+from wattrain_operator.receipt import Receipt
 
 EVIL = '<script>alert(1)</script> | `a` **b** @all "q" \n# head'
 STATUS = {

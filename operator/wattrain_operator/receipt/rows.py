@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wattrain_api.status import Restart
-from wattrain_operator.local.prepared import to_prepared
-from wattrain_operator.local.receipt import units
-from wattrain_operator.local.receipt.contents import (
+from wattrain_operator.receipt import units
+from wattrain_operator.receipt.contents import (
     CarbonFacts,
     CostFacts,
     EnergyFacts,
@@ -15,7 +14,8 @@ from wattrain_operator.local.receipt.contents import (
     Receipt,
     TrainingFacts,
 )
-from wattrain_operator.local.receipt.repeat import repeat_rows
+from wattrain_operator.receipt.prepared import to_prepared
+from wattrain_operator.receipt.repeat import repeat_rows
 
 Row = tuple[str, ...]
 _COUNTS = {

@@ -1,4 +1,4 @@
-"""The receipt of a run: what it did, what it cost and what is needed to repeat it, for programs and for people."""
+"""The receipt of a run, from its directory into its directory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from wattrain_api.atomic_file import write_atomically
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.local.receipt.build import build, duration
-from wattrain_operator.local.receipt.contents import Receipt
-from wattrain_operator.local.receipt.curves import curves
-from wattrain_operator.local.receipt.machine import cpu_model, versions
-from wattrain_operator.local.receipt.markdown import to_markdown
-from wattrain_operator.local.receipt.page import to_html
+from wattrain_operator.local.machine import cpu_model, versions
 from wattrain_operator.local.recorded_steps import RecordedSteps
-
-__all__ = ["Receipt", "duration", "write_receipt"]
+from wattrain_operator.receipt import Receipt, build, curves, to_html, to_json, to_markdown
+from wattrain_operator.receipt.prepared import PreparedData, to_prepared
 
 
 def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Receipt:
@@ -34,13 +29,18 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     prepared = _read_object(run_dir / names.FILE_PREPARE)
     receipt = build(job, status, domain.spec, prepared, versions(), cpu_model(), plotted.samples_per_second)
     texts = {
-        "receipt.json": json.dumps(receipt.to_json_object(), indent=1) + "\n",
+        "receipt.json": to_json(receipt),
         "receipt.md": to_markdown(receipt),
         "receipt.html": to_html(receipt, plotted),
     }
     for name, text in texts.items():
         write_atomically(run_dir / name, text.encode())
     return receipt
+
+
+def read_prepared(run_dir: Path) -> PreparedData:
+    """What the preparation came to; nothing where prepare.json is missing or not readable."""
+    return to_prepared(_read_object(run_dir / names.FILE_PREPARE) or {})
 
 
 def _read_object(file: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from wattrain_api.status import (
     UncountedEnergy,
     shown_figure,
 )
-from wattrain_operator.local.receipt import units
+from wattrain_operator.receipt import units
 
 
 class JobFacts(Model):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Literal, NamedTuple
 
-from wattrain_operator.local.receipt.curves import Point
-from wattrain_operator.local.receipt.units import number
+from wattrain_operator.receipt.curves import Point
+from wattrain_operator.receipt.units import number
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 440, 250, 58, 14, 14, 44
 

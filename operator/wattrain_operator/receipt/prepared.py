@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from wattrain_api import names
 
 _MOST_NAMED = 6
 
@@ -23,15 +19,6 @@ class PreparedData:
     """`3 (2 numbers, 1 boolean): age, size, member`."""
     left_out: str
     """Columns that the file has and that are no features unless the spec names them."""
-
-
-def read_prepared(directory: Path) -> PreparedData:
-    """What lies at the top of a run's directory; nothing where the file is missing or not readable."""
-    try:
-        document = json.loads((directory / names.FILE_PREPARE).read_bytes())
-    except (OSError, ValueError):
-        return to_prepared({})
-    return to_prepared(document if isinstance(document, dict) else {})
 
 
 def to_prepared(document: Mapping[str, Any]) -> PreparedData:

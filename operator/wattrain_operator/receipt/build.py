@@ -9,7 +9,7 @@ from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import Cost, EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core.accounts import JOULES_PER_KWH
-from wattrain_operator.local.receipt.contents import (
+from wattrain_operator.receipt.contents import (
     CarbonFacts,
     CostFacts,
     Duration,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from wattrain_operator.local.receipt.contents import Receipt
+from wattrain_operator.receipt.contents import Receipt
 
 
 def repeat_rows(receipt: Receipt) -> tuple[tuple[str, str], ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from wattrain_operator.local.receipt import units
-from wattrain_operator.local.receipt.contents import Receipt
-from wattrain_operator.local.receipt.curves import Curves
-from wattrain_operator.local.receipt.plot import Band, Line, plot
-from wattrain_operator.local.receipt.rows import Table, summary, tables
+from wattrain_operator.receipt import units
+from wattrain_operator.receipt.contents import Receipt
+from wattrain_operator.receipt.curves import Curves
+from wattrain_operator.receipt.plot import Band, Line, plot
+from wattrain_operator.receipt.rows import Table, summary, tables
 
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1c2024; --soft: #60646c; --rule: #dcdfe3; --a: #0b62d6;

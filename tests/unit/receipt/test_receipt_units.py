@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from wattrain_api.contract.codec import decode
 from wattrain_api.contract.recorded_step import RecordedStep
-from wattrain_operator.local.receipt import units
-from wattrain_operator.local.receipt.curves import MAX_POINTS, Curves, curves, thin
-from wattrain_operator.local.receipt.plot import Band, Line, log_ticks, plot, ticks
 from wattrain_operator.local.recorded_steps import RecordedSteps
+from wattrain_operator.receipt import units
+from wattrain_operator.receipt.curves import MAX_POINTS, Curves, curves, thin
+from wattrain_operator.receipt.plot import Band, Line, log_ticks, plot, ticks
 
 
 @pytest.mark.parametrize(

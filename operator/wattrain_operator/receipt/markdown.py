@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from wattrain_operator.local.receipt.contents import Receipt
-from wattrain_operator.local.receipt.rows import Row, Table, summary, tables
+from wattrain_operator.receipt.contents import Receipt
+from wattrain_operator.receipt.rows import Row, Table, summary, tables
 
 
 def to_markdown(receipt: Receipt) -> str:
