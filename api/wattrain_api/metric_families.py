@@ -7,6 +7,8 @@ module into foreign images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
+from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final, get_args, get_type_hints
 
@@ -55,9 +57,15 @@ def _samples(exported: Exported, figures: object, identity: Mapping[str, str]) -
             value = NOT_FINITE[not_finite]
         if value is None:
             continue
-        labels = {**identity, **{label: str(getattr(owner, label)) for label in metric.labels}}
+        is_info = is_dataclass(value) and not isinstance(value, Distribution)
+        named = value if is_info else owner
+        labels = {**identity, **{label: str(getattr(named, label)) for label in metric.labels}}
         if isinstance(value, Distribution):
             yield from _of_distribution(exported.name, labels, value)
+        elif is_info:
+            yield Sample(exported.name, labels, 1.0)
+        elif isinstance(value, datetime):
+            yield Sample(exported.name, labels, value.timestamp())
         elif isinstance(value, Histogram):
             for family in value.collect():
                 for sample in family.samples:

@@ -1,11 +1,12 @@
 """Every metric that Wattrain exports, a row each: name, type, unit, a help text, and the field that it shows.
 
 What is exported by workers, by `wattrain run` and by the operator follows from these rows (`metric_families`), and so
-does docs/metrics.md. A new metric is a row whose field exists: of `contract.progress.Progress` for workers, of
-`status.TrainingJobStatus` for jobs, of the operator's `cluster.operator_figures.OperatorFigures` for itself.
+does docs/metrics.md. A new metric is a row whose field exists: of `contract.progress.Progress` for workers, of the
+operator's `exposition.ExportedJob` for jobs (`status.` is a job's own status), of its
+`cluster.operator_figures.OperatorFigures` for itself.
 
 Standard library only, Python >= 3.9: the supervisor carries this module into foreign images. Base units; values of
-labels come from closed sets; no uid and no text of a user is a label.
+labels come from closed sets, but for names; no uid and no free text of a user is a label.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ class Metric(NamedTuple):
 
     A field is a path such as `progress.loss`; `power[].watts` gives a sample for each item of a list. A figure that is
     None is not exported: unknown is not 0. A text from a closed set gives a sample for each of its words, 1 for the one
-    that holds, where a label has the name of its field. A list is 1 where it has items, else 0. What a structure calls
-    not finite in `loss_not_finite` beside `loss` is exported as NaN, +Inf or -Inf.
+    that holds, where a label has the name of its field. A list is 1 where it has items, else 0. A structure is 1, with
+    labels from its own fields. A time is in seconds since 1970. What a structure calls not finite in `loss_not_finite`
+    beside `loss` is exported as NaN, +Inf or -Inf.
     """
 
     name: str
@@ -34,11 +36,11 @@ class Metric(NamedTuple):
     help: str
     """For someone who reads a graph."""
     labels: tuple[str, ...] = ()
-    """Fields beside the one that is shown."""
+    """Fields beside the one that is shown, or of the structure that is shown."""
     worker: str = ""
     """Field of a worker's Progress; empty: workers do not export it."""
     job: str = ""
-    """Field of a job's status; empty: it is not exported for jobs."""
+    """Field of a job; empty: it is not exported for jobs."""
     operator: str = ""
     """Field of the operator's own figures; empty: it is not one of these."""
     scale: float = 1.0
@@ -48,22 +50,40 @@ class Metric(NamedTuple):
 
 
 _POWER: Final = ("component", "device", "source")
+_METER: Final = ("component", "source")
 
 METRICS: tuple[Metric, ...] = (
     Metric(
         "loss", GAUGE, "", "Training loss of the last recorded step, mean over the global batch.",
-        worker="loss", job="progress.loss",
+        worker="loss", job="status.progress.loss",
     ),
     Metric(
-        "step", GAUGE, "steps", "Optimizer steps since the training began, restarts not counted twice.", worker="step"
+        "step", GAUGE, "steps",
+        "Optimizer steps since the training began, repeated ones counted once: falls where a restart goes back to a "
+        "checkpoint.",
+        worker="step", job="status.progress.step",
     ),
-    Metric("epoch", GAUGE, "", "Passes over the training split that have been completed.", worker="epoch"),
-    Metric("learning_rate", GAUGE, "", "Learning rate of the last recorded step.", worker="learning_rate"),
+    Metric(
+        "planned_steps", GAUGE, "steps", "Optimizer steps that the training is to make in all.",
+        job="status.progress.total_steps", known_by="status.progress.total_steps",
+    ),
+    Metric(
+        "epoch", GAUGE, "", "Passes over the training split that have been completed.",
+        worker="epoch", job="status.progress.epoch",
+    ),
+    Metric(
+        "learning_rate", GAUGE, "", "Learning rate of the last recorded step.",
+        worker="learning_rate", job="status.progress.learning_rate",
+    ),
     Metric("gradient_norm", GAUGE, "", "Norm of the gradient before clipping.", worker="gradient_norm"),
-    Metric("validation_loss", GAUGE, "", "Loss on the validation split.", worker="validation.loss"),
+    Metric(
+        "validation_loss", GAUGE, "", "Loss on the validation split.",
+        worker="validation.loss", job="status.progress.validation.loss",
+    ),
     Metric(
         "validation_accuracy_ratio", GAUGE, "ratio",
-        "Share of the validation split that is classified correctly, 0 to 1.", worker="validation.accuracy",
+        "Share of the validation split that is classified correctly, 0 to 1.",
+        worker="validation.accuracy", job="status.progress.validation.accuracy",
     ),
     Metric(
         "samples_total", COUNTER, "samples", "Samples that this worker has trained on, repeated ones counted again.",
@@ -98,9 +118,16 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "energy_incomplete", GAUGE, "",
         "1 where something drew power that is not counted, so that more was used than the joules say; 0 where all is.",
-        worker="uncounted", job="energy.incomplete",
+        worker="uncounted", job="status.energy.incomplete",
     ),
-    Metric("checkpoint_step", GAUGE, "steps", "Step of the newest committed checkpoint.", worker="checkpoint.step"),
+    Metric(
+        "checkpoint_step", GAUGE, "steps", "Step of the newest committed checkpoint.",
+        worker="checkpoint.step", job="status.checkpoint.step",
+    ),
+    Metric(
+        "checkpoint_timestamp_seconds", GAUGE, "seconds",
+        "When the newest committed checkpoint was heard of, in seconds since 1970.", job="status.checkpoint.time",
+    ),
     Metric(
         "checkpoint_blocked_seconds_total", COUNTER, "seconds",
         "Time that the training loop stood still for checkpoints.", worker="checkpoint_blocked_seconds",
@@ -119,43 +146,95 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "state", GAUGE, "",
         "1 for the state that the job is in: Pending, Queued, Preparing, Starting, Running, Restarting, Suspending, "
-        "Suspended, Complete or Failed; 0 for the others.", ("state",), job="state",
+        "Suspended, Complete or Failed; 0 for the others.", ("state",), job="status.state",
     ),
     Metric(
-        "progress_ratio", GAUGE, "ratio", "Steps done / steps to do, 0 to 1.", job="progress.percent", scale=0.01
+        "info", GAUGE, "",
+        "Always 1, with what the job is: recipe (or `script`), strategy, precision (empty for a script, which chooses "
+        "its own), image (empty: the operator's default), power domain and attempt.",
+        ("recipe", "strategy", "precision", "image", "powerdomain", "attempt"), job="info",
+    ),
+    Metric(
+        "attempt", GAUGE, "", "Number of the current group of workers, from 1; 0 before the first.",
+        job="status.attempt",
+    ),
+    Metric(
+        "start_timestamp_seconds", GAUGE, "seconds", "When the job first became active, in seconds since 1970.",
+        job="status.start_time",
+    ),
+    Metric(
+        "completion_timestamp_seconds", GAUGE, "seconds",
+        "When the job ended, complete or failed, in seconds since 1970.", job="status.completion_time",
+    ),
+    Metric(
+        "queue_position", GAUGE, "", "Position in the queue of the power domain, 1 is the next. Absent: it is in none.",
+        job="status.queue.position", known_by="status.queue.position",
+    ),
+    Metric(
+        "workers_desired", GAUGE, "workers", "Workers that the current attempt is to have.",
+        job="status.workers.desired",
+    ),
+    Metric(
+        "workers_ready", GAUGE, "workers", "Workers of the current attempt whose supervisor answers.",
+        job="status.workers.ready",
+    ),
+    Metric(
+        "eta_seconds", GAUGE, "seconds", "Time until the last step, at the pace of the last steps.",
+        job="status.progress.eta_seconds",
+    ),
+    Metric(
+        "progress_ratio", GAUGE, "ratio", "Steps done / steps to do, 0 to 1.", job="status.progress.percent", scale=0.01
     ),
     Metric(
         "samples_per_second", GAUGE, "samples per second", "Samples trained on per second, all workers together.",
-        job="progress.samples_per_second",
+        job="status.progress.samples_per_second",
     ),
     Metric(
         "power_watts", GAUGE, "watts", "Power of all workers of the job now.",
-        job="energy.watts", known_by="energy.meters",
+        job="status.energy.watts", known_by="status.energy.meters",
     ),
     Metric(
         "energy_joules_total", COUNTER, "joules",
         "Energy of the job: all ranks, all attempts, the preparation. source=model is computed from CPU time.",
-        ("component", "source"), job="energy.meters[].joules",
+        _METER, job="status.energy.meters[].joules",
+    ),
+    Metric(
+        "energy_low_joules_total", COUNTER, "joules", "The least that the energy of the job may have been.",
+        _METER, job="status.energy.meters[].low_joules",
+    ),
+    Metric(
+        "energy_high_joules_total", COUNTER, "joules", "The most that the energy of the job may have been.",
+        _METER, job="status.energy.meters[].high_joules",
+    ),
+    Metric(
+        "facility_energy_joules_total", COUNTER, "joules",
+        "Energy of the job with cooling and losses, by the PUE of its power domain.",
+        job="status.energy.facility_joules", known_by="status.energy.meters",
+    ),
+    Metric(
+        "joules_per_sample", GAUGE, "joules", "Energy of the current attempt for each sample that it has trained on.",
+        job="status.energy.joules_per_sample",
     ),
     Metric(
         "measured_energy_ratio", GAUGE, "ratio",
         "Share of the job's energy that a counter measured, 0 to 1. Absent where something was not counted.",
-        job="energy.measured_ratio", known_by="energy.meters",
+        job="status.energy.measured_ratio", known_by="status.energy.meters",
     ),
     Metric(
         "wasted_energy_joules", GAUGE, "joules",
         "Energy whose result was lost in restarts. Falls where a checkpoint turns out to have been saved after all.",
-        job="energy.wasted_joules", known_by="energy.waste_is_known",
+        job="status.energy.wasted_joules", known_by="status.energy.waste_is_known",
     ),
     Metric(
         "emissions_co2e_grams_total", COUNTER, "grams", "CO2 equivalent of the job's energy, location-based.",
-        job="energy.carbon_grams",
+        job="status.energy.carbon_grams",
     ),
     Metric(
-        "energy_cost_total", COUNTER, "currency", "Cost of the job's energy.", ("currency",), job="energy.costs[].cost"
+        "energy_cost_total", COUNTER, "currency", "Cost of the job's energy.", ("currency",),
+        job="status.energy.costs[].cost",
     ),
     Metric(
-        "restarts_total", COUNTER, "", "Restarts of the job's workers, in place or not.", job="restart_count"
+        "restarts_total", COUNTER, "", "Restarts of the job's workers, in place or not.", job="status.restart_count"
     ),
     Metric(
         "reconcile_duration_seconds", HISTOGRAM, "seconds",
@@ -194,6 +273,10 @@ METRICS: tuple[Metric, ...] = (
         "event_loop_lag_seconds", GAUGE, "seconds", "How late the operator's event loop was when last measured.",
         operator="event_loop_lag_seconds",
     ),
+    Metric(
+        "build_info", GAUGE, "", "Always 1, with the version of Wattrain and of Python.", ("version", "python"),
+        operator="build",
+    ),
     Metric("leader", GAUGE, "", "1 for the operator that works, 0 for one that stands by.", operator="is_leader"),
     Metric(
         "progress_requests_total", COUNTER, "",
@@ -223,7 +306,7 @@ class Subject(NamedTuple):
 
 
 WORKER: Final = Subject("wattrain_worker_", ())
-JOB: Final = Subject("wattrain_trainingjob_", ("namespace", "name"))
+JOB: Final = Subject("wattrain_trainingjob_", ("namespace", "trainingjob"))
 OPERATOR: Final = Subject("wattrain_operator_", ())
 
 

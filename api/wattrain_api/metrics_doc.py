@@ -25,16 +25,24 @@ a counter: use `rate()` or `increase()`. Labels come from closed sets, but for n
 A figure that is not known is not there; it is never 0 instead.
 
 To add a metric of a worker or a job, add a row to `api/wattrain_api/metrics.py` that names a field of
-`api/wattrain_api/contract/progress.py` or of `api/wattrain_api/status.py`, and run `make generate`. What is exported
-follows from the row, and so does this page.
+`api/wattrain_api/contract/progress.py` or of `api/wattrain_api/status.py` (`status.` is in front of it), and run
+`make generate`. What is exported follows from the row, and so does this page.
 """
 _WORKER = (
     f"`GET {names.PATH_METRICS}` of every worker, port {names.DEFAULT_WORKER_PORT} where no other is set. Fields are "
     f"those of `GET {names.PATH_PROGRESS}`.\n"
-    "The chart's PodMonitor and `wattrain run` add the labels `trainingjob` and `worker`."
+    "The chart's PodMonitor and `wattrain run` add the labels `namespace`, `trainingjob` and `worker`."
 )
-_JOB = "One series a TrainingJob, by the operator and by `wattrain run`. Fields are those of `.status`."
-_OPERATOR = f"`GET {names.PATH_METRICS}` of the operator."
+_JOB = (
+    "Of every TrainingJob, by the operator and by `wattrain run`. Fields are those of the TrainingJob; `info` is\n"
+    "made of its spec. The labels `namespace` and `trainingjob` are those of its workers' metrics, too: the two can be "
+    "joined."
+)
+_OPERATOR = (
+    f"`GET {names.PATH_METRICS}` of the operator. There are also the usual metrics of a process: "
+    "`process_cpu_seconds_total`,\n`process_resident_memory_bytes`, `process_virtual_memory_bytes`, "
+    "`process_start_time_seconds`, `process_open_fds` and\n`process_max_fds`."
+)
 
 
 def render() -> str:

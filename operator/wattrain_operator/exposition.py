@@ -2,14 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 from prometheus_client.core import Metric as Family
 
 from wattrain_api import metrics
 from wattrain_api.metric_families import families_of
 from wattrain_api.status import TrainingJobStatus
-from wattrain_api.trainingjob import TrainingJob
+from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
+
+SCRIPT: Final = "script"
+"""Stands for the recipe of a job that has none."""
+
+
+@dataclass(frozen=True)
+class JobInfo:
+    """What a job is, for the labels of its info metric."""
+
+    recipe: str
+    strategy: str
+    precision: str
+    """Empty for a script: it may use any."""
+    image: str
+    """Empty: the operator's default."""
+    powerdomain: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class ExportedJob:
+    """What is exported of a job; `wattrain_api.metrics` names these fields."""
+
+    status: TrainingJobStatus
+    info: JobInfo
+
+
+def identity_of(job: TrainingJob) -> dict[str, str]:
+    """The labels that say which job it is. Figures of its workers have the same."""
+    return dict(zip(metrics.JOB.identity, (job.metadata.namespace, job.metadata.name), strict=True))
 
 
 def job_families(job: TrainingJob, status: TrainingJobStatus) -> list[Family]:
     """The families of a job as `status` has them."""
-    return families_of(metrics.JOB, status, {"namespace": job.metadata.namespace, "name": job.metadata.name})
+    exported = ExportedJob(status, _info(job.spec, status.attempt))
+    return families_of(metrics.JOB, exported, identity_of(job))
+
+
+def _info(spec: TrainingJobSpec, attempt: int) -> JobInfo:
+    return JobInfo(
+        recipe=SCRIPT if spec.recipe is None else spec.recipe.name,
+        strategy=spec.parallelism.strategy,
+        precision="" if spec.training is None else spec.training.precision,
+        image=spec.image,
+        powerdomain=spec.energy.power_domain,
+        attempt=attempt,
+    )

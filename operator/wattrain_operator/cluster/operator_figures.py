@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Final
 
-from prometheus_client import Histogram
+from prometheus_client import Histogram, ProcessCollector
 from prometheus_client.core import Metric as Family
 from pydantic import ValidationError
 
@@ -20,6 +24,8 @@ from wattrain_operator.exposition import job_families
 
 JOBS_AT_ONCE = 50
 """Jobs that are rendered before the event loop gets its turn again."""
+_PROCESS: Final = ProcessCollector(registry=None)
+"""`process_*`: CPU, memory, open files and start of this process, as all Prometheus clients export them."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,15 @@ class KindFigures:
 
 
 @dataclass(frozen=True)
+class BuildInfo:
+    """What runs."""
+
+    version: str
+    """Of Wattrain."""
+    python: str
+
+
+@dataclass(frozen=True)
 class OperatorFigures:
     """What the operator exports of itself; `wattrain_api.metrics` names these fields."""
 
@@ -68,6 +83,7 @@ class OperatorFigures:
     event_loop_lag_seconds: float
     is_leader: bool
     progress_requests: tuple[OutcomeCount, ...]
+    build: BuildInfo
 
 
 async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
@@ -85,7 +101,7 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
             known = merged.setdefault(family.name, family)
             if known is not family:
                 known.samples += family.samples
-    return text_of([*families_of(metrics.OPERATOR, figures), *merged.values()])
+    return text_of([*families_of(metrics.OPERATOR, figures), *_PROCESS.collect(), *merged.values()])
 
 
 def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> OperatorFigures:
@@ -110,7 +126,13 @@ def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> O
         event_loop_lag_seconds=loop_lag_seconds,
         is_leader=leads,
         progress_requests=_by_outcome(shell.progress.outcomes),
+        build=_build(),
     )
+
+
+@cache
+def _build() -> BuildInfo:
+    return BuildInfo(version("wattrain"), platform.python_version())
 
 
 def _by_outcome(counts: Mapping[str, int]) -> tuple[OutcomeCount, ...]:

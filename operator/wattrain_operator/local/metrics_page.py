@@ -16,11 +16,8 @@ from wattrain_api import names
 from wattrain_api.metric_families import text_of
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.exposition import job_families
+from wattrain_operator.exposition import identity_of, job_families
 from wattrain_operator.local.refused import Refused
-
-LABEL_OF_WORKERS_JOB = "trainingjob"
-"""What names the job of a worker's figures, as the chart's PodMonitor does."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def page(jobs: Iterable[JobFigures]) -> bytes:
 def _worker_families(figures: JobFigures) -> Iterator[Family]:
     """What each supervisor exports, its samples labelled with job and worker."""
     for worker, text in figures.pages.items():
-        identity = {LABEL_OF_WORKERS_JOB: figures.job.metadata.name, "worker": worker}
+        identity = {**identity_of(figures.job), "worker": worker}
         for family in text_string_to_metric_families(text.decode("utf-8", "replace")):
             family.samples = [s._replace(labels={**s.labels, **identity}) for s in family.samples]
             yield family

@@ -17,18 +17,18 @@ from wattrain_api.status import Progress as JobProgress
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.operator_figures import OperatorFigures
-from wattrain_operator.exposition import job_families
+from wattrain_operator.exposition import ExportedJob, job_families
 from wattrain_worker.supervisor.worker_exposition import metrics_text
 
-STRUCTURES = {WORKER: Progress, JOB: TrainingJobStatus, OPERATOR: OperatorFigures}
+STRUCTURES = {WORKER: Progress, JOB: ExportedJob, OPERATOR: OperatorFigures}
 ALL = [
     pytest.param(structure, exported, id=exported.name)
     for subject, structure in STRUCTURES.items()
     for exported in metrics.exported_of(subject)
 ]
 LABELS = {
-    "namespace", "name", "state", "component", "device", "source", "currency", "kind", "verb", "resource", "code",
-    "outcome",
+    "namespace", "trainingjob", "state", "component", "device", "source", "currency", "kind", "verb", "resource",
+    "code", "outcome", "recipe", "strategy", "precision", "image", "powerdomain", "attempt", "version", "python",
 }  # fmt: skip
 BASE_UNITS = {"seconds", "joules", "watts", "bytes", "grams", "ratio"}
 CONTRACT_UNITS = {"s": "seconds", "J": "joules", "W": "watts", "B": "bytes", "1/s": "samples per second"}
@@ -69,7 +69,11 @@ def test_no_name_is_exported_twice():
 @pytest.mark.parametrize(("structure", "exported"), ALL)
 def test_the_field_of_a_row_exists_and_its_labels_lie_beside_it(structure, exported: Exported):
     owner, field = owner_of(structure, exported.field)
-    assert {field, *exported.metric.labels} <= {known.name for known in dataclasses.fields(owner)}
+    shown = plain(typing.get_type_hints(owner, include_extras=True)[field])
+    names = {known.name for known in dataclasses.fields(owner)}
+    assert field in names
+    is_info = dataclasses.is_dataclass(shown) and shown is not Distribution
+    assert set(exported.metric.labels) <= ({f.name for f in dataclasses.fields(shown)} if is_info else names)
     if exported.metric.known_by:
         known_owner, known_field = owner_of(structure, exported.metric.known_by)
         assert known_field in {known.name for known in dataclasses.fields(known_owner)}
@@ -84,15 +88,19 @@ def test_the_unit_of_a_row_is_that_of_the_contract(exported: Exported):
 
 
 def test_a_row_that_is_added_appears_in_both_expositions_and_in_the_document(monkeypatch, job):
-    row = Metric("total_steps", GAUGE, "steps", "Steps to do.", worker="total_steps", job="progress.total_steps")
+    row = Metric("all_steps", GAUGE, "steps", "Steps to do.", worker="total_steps", job="status.progress.total_steps")
     monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, row))
-    assert "\nwattrain_worker_total_steps 690.0\n" in metrics_text(Progress(total_steps=690)).decode()
+    assert "\nwattrain_worker_all_steps 690.0\n" in metrics_text(Progress(total_steps=690)).decode()
     status = TrainingJobStatus(progress=JobProgress(total_steps=690))
     text = text_of(job_families(TrainingJob.model_validate(job), status)).decode()
-    assert re.search(r'^wattrain_trainingjob_total_steps{name="digits",namespace="\w*"} 690.0$', text, re.MULTILINE)
-    assert "| `wattrain_worker_total_steps` | gauge | steps | - | `totalSteps` | Steps to do. |" in render()
-    labels = "`namespace`, `name`"
-    line = f"| `wattrain_trainingjob_total_steps` | gauge | steps | {labels} | `progress.totalSteps` | Steps to do. |"
+    assert re.search(
+        r'^wattrain_trainingjob_all_steps{namespace="\w*",trainingjob="digits"} 690.0$', text, re.MULTILINE
+    )
+    assert "| `wattrain_worker_all_steps` | gauge | steps | - | `totalSteps` | Steps to do. |" in render()
+    labels = "`namespace`, `trainingjob`"
+    line = (
+        f"| `wattrain_trainingjob_all_steps` | gauge | steps | {labels} | `status.progress.totalSteps` | Steps to do. |"
+    )
     assert line in render()
 
 

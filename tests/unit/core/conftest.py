@@ -27,6 +27,7 @@ from wattrain_operator.core.observed import (
 )
 from wattrain_operator.core.plan import plan
 from wattrain_operator.core.roles import Role
+from wattrain_operator.exposition import job_families
 from wattrain_operator.simulated.objects import moment
 
 
@@ -58,12 +59,21 @@ class Scene:
         self.storage_failure = ""
         self.events: list[Event] = []
 
+    @property
+    def job(self) -> TrainingJob:
+        """The object as a user wrote it."""
+        return TrainingJob(metadata=ObjectMeta(name="job", uid="uid", generation=self.generation), spec=self.spec)
+
+    def exported(self, metric: str) -> list[float]:
+        """Values of the samples of `wattrain_trainingjob_<metric>`."""
+        families = job_families(self.job, self.status)
+        return [s.value for f in families for s in f.samples if s.name == f"wattrain_trainingjob_{metric}"]
+
     def plan(self, *, fresh: bool = True) -> Plan:
         """Decide once, and remember the status and the events."""
-        metadata = ObjectMeta(name="job", uid="uid", generation=self.generation)
         seen = Observed(
             now=moment(self.seconds),
-            job=TrainingJob(metadata=metadata, spec=self.spec),
+            job=self.job,
             status=self.status,
             children=tuple(self.children.values()),
             gone=self.gone,

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wattrain_api.metric_families import families_of
-from wattrain_api.metrics import JOB
-from wattrain_api.status import Meter, TrainingJobStatus, UncountedEnergy
+from wattrain_api.status import Meter, UncountedEnergy
 from wattrain_operator.core.observed import ChildEnergy, TerminationMessage
 
 Scene = Callable[..., Any]
@@ -20,19 +18,14 @@ def _tell(job: Any, **fields: Any) -> None:
     job.settle()
 
 
-def _metric(status: TrainingJobStatus, name: str) -> list[float]:
-    families = families_of(JOB, status, {"namespace": "n", "name": "j"})
-    return [sample.value for family in families for sample in family.samples if sample.name.endswith(name)]
-
-
 def test_a_gap_of_a_report_makes_the_job_incomplete_in_status_and_metrics_and_stays(scene: Scene) -> None:
     job = scene().run()
     meters = (Meter("cpu", "rapl", 10.0, 5.0, 20.0),)
     _tell(job, energy=(ChildEnergy("uid of job-worker-1-0", 0, meters),))
-    assert (job.status.energy.measured_ratio, _metric(job.status, "energy_incomplete")) == (1.0, [0.0])
+    assert (job.status.energy.measured_ratio, job.exported("energy_incomplete")) == (1.0, [0.0])
     _tell(job, gaps=(MIG,))
     assert (job.status.energy.incomplete, job.status.energy.measured_ratio) == ((MIG,), None)
-    assert (_metric(job.status, "energy_incomplete"), _metric(job.status, "measured_energy_ratio")) == ([1.0], [])
+    assert (job.exported("energy_incomplete"), job.exported("measured_energy_ratio")) == ([1.0], [])
     _tell(job, gaps=())
     assert job.status.energy.incomplete == (MIG,)
     assert job.status.to_json_object()["energy"]["incomplete"] == [{"component": "gpu", "reason": MIG.reason}]
@@ -70,7 +63,7 @@ def test_power_that_no_worker_knows_is_not_shown_as_0(scene: Scene) -> None:
     job = scene().run()
     _tell(job, watts=None)
     assert job.status.energy.watts is None
-    assert _metric(job.status, "power_watts") == []
+    assert job.exported("power_watts") == []
 
 
 def test_an_operator_that_has_heard_nothing_yet_shows_no_power_of_its_predecessor(scene: Scene) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from wattrain_api.contract.failures import Failure
-from wattrain_api.metric_families import families_of
-from wattrain_api.metrics import JOB
 from wattrain_api.status import Meter, TrainingJobStatus
 from wattrain_operator.core.observed import ChildEnergy, InPlaceRestart, Report
 from wattrain_operator.core.roles import Role
@@ -49,8 +47,7 @@ def _restart(job: Any, exit_code: int = -9) -> None:
 
 
 def _exported(job: Any) -> list[float]:
-    families = families_of(JOB, job.status, {"namespace": "n", "name": "j"})
-    return [s.value for f in families if f.name.endswith("wasted_energy_joules") for s in f.samples]
+    return job.exported("wasted_energy_joules")
 
 
 def test_a_script_that_goes_on_from_its_own_checkpoint_has_wasted_what_it_does_again_and_the_restart(job: Any) -> None:

@@ -285,7 +285,7 @@ def test_one_address_has_the_metrics_of_all_jobs_and_tells_them_apart(run, named
     workers = {(s.labels["trainingjob"], s.labels["worker"]) for s in families["wattrain_worker_loss"].samples}
     assert workers == {("a", "0"), ("b", "0")}
     states = families["wattrain_trainingjob_state"].samples
-    assert {s.labels["name"] for s in states if s.value and s.labels["state"] == "Running"} == {"a", "b"}
+    assert {s.labels["trainingjob"] for s in states if s.value and s.labels["state"] == "Running"} == {"a", "b"}
     assert pages[0].count("# TYPE wattrain_trainingjob_state ") == 1
 
 

@@ -138,9 +138,9 @@ def test_one_address_has_the_metrics_of_all_workers_and_of_the_job(run, make_job
 
     view = Watcher(scrape)
     run(make_job(FAKE_STEPS=100), view)
-    assert 'wattrain_worker_loss{trainingjob="demo",worker="0"} 0.5' in pages[0]
-    assert 'wattrain_worker_loss{trainingjob="demo",worker="1"} 0.5' in pages[0]
-    assert 'wattrain_trainingjob_state{name="demo",namespace="local",state="Running"} 1.0' in pages[0]
+    assert 'wattrain_worker_loss{namespace="local",trainingjob="demo",worker="0"} 0.5' in pages[0]
+    assert 'wattrain_worker_loss{namespace="local",trainingjob="demo",worker="1"} 0.5' in pages[0]
+    assert 'wattrain_trainingjob_state{namespace="local",state="Running",trainingjob="demo"} 1.0' in pages[0]
 
 
 def test_an_attempt_after_a_killed_command_goes_on_from_the_checkpoint(run, make_job, directory):

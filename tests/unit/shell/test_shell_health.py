@@ -128,5 +128,7 @@ def test_every_metric_of_the_operator_is_exported_as_it_is_documented():
         assert (family.documentation, family.type) == (exported.metric.help, exported.metric.type)
         sample = next(s for s in family.samples if s.name.startswith(exported.name) and not s.name.endswith("_created"))
         assert set(sample.labels) - {"le"} == set(exported.labels)
-    jobs = {sample.labels["name"] for sample in families["wattrain_trainingjob_state"].samples}
+    jobs = {sample.labels["trainingjob"] for sample in families["wattrain_trainingjob_state"].samples}
     assert jobs == {"one"}
+    for name in ("process_cpu_seconds", "process_resident_memory_bytes", "process_start_time_seconds"):
+        assert families[name].samples[0].value > 0
