@@ -31,11 +31,12 @@ cluster: .venv/.operator-installed ## Run a whole Kubernetes with Wattrain insta
 	@if [ "$$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then tests/cluster/install-packages.sh; fi
 	@PYTHONPATH=tests/cluster exec $(BIN)/python -m harness.serve
 
-generate: .venv/.dev-installed ## Write again what is generated: registered.py, manifests, two pages of docs/ and parts of the chart
+generate: .venv/.dev-installed ## Write again what is generated: registered.py, manifests, two pages of docs/, dashboards and parts of the chart
 	@$(BIN)/python -m wattrain_worker.train.registries
 	@$(BIN)/python -m wattrain_api.crd
 	@$(BIN)/python -m wattrain_api.metrics_doc
 	@$(BIN)/python -m wattrain_api.contract_doc
+	@$(BIN)/python dashboards/generate.py
 	@$(BIN)/python charts/generate.py
 
 clean: ## Remove the virtual environment and all caches; runs/ stays

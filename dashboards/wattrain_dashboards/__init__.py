@@ -1,0 +1,1 @@
+"""Grafana dashboards of what Wattrain exports, written with Grafana's own builders."""

@@ -1,0 +1,188 @@
+"""One function for each kind of panel: what all panels of the kind have in common.
+
+Only kinds and options that Grafana 10.4 to 13 share, and that Wattrain's own page draws. Colours are names of Grafana's
+palette, which has a light and a dark shade of each.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from grafana_foundation_sdk.builders import bargauge, stat, statetimeline, table, text, timeseries
+from grafana_foundation_sdk.builders import common as build
+from grafana_foundation_sdk.builders import dashboard as build_dashboard
+from grafana_foundation_sdk.builders import prometheus as build_prometheus
+from grafana_foundation_sdk.models import common, dashboard, prometheus
+
+from wattrain_dashboards.promql import STATES, Query
+
+DATA_SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+Steps = Sequence[tuple[float | None, str]]
+"""Thresholds: from which value on which colour; None: from the least on."""
+NEUTRAL: Final[Steps] = ((None, "text"),)
+MODELLED: Final = "modelled"
+"""The word in the legend of whatever no counter measured; its lines are dashed."""
+STATE_COLOURS: Final = {
+    "Pending": "light-yellow", "Queued": "yellow", "Preparing": "light-blue", "Starting": "super-light-blue",
+    "Running": "green", "Restarting": "orange", "Suspending": "light-purple", "Suspended": "purple",
+    "Complete": "blue", "Failed": "red",
+}  # fmt: skip
+
+B = TypeVar("B", stat.Panel, timeseries.Panel, table.Panel, statetimeline.Panel, bargauge.Panel)
+
+
+def figure(title: str, unit: str, description: str, *queries: Query, steps: Steps = NEUTRAL) -> stat.Panel:
+    """A figure as it is at the end of the time that is shown; several, each with its name."""
+    named = common.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 else common.BigValueTextMode.VALUE
+    panel = _with_queries(_described(stat.Panel(), title, unit, description), queries, instant=True)
+    return (
+        panel.thresholds(thresholds(steps))
+        .color_mode(common.BigValueColorMode.VALUE)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .text_mode(named)
+        .orientation(common.VizOrientation.AUTO)
+        .reduce_options(build.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def lines(title: str, unit: str, description: str, *queries: Query, steps: Steps = ()) -> timeseries.Panel:
+    """Figures over time. Whatever is modelled is dashed; `steps` are dashed lines across."""
+    panel = _with_queries(_described(timeseries.Panel(), title, unit, description), queries, instant=False)
+    legend = (
+        build.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(common.LegendDisplayMode.TABLE)
+        .placement(common.LegendPlacement.BOTTOM)
+        .calcs(["lastNotNull", "max"])
+    )
+    tooltip = build.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+    limits = build.GraphThresholdsStyleConfig().mode(
+        common.GraphThresholdsStyleMode.DASHED if steps else common.GraphThresholdsStyleMode.OFF
+    )
+    return (
+        panel.legend(legend)
+        .tooltip(tooltip)
+        .fill_opacity(0)
+        .line_width(2)
+        .show_points(common.VisibilityMode.AUTO)
+        .thresholds(thresholds(steps or NEUTRAL))
+        .thresholds_style(limits)
+        .override_by_regexp(f"/{MODELLED}/", [dashed(10)])
+    )
+
+
+def rows(title: str, unit: str, description: str, names: Sequence[str], *queries: Query) -> table.Panel:
+    """A table: `names` are its columns of figures, one for each query, in that order."""
+    panel = _with_queries(_described(table.Panel(), title, unit, description), queries, instant=True)
+    refs = string.ascii_uppercase[: len(queries)]
+    renamed = {f"Value #{ref}" if len(queries) > 1 else "Value": name for ref, name in zip(refs, names, strict=True)}
+    hidden = dict.fromkeys(("Time", "cluster", "instance", "job", "__name__"), True)
+    transformed = panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
+    return transformed.with_transformation(
+        dashboard.DataTransformerConfig(
+            id_val="organize", options={"excludeByName": hidden, "renameByName": {**renamed, "trainingjob": "job"}}
+        )
+    ).thresholds(thresholds(NEUTRAL))
+
+
+def states(title: str, description: str, *queries: Query) -> statetimeline.Panel:
+    """The state of jobs over time, by its name and colour."""
+    panel = _with_queries(_described(statetimeline.Panel(), title, "none", description), queries, instant=False)
+    return (
+        panel.mappings([state_mapping()])
+        .show_value(common.VisibilityMode.AUTO)
+        .merge_values(True)
+        .row_height(0.8)
+        .fill_opacity(80)
+        .thresholds(thresholds(NEUTRAL))
+    )
+
+
+def bars(title: str, unit: str, description: str, *queries: Query) -> bargauge.Panel:
+    """Figures side by side."""
+    panel = _with_queries(_described(bargauge.Panel(), title, unit, description), queries, instant=True)
+    return (
+        panel.min(0)
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .reduce_options(build.ReduceDataOptions().calcs(["lastNotNull"]))
+        .thresholds(thresholds(((None, "blue"),)))
+    )
+
+
+def note(title: str, description: str, markdown: str) -> text.Panel:
+    """A text."""
+    return text.Panel().title(title).description(description).content(markdown)
+
+
+def thresholds(steps: Steps) -> build_dashboard.ThresholdsConfig:
+    """`steps` in Grafana's words."""
+    made = [dashboard.Threshold(value=value, color=colour) for value, colour in steps]
+    return build_dashboard.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def state_mapping() -> dashboard.ValueMap:
+    """Name and colour of the number of a state."""
+    return dashboard.ValueMap(
+        options={
+            str(code): dashboard.ValueMappingResult(text=state, color=STATE_COLOURS[state], index=code)
+            for code, state in enumerate(STATES)
+        }
+    )
+
+
+def dashed(gap: int) -> dashboard.DynamicConfigValue:
+    """Override that dashes a line."""
+    return dashboard.DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, gap]})
+
+
+def not_a_number() -> dashboard.SpecialValueMap:
+    """Words for a loss that is no number any more."""
+    said = dashboard.ValueMappingResult(text="not a number", color="red", index=0)
+    return dashboard.SpecialValueMap(
+        options=dashboard.DashboardSpecialValueMapOptions(match=dashboard.SpecialValueMatch.NA_N, result=said)
+    )
+
+
+def measured_share() -> list[dashboard.ValueMapping]:
+    """Words for a share of 0 and of 1."""
+    return [
+        dashboard.ValueMap(
+            options={
+                "0": dashboard.ValueMappingResult(text="all modelled", color="orange", index=0),
+                "1": dashboard.ValueMappingResult(text="all measured", color="green", index=1),
+            }
+        )
+    ]
+
+
+def hidden() -> dashboard.DynamicConfigValue:
+    """Override that hides a column of a table."""
+    return dashboard.DynamicConfigValue(id_val="custom.hidden", value=True)
+
+
+def column(unit: str) -> list[dashboard.DynamicConfigValue]:
+    """Override that gives a column of a table its unit."""
+    return [dashboard.DynamicConfigValue(id_val="unit", value=unit)]
+
+
+def _described(panel: B, title: str, unit: str, description: str) -> B:
+    return panel.title(title).unit(unit).description(description).datasource(DATA_SOURCE)
+
+
+def _with_queries(panel: B, queries: Sequence[Query], *, instant: bool) -> B:
+    for ref, query in zip(string.ascii_uppercase, queries, strict=False):
+        target = (
+            build_prometheus.Dataquery()
+            .expr(query.expr)
+            .legend_format(query.legend)
+            .ref_id(ref)
+            .editor_mode(prometheus.QueryEditorMode.CODE)
+            .datasource(DATA_SOURCE)
+        )
+        wanted = prometheus.PromQueryFormat.TABLE if isinstance(panel, table.Panel) else None
+        target = target.instant() if instant else target.range()
+        panel = panel.with_target(target.format(wanted) if wanted else target)
+    return panel

@@ -1,0 +1,85 @@
+"""Parts of PromQL that the dashboards share: selectors, and what may be said of a job's series.
+
+A job's series come from whichever operator leads. After a change of leader the same job has a second series with
+another `instance`, so every expression aggregates to the labels that name the job.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, get_args
+
+from wattrain_api.status import State
+
+STATES: Final[tuple[State, ...]] = get_args(State)
+IDENTITY: Final = ("cluster", "namespace", "trainingjob")
+"""Labels that name a job. `cluster` is there only where several Prometheus servers share one data source."""
+RATE: Final = "$__rate_interval"
+_OF_JOBS: Final = 'cluster=~"$cluster",namespace=~"$namespace",trainingjob=~"$job"'
+_OF_NAMESPACES: Final = 'cluster=~"$cluster",namespace=~"$namespace"'
+
+
+class Query(NamedTuple):
+    """What is asked, and what its series are called: a text with `{{label}}`."""
+
+    expr: str
+    legend: str = ""
+
+
+class Scope(NamedTuple):
+    """The jobs that a dashboard is about."""
+
+    matchers: str
+
+    def job(self, name: str, *more: str) -> str:
+        """Selector of `wattrain_trainingjob_<name>`, with further matchers."""
+        return f"wattrain_trainingjob_{name}{{{','.join((self.matchers, *more))}}}"
+
+    def worker(self, name: str, *more: str) -> str:
+        """Selector of `wattrain_worker_<name>`, with further matchers."""
+        return f"wattrain_worker_{name}{{{','.join((self.matchers, *more))}}}"
+
+    def of_job(self, name: str, *more: str, by: tuple[str, ...] = ()) -> str:
+        """One series a job of the gauge or counter `name`, or one for each value of the labels `by`."""
+        return f"max {_by(*by)} ({self.job(name, *more)})"
+
+    def rate_of_job(self, name: str, *more: str, by: tuple[str, ...] = ()) -> str:
+        """The same of how fast a counter grows, a second."""
+        return f"max {_by(*by)} (rate({self.job(name, *more)}[{RATE}]))"
+
+    def total(self, name: str, *more: str) -> str:
+        """One series a job: the sum over components and sources of a counter of energy."""
+        return f"sum {_by()} ({self.of_job(name, *more, by=('component', 'source'))})"
+
+    def in_range(self, name: str, by: tuple[str, ...] = ()) -> str:
+        """One series a job: by how much a counter grew in the time that is shown.
+
+        `increase()` leaves out what a series begins with, which is most of a job that is shorter than two scrapes, and
+        extrapolates. A job's counters are kept in its status and never start anew, so a difference is exact. A job that
+        was deleted and made again under its name counts from then on.
+        """
+        labels, selector = _by(*by), self.job(name)
+        last = f"max {labels} (last_over_time({selector}[$__range]))"
+        return f"clamp_min({last} - (max {labels} ({selector} offset $__range) or {last} * 0), 0)"
+
+    def in_state(self, state: State) -> str:
+        """1 for each job that is in `state`, 0 for each that is not."""
+        return self.job("state", f'state="{state}"')
+
+    def state_code(self) -> str:
+        """One series a job: the number of its state in STATES."""
+        terms = [f"{code} * {self.in_state(state)}" for code, state in enumerate(STATES)]
+        return f"max {_by()} (sum by ({', '.join(IDENTITY)}, instance) ({' or '.join(terms)}))"
+
+    def is_running(self) -> str:
+        """What limits an expression of one series a job to jobs that run, by `and`."""
+        return f"and on ({', '.join(IDENTITY)}) {self.in_state('Running')} == 1"
+
+
+ONE_JOB: Final = Scope(_OF_JOBS)
+"""By the variables cluster, namespace and job."""
+ALL_JOBS: Final = Scope(_OF_NAMESPACES)
+"""By the variables cluster and namespace."""
+
+
+def _by(*labels: str) -> str:
+    return f"by ({', '.join((*IDENTITY, *labels))})"

@@ -1,0 +1,203 @@
+"""Dashboard *Training job*: all about one job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as model
+
+from wattrain_dashboards import frame, training_job_energy
+from wattrain_dashboards.frame import Placed, Section
+from wattrain_dashboards.panels import (
+    DATA_SOURCE,
+    figure,
+    hidden,
+    lines,
+    not_a_number,
+    note,
+    rows,
+    state_mapping,
+    states,
+)  # fmt: skip
+from wattrain_dashboards.promql import ONE_JOB, RATE, Query
+
+UID: Final = "wattrain-training-job"
+_LOGS: Final = "${logs:raw}?${namespace:queryparam}&${job:queryparam}&from=${__from}&to=${__to}"
+_ABOUT_ENERGY: Final = """\
+**Measured** energy is what a counter counted: `nvml` of a GPU, `rapl` of a processor. **Modelled** energy is computed
+from CPU time and memory; its lines are dashed and its legends say *modelled*. Both have bounds: the least and the most
+that may have been used. docs/energy.md has the formulas.
+
+*All logs* in the menu of the panel **State** leads to the address that is written into the field **Logs** above, with
+`var-namespace`, `var-job`, `from` and `to` added, as another Grafana dashboard takes them. It is empty until you write
+one.
+"""
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    made = frame.dashboard_of(UID, "Wattrain / Training job", "State, learning, speed, energy and workers of one job.")
+    for variable in (frame.cluster_variable(), frame.namespace_variable(), frame.job_variable()):
+        made = made.with_variable(variable)
+    made = made.with_variable(dashboard.TextBoxVariable("logs").label("Logs"))
+    for annotation in _annotations():
+        made = made.annotation(annotation)
+    sections = [_now(), _learning(), _speed(), *training_job_energy.sections(), _workers(), _about()]
+    return frame.with_sections(made, sections)
+
+
+def _annotations() -> Iterator[dashboard.AnnotationQuery]:
+    """Marks in all graphs. Each expression is above 0 where there is something to mark."""
+    for name, colour, expr in (
+        ("Restart", "orange", f"changes({ONE_JOB.job('restarts_total')}[2m]) > 0"),
+        ("Checkpoint", "blue", f"changes({ONE_JOB.job('checkpoint_step')}[2m]) > 0"),
+        ("Suspended", "purple", f"{ONE_JOB.in_state('Suspended')} == 1"),
+    ):
+        query = dashboard.AnnotationQuery().name(name).enable(True).icon_color(colour).datasource(DATA_SOURCE)
+        yield query.expr(expr).step("60s").title_format(name).text_format("{{trainingjob}}")
+
+
+def _now() -> Section:
+    state = figure("State", "none", "What the job does now, as `kubectl get trainingjobs` says it.",
+                   Query(ONE_JOB.state_code()))  # fmt: skip
+    logs = dashboard.DashboardLink("All logs").type(model.DashboardLinkType.LINK).url(_LOGS).target_blank(True)
+    return Section("Now", [
+        Placed(state.mappings([state_mapping()]).links([logs]), 4, 4),
+        Placed(
+            figure("Progress", "percentunit", "Steps done / steps to do.", Query(ONE_JOB.of_job("progress_ratio"))),
+            3, 4,
+        ),
+        Placed(
+            figure("Steps", "none", "Optimizer steps done and planned; restarts do not count twice.",
+                   Query(ONE_JOB.of_job("step"), "done"), Query(ONE_JOB.of_job("planned_steps"), "planned")),
+            5, 4,
+        ),
+        Placed(
+            figure("Loss", "none", "Training loss of the last recorded step, mean over the global batch.",
+                   Query(ONE_JOB.of_job("loss"))).decimals(4).mappings([not_a_number()]),
+            3, 4,
+        ),
+        Placed(
+            figure("Samples a second", "short", "Samples trained on per second, all workers together.",
+                   Query(ONE_JOB.of_job("samples_per_second"))),
+            3, 4,
+        ),
+        Placed(
+            figure("Time left", "s", "Estimated from the steps that are left. Empty where it is not known.",
+                   Query(ONE_JOB.of_job("eta_seconds"))).no_value("-"),
+            3, 4,
+        ),
+        Placed(
+            figure("Restarts", "none", "Restarts of the workers, in place or not.",
+                   Query(ONE_JOB.of_job("restarts_total")), steps=((None, "green"), (1, "orange"), (5, "red"))),
+            3, 4,
+        ),
+        *training_job_energy.figures_now(),
+    ])  # fmt: skip
+
+
+def _learning() -> Section:
+    return Section("Learning", [
+        Placed(
+            lines("Loss", "none", "Loss of training, by recorded step, and of the validation split.",
+                  Query(ONE_JOB.of_job("loss"), "training"), Query(ONE_JOB.of_job("validation_loss"), "validation")),
+            12, 9,
+        ),
+        Placed(
+            lines("Validation accuracy", "percentunit", "Share of the validation split that is classified correctly.",
+                  Query(ONE_JOB.of_job("validation_accuracy_ratio"), "validation accuracy")).max(1),
+            6, 9,
+        ),
+        Placed(
+            lines("Learning rate", "none", "Learning rate of the last recorded step.",
+                  Query(ONE_JOB.of_job("learning_rate"), "learning rate")),
+            6, 9,
+        ),
+    ])  # fmt: skip
+
+
+def _speed() -> Section:
+    buckets = f"sum by (le) (rate({ONE_JOB.worker('step_duration_seconds_bucket')}[{RATE}]))"
+    waits = {"waits for data": "data_wait_seconds_total", "saves a checkpoint": "checkpoint_blocked_seconds_total"}
+    return Section("Speed", [
+        Placed(
+            lines("Throughput", "short", "Samples trained on per second, all workers together.",
+                  Query(ONE_JOB.of_job("samples_per_second"), "samples a second")).min(0),
+            6, 9,
+        ),
+        Placed(
+            lines("Steps a second", "short", "Optimizer steps a second; 0 while nothing moves.",
+                  Query(ONE_JOB.rate_of_job("steps_total"), "steps a second")).min(0),
+            6, 9,
+        ),
+        Placed(
+            lines("Time of a step", "s", "Time from one recorded step to the next, a step: half of the steps take no "
+                  "longer than the median, one in a hundred takes longer than the 99th percentile.",
+                  Query(f"histogram_quantile(0.5, {buckets})", "median"),
+                  Query(f"histogram_quantile(0.9, {buckets})", "90th percentile"),
+                  Query(f"histogram_quantile(0.99, {buckets})", "99th percentile")).min(0),
+            6, 9,
+        ),
+        Placed(
+            lines("Where a step waits", "percentunit", "Share of the time in which the training loop waits, mean over "
+                  "the workers; the rest is computing and exchanging gradients.",
+                  *(Query(f"avg(rate({ONE_JOB.worker(metric)}[{RATE}]))", name) for name, metric in waits.items()))
+            .min(0),
+            6, 9,
+        ),
+    ])  # fmt: skip
+
+
+def _workers() -> Section:
+    age = f"time() - {ONE_JOB.of_job('checkpoint_timestamp_seconds')} {ONE_JOB.is_running()}"
+    per_worker = f"max by (worker) (rate({ONE_JOB.worker('samples_total')}[{RATE}]))"
+    power = "sum by (worker) ({})"
+    return Section("State, workers and checkpoints", [
+        Placed(states("State over time", "State of the job.", Query(ONE_JOB.state_code(), "{{trainingjob}}")), 12, 5),
+        Placed(
+            lines("Workers", "none", "Workers of the current attempt.",
+                  Query(ONE_JOB.of_job("workers_desired"), "desired"), Query(ONE_JOB.of_job("workers_ready"), "ready"))
+            .min(0).decimals(0).line_interpolation(common.LineInterpolation.STEP_AFTER),
+            12, 5,
+        ),
+        Placed(
+            lines("Power by worker", "watt", "Power of each worker now, all components together.",
+                  Query(power.format(ONE_JOB.worker("power_watts", 'source!="model"')), "worker {{worker}}, measured"),
+                  Query(power.format(ONE_JOB.worker("power_watts", 'source="model"')), "worker {{worker}}, modelled"))
+            .min(0),
+            6, 8,
+        ),
+        Placed(
+            lines("Samples a second by worker", "short", "A worker that is slower than the others holds them all up.",
+                  Query(per_worker, "worker {{worker}}")).min(0),
+            6, 8,
+        ),
+        Placed(
+            lines("Age of the newest checkpoint", "s", "What a failure now would repeat. Only while the job runs.",
+                  Query(age, "age")).min(0),
+            6, 8,
+        ),
+        Placed(
+            lines("Time to save a checkpoint", "s", "From the decision to save to the commit of the newest checkpoint.",
+                  Query(f"max({ONE_JOB.worker('checkpoint_duration_seconds')})", "slowest worker")).min(0),
+            6, 8,
+        ),
+    ])  # fmt: skip
+
+
+def _about() -> Section:
+    about = rows(
+        "About the job", "dateTimeAsLocal", "What is trained, and how.", ["start", "end"],
+        Query(f"{ONE_JOB.of_job('start_timestamp_seconds')} * 1000"),
+        Query(f"{ONE_JOB.of_job('completion_timestamp_seconds')} * 1000"),
+    )  # fmt: skip
+    parts = ("recipe", "strategy", "precision", "image", "powerdomain", "attempt")
+    info = rows("Recipe", "none", "What is trained, with which image and attempt.", ["info"],
+                Query(ONE_JOB.of_job("info", by=parts))).override_by_name("info", [hidden()])  # fmt: skip
+    return Section("About", [
+        Placed(info, 12, 6), Placed(about, 6, 6),
+        Placed(note("Measured and modelled", "What the words mean.", _ABOUT_ENERGY), 6, 6),
+    ])  # fmt: skip

@@ -1,0 +1,130 @@
+"""Energy on the dashboard *Training job*: figures, curves, and what each loss has cost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana_foundation_sdk.models import common, dashboard
+
+from wattrain_dashboards.frame import Placed, Section
+from wattrain_dashboards.loss_marks import cost_of_loss
+from wattrain_dashboards.panels import MODELLED, bars, dashed, figure, lines, measured_share
+from wattrain_dashboards.promql import IDENTITY, ONE_JOB, Query
+
+_BY_SOURCE: Final = ("component", "source")
+_MEASURED: Final = 'source!="model"'
+_IS_MODELLED: Final = 'source="model"'
+_NAME_MEASURED: Final = "{{component}}, measured by {{source}}"
+_NAME_MODELLED: Final = f"{{{{component}}}}, {MODELLED}"
+_LEAST: Final = "all, at least"
+_MOST: Final = "all, at most"
+_PER_JOB: Final = f"by ({', '.join(IDENTITY)})"
+
+
+def figures_now() -> list[Placed]:
+    """The most important ones."""
+    return [
+        Placed(
+            figure("Power", "watt", "Power of all workers now, measured and modelled together; 0 at the end.",
+                   Query(ONE_JOB.of_job("power_watts"))),
+            3, 4,
+        ),
+        Placed(
+            figure("Energy", "joule", "Energy of the job so far: all ranks, all attempts, the preparation. With the "
+                   "least and the most that it may have been.",
+                   Query(ONE_JOB.total("energy_low_joules_total"), "at least"),
+                   Query(ONE_JOB.total("energy_joules_total"), "energy"),
+                   Query(ONE_JOB.total("energy_high_joules_total"), "at most")),
+            8, 4,
+        ),
+        Placed(
+            figure("Measured share", "percentunit", "Share of the energy that a counter measured; the rest is "
+                   "modelled. Empty where something was not counted.", Query(ONE_JOB.of_job("measured_energy_ratio")))
+            .mappings(measured_share()).no_value("-"),
+            3, 4,
+        ),
+        Placed(
+            figure("CO2e", "massg", "CO2 equivalent of the energy with cooling and losses, location-based.",
+                   Query(ONE_JOB.of_job("emissions_co2e_grams_total"))),
+            3, 4,
+        ),
+        Placed(
+            figure("Cost", "none", "Cost of the energy with cooling and losses, by currency. Empty without a tariff in "
+                   "the job's PowerDomain.",
+                   Query(ONE_JOB.of_job("energy_cost_total", by=("currency",)), "{{currency}}"))
+            .text_mode(common.BigValueTextMode.VALUE_AND_NAME).decimals(4).no_value("-"),
+            4, 4,
+        ),
+        Placed(
+            figure("Energy a sample", "joule", "Energy / samples that the training has gone through.",
+                   Query(ONE_JOB.of_job("joules_per_sample"))),
+            3, 4,
+        ),
+    ]  # fmt: skip
+
+
+def sections() -> list[Section]:
+    """Curves of power and energy, what was lost, and what each phase and each loss has cost."""
+    return [_power(), _account()]
+
+
+def _power() -> Section:
+    power = lines(
+        "Power by component and source", "watt",
+        "Mean power between two scrapes, from the counters of energy. Dashed: modelled. The band holds what the power "
+        "of all components together may have been.",
+        Query(ONE_JOB.rate_of_job("energy_joules_total", _MEASURED, by=_BY_SOURCE), _NAME_MEASURED),
+        Query(ONE_JOB.rate_of_job("energy_joules_total", _IS_MODELLED, by=_BY_SOURCE), _NAME_MODELLED),
+        Query(_all_of_rate("energy_low_joules_total"), _LEAST), Query(_all_of_rate("energy_high_joules_total"), _MOST),
+    )  # fmt: skip
+    energy = lines(
+        "Energy by component and source", "joule",
+        "Energy of the job so far. Dashed: modelled. With cooling and losses: times the PUE of the power domain.",
+        Query(ONE_JOB.of_job("energy_joules_total", _MEASURED, by=_BY_SOURCE), _NAME_MEASURED),
+        Query(ONE_JOB.of_job("energy_joules_total", _IS_MODELLED, by=_BY_SOURCE), _NAME_MODELLED),
+        Query(ONE_JOB.total("energy_low_joules_total"), _LEAST),
+        Query(ONE_JOB.total("energy_high_joules_total"), _MOST),
+        Query(ONE_JOB.of_job("facility_energy_joules_total"), "all, with cooling and losses"),
+    )  # fmt: skip
+    for panel in (power, energy):
+        panel.min(0).override_by_name(_LEAST, [dashed(4), _thin()])
+        panel.override_by_name(_MOST, [dashed(4), _thin(), *_filled_down_to(_LEAST)])
+    return Section("Power and energy", [Placed(power, 12, 10), Placed(energy, 12, 10)])
+
+
+def _account() -> Section:
+    wasted, whole = ONE_JOB.of_job("wasted_energy_joules"), ONE_JOB.total("energy_joules_total")
+    return Section("What the energy was for", [
+        Placed(cost_of_loss(ONE_JOB, "What each loss took"), 9, 10),
+        Placed(
+            bars("Energy by phase", "joule", "Energy of the whole group by what it was doing.",
+                 Query(ONE_JOB.of_job("phase_energy_joules_total", by=("phase",)), "{{phase}}")),
+            5, 10,
+        ),
+        Placed(
+            bars("Time by phase", "s", "Time of the whole group by what it was doing.",
+                 Query(ONE_JOB.of_job("phase_seconds_total", by=("phase",)), "{{phase}}")),
+            5, 10,
+        ),
+        Placed(
+            lines("Goodput of energy", "percentunit", "Share of the energy whose result was not lost in restarts.",
+                  Query(f"1 - {wasted} / ({whole} > 0)", "kept"),
+                  Query(f"{wasted} / ({whole} > 0)", "lost in restarts")).min(0).max(1),
+            5, 10,
+        ),
+    ])  # fmt: skip
+
+
+def _all_of_rate(name: str) -> str:
+    return f"sum {_PER_JOB} ({ONE_JOB.rate_of_job(name, by=_BY_SOURCE)})"
+
+
+def _thin() -> dashboard.DynamicConfigValue:
+    return dashboard.DynamicConfigValue(id_val="custom.lineWidth", value=1)
+
+
+def _filled_down_to(series: str) -> list[dashboard.DynamicConfigValue]:
+    return [
+        dashboard.DynamicConfigValue(id_val="custom.fillBelowTo", value=series),
+        dashboard.DynamicConfigValue(id_val="custom.fillOpacity", value=10),
+    ]
