@@ -7,6 +7,11 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard
 
-from wattrain_dashboards import training_job
+from wattrain_dashboards import compare, fleet, operator_health, training_job
 
-DASHBOARDS: Final[Mapping[str, Callable[[], dashboard.Dashboard]]] = {"training-job": training_job.build}
+DASHBOARDS: Final[Mapping[str, Callable[[], dashboard.Dashboard]]] = {
+    "training-job": training_job.build_dashboard,
+    "fleet": fleet.build_dashboard,
+    "operator": operator_health.build_dashboard,
+    "compare": compare.build_dashboard,
+}

@@ -79,9 +79,14 @@ def job_variable() -> dashboard.QueryVariable:
     return _variable("job", "Training job", f"label_values({ALL_JOBS.job('state')}, trainingjob)")
 
 
-def variable_of_target(name: str, label: str, query: str) -> dashboard.QueryVariable:
-    """All values of a label of what is scraped."""
-    return _all_of(_variable(name, label, query)).multi(True)
+def jobs_variable() -> dashboard.QueryVariable:
+    """Some jobs of the namespaces that are chosen: the first one until others are."""
+    return job_variable().label("Training jobs").multi(True)
+
+
+def values_variable(name: str, label: str, metric: str) -> dashboard.QueryVariable:
+    """All values of the label `name` of `metric`, unless some are chosen."""
+    return _all_of(_variable(name, label, f'label_values({metric}{{cluster=~"$cluster"}}, {name})')).multi(True)
 
 
 def with_sections(made: dashboard.Dashboard, sections: Sequence[Section]) -> dashboard.Dashboard:
@@ -102,7 +107,7 @@ def to_json(made: dashboard.Dashboard) -> str:
     """The file that Grafana imports: sorted, without what Grafana 10.4 does not know and what 13 has dropped."""
     found = json.loads(JSONEncoder().encode(made.build()))
     found["schemaVersion"], found["version"] = SCHEMA_VERSION, 1
-    for item in found["annotations"]["list"] + found["links"]:
+    for item in found["annotations"].setdefault("list", []) + found["links"]:
         item.pop("placement", None)
     for variable in found["templating"]["list"]:
         variable.pop("allowCustomValue", None)

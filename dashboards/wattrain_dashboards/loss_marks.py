@@ -1,4 +1,8 @@
-"""What it took until the loss had fallen to marks: a table that says how learning and energy go together."""
+"""What it took until the loss had fallen to marks: tables that say how learning goes with steps, time and energy.
+
+Prometheus knows figures by time alone, so a loss is shown against steps or joules by what these were when the loss was
+first at a mark.
+"""
 
 from __future__ import annotations
 
@@ -9,34 +13,62 @@ from grafana_foundation_sdk.builders import table
 from wattrain_dashboards.panels import column, rows
 from wattrain_dashboards.promql import IDENTITY, Query, Scope
 
-MARKS: Final = ("2", "1", "0.5", "0.2", "0.1", "0.05", "0.02", "0.01", "0.005")
-"""Losses. A loss of classes begins near the logarithm of their number: 2.3 for ten."""
+MARKS: Final = ("5", "3", "2", "1.5", "1", "0.5", "0.2", "0.1", "0.05", "0.02", "0.01", "0.005")
+"""Losses. That of a classifier begins near the logarithm of the number of classes: 2.3 for ten."""
+_ON_JOB: Final = f"on ({', '.join(IDENTITY)})"
+_MEANING: Final = (
+    "until the training loss was first seen at or below a mark, by the samples of Prometheus. Marks that were passed "
+    "before the time that is shown, or are not yet passed, are left out."
+)
 
 
-def cost_of_loss(scope: Scope, title: str) -> table.Panel:
-    """Steps, seconds and joules of each job until its loss first was at a mark."""
-    on = f"on ({', '.join(IDENTITY)})"
-    start = scope.of_job("start_timestamp_seconds")
-    found = {
-        "steps": scope.of_job("step"),
-        "seconds": f"(timestamp({scope.of_job('loss')}) - {on} {start})",
-        "joules": scope.total("energy_joules_total"),
-    }
-    description = (
-        "What it took until the training loss was first seen at or below a mark, by the samples of Prometheus. Marks "
-        "that were passed before the time that is shown, or are not yet passed, are left out."
-    )
-    queries = [Query(_until(scope, amount)) for amount in found.values()]
-    panel = rows(title, "none", description, list(found), *queries)
-    return panel.override_by_name("seconds", column("s")).override_by_name("joules", column("joule"))
+def what_each_loss_took(scope: Scope) -> table.Panel:
+    """Steps, seconds and joules by marks: a row for each."""
+    amounts = {"steps": _steps(scope), "time": _seconds(scope), "energy": _joules(scope)}
+    queries = [Query(" or ".join(_labelled(scope, amount, mark) for mark in MARKS)) for amount in amounts.values()]
+    panel = rows("What each loss took", "none", f"Steps, time and energy {_MEANING}", list(amounts), *queries)
+    return panel.override_by_name("time", column("s")).override_by_name("energy", column("joule"))
 
 
-def _until(scope: Scope, amount: str) -> str:
-    """The least of `amount`, which only grows, while the loss was at or below each mark."""
-    on, loss = f"on ({', '.join(IDENTITY)})", scope.of_job("loss")
-    reached = (
-        f"label_replace(min_over_time(({amount} and {on} ({loss} <= {mark}))[$__range:$__interval])"
-        f' and {on} max_over_time(({loss})[$__range:$__interval]) > {mark}, "loss", "{mark}", "", "")'
-        for mark in MARKS
-    )
-    return " or ".join(reached)
+def loss_against_steps(scope: Scope) -> table.Panel:
+    """A row for each job, a column for each mark."""
+    return _by_mark(scope, "Loss against steps", "none", "Steps", _steps(scope))
+
+
+def loss_against_time(scope: Scope) -> table.Panel:
+    """A row for each job, a column for each mark."""
+    return _by_mark(scope, "Loss against time", "s", "Time since the start of the job", _seconds(scope))
+
+
+def loss_against_energy(scope: Scope) -> table.Panel:
+    """A row for each job, a column for each mark."""
+    return _by_mark(scope, "Loss against energy", "joule", "Energy of the job", _joules(scope))
+
+
+def _by_mark(scope: Scope, title: str, unit: str, what: str, amount: str) -> table.Panel:
+    names = [f"to {mark}" for mark in MARKS]
+    return rows(title, unit, f"{what} {_MEANING}", names, *(Query(_until(scope, amount, mark)) for mark in MARKS))
+
+
+def _steps(scope: Scope) -> str:
+    return scope.of_job("step")
+
+
+def _seconds(scope: Scope) -> str:
+    return f"(timestamp({scope.of_job('step')}) - {_ON_JOB} {scope.of_job('start_timestamp_seconds')})"
+
+
+def _joules(scope: Scope) -> str:
+    return scope.total("energy_joules_total")
+
+
+def _until(scope: Scope, amount: str, mark: str) -> str:
+    """The least of `amount`, which only grows, while the loss was at or below the mark."""
+    loss = scope.of_job("loss")
+    below = f"({amount} and {_ON_JOB} ({loss} <= {mark}))"
+    was_above = f"max_over_time(({loss})[$__range:$__interval]) > {mark}"
+    return f"min_over_time({below}[$__range:$__interval]) and {_ON_JOB} {was_above}"
+
+
+def _labelled(scope: Scope, amount: str, mark: str) -> str:
+    return f'label_replace({_until(scope, amount, mark)}, "loss", "{mark}", "", "")'

@@ -87,6 +87,16 @@ def rows(title: str, unit: str, description: str, names: Sequence[str], *queries
     ).thresholds(thresholds(NEUTRAL))
 
 
+def with_links_to_job(panel: table.Panel) -> table.Panel:
+    """`panel` with each name of a job leading to the dashboard of that job."""
+    link = {
+        "title": "Open this job",
+        "url": "/d/wattrain-training-job?${datasource:queryparam}&${cluster:queryparam}&var-namespace="
+        "${__data.fields.namespace}&var-job=${__value.text}&from=${__from}&to=${__to}",
+    }
+    return panel.override_by_name("job", [dashboard.DynamicConfigValue(id_val="links", value=[link])])
+
+
 def states(title: str, description: str, *queries: Query) -> statetimeline.Panel:
     """The state of jobs over time, by its name and colour."""
     panel = _with_queries(_described(statetimeline.Panel(), title, "none", description), queries, instant=False)

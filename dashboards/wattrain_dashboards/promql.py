@@ -50,6 +50,10 @@ class Scope(NamedTuple):
         """One series a job: the sum over components and sources of a counter of energy."""
         return f"sum {_by()} ({self.of_job(name, *more, by=('component', 'source'))})"
 
+    def total_rate(self, name: str) -> str:
+        """The same of how fast it grows, a second."""
+        return f"sum {_by()} ({self.rate_of_job(name, by=('component', 'source'))})"
+
     def in_range(self, name: str, by: tuple[str, ...] = ()) -> str:
         """One series a job: by how much a counter grew in the time that is shown.
 
@@ -73,6 +77,12 @@ class Scope(NamedTuple):
     def is_running(self) -> str:
         """What limits an expression of one series a job to jobs that run, by `and`."""
         return f"and on ({', '.join(IDENTITY)}) {self.in_state('Running')} == 1"
+
+
+def of_domain(name: str) -> str:
+    """One series a power domain of the gauge `name`."""
+    selector = f'wattrain_powerdomain_{name}{{cluster=~"$cluster",powerdomain=~"$powerdomain"}}'
+    return f"max by (cluster, powerdomain) ({selector})"
 
 
 ONE_JOB: Final = Scope(_OF_JOBS)

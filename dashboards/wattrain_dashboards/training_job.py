@@ -37,7 +37,7 @@ one.
 """
 
 
-def build() -> dashboard.Dashboard:
+def build_dashboard() -> dashboard.Dashboard:
     """The dashboard."""
     made = frame.dashboard_of(UID, "Wattrain / Training job", "State, learning, speed, energy and workers of one job.")
     for variable in (frame.cluster_variable(), frame.namespace_variable(), frame.job_variable()):

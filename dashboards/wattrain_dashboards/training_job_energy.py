@@ -7,9 +7,9 @@ from typing import Final
 from grafana_foundation_sdk.models import common, dashboard
 
 from wattrain_dashboards.frame import Placed, Section
-from wattrain_dashboards.loss_marks import cost_of_loss
+from wattrain_dashboards.loss_marks import what_each_loss_took
 from wattrain_dashboards.panels import MODELLED, bars, dashed, figure, lines, measured_share
-from wattrain_dashboards.promql import IDENTITY, ONE_JOB, Query
+from wattrain_dashboards.promql import ONE_JOB, Query
 
 _BY_SOURCE: Final = ("component", "source")
 _MEASURED: Final = 'source!="model"'
@@ -18,7 +18,6 @@ _NAME_MEASURED: Final = "{{component}}, measured by {{source}}"
 _NAME_MODELLED: Final = f"{{{{component}}}}, {MODELLED}"
 _LEAST: Final = "all, at least"
 _MOST: Final = "all, at most"
-_PER_JOB: Final = f"by ({', '.join(IDENTITY)})"
 
 
 def figures_now() -> list[Placed]:
@@ -75,7 +74,8 @@ def _power() -> Section:
         "of all components together may have been.",
         Query(ONE_JOB.rate_of_job("energy_joules_total", _MEASURED, by=_BY_SOURCE), _NAME_MEASURED),
         Query(ONE_JOB.rate_of_job("energy_joules_total", _IS_MODELLED, by=_BY_SOURCE), _NAME_MODELLED),
-        Query(_all_of_rate("energy_low_joules_total"), _LEAST), Query(_all_of_rate("energy_high_joules_total"), _MOST),
+        Query(ONE_JOB.total_rate("energy_low_joules_total"), _LEAST),
+        Query(ONE_JOB.total_rate("energy_high_joules_total"), _MOST),
     )  # fmt: skip
     energy = lines(
         "Energy by component and source", "joule",
@@ -95,7 +95,7 @@ def _power() -> Section:
 def _account() -> Section:
     wasted, whole = ONE_JOB.of_job("wasted_energy_joules"), ONE_JOB.total("energy_joules_total")
     return Section("What the energy was for", [
-        Placed(cost_of_loss(ONE_JOB, "What each loss took"), 9, 10),
+        Placed(what_each_loss_took(ONE_JOB), 9, 10),
         Placed(
             bars("Energy by phase", "joule", "Energy of the whole group by what it was doing.",
                  Query(ONE_JOB.of_job("phase_energy_joules_total", by=("phase",)), "{{phase}}")),
@@ -113,10 +113,6 @@ def _account() -> Section:
             5, 10,
         ),
     ])  # fmt: skip
-
-
-def _all_of_rate(name: str) -> str:
-    return f"sum {_PER_JOB} ({ONE_JOB.rate_of_job(name, by=_BY_SOURCE)})"
 
 
 def _thin() -> dashboard.DynamicConfigValue:

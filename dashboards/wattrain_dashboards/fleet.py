@@ -1,0 +1,49 @@
+"""Dashboard *Fleet*: all jobs of a cluster or of some namespaces."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import common as build
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import common
+
+from wattrain_dashboards import fleet_energy, frame
+from wattrain_dashboards.frame import Placed, Section
+from wattrain_dashboards.panels import dashed, lines, rows, with_links_to_job
+from wattrain_dashboards.promql import ALL_JOBS, Query, of_domain
+
+UID: Final = "wattrain-fleet"
+
+
+def build_dashboard() -> dashboard.Dashboard:
+    """The dashboard."""
+    made = frame.dashboard_of(UID, "Wattrain / Fleet", "Jobs, queue, power, energy, carbon and cost of all jobs.")
+    domains = frame.values_variable("powerdomain", "Power domain", "wattrain_powerdomain_granted_jobs")
+    for variable in (frame.cluster_variable(), frame.namespaces_variable(), domains):
+        made = made.with_variable(variable)
+    return frame.with_sections(made, [fleet_energy.now(), _jobs(), *fleet_energy.sections()])
+
+
+def _jobs() -> Section:
+    states = f"sum by (state) ({ALL_JOBS.of_job('state', by=('state',))}) > 0"
+    queue = rows("Queue", "none", "Jobs that wait for their power domain, by their position: 1 is the next.",
+                 ["position"], Query(f"{ALL_JOBS.of_job('queue_position')} > 0"))  # fmt: skip
+    return Section("Jobs", [
+        Placed(
+            lines("Jobs by state", "none", "Jobs in each state.", Query(states, "{{state}}")).min(0).decimals(0)
+            .fill_opacity(30).stacking(build.StackingConfig().mode(common.StackingMode.NORMAL)),
+            9, 9,
+        ),
+        Placed(
+            lines("Jobs that run, by power domain", "none", "Jobs that a power domain lets run, those that wait for "
+                  "it, and how many it lets run at most: `maxRunningJobs`, where it is set.",
+                  Query(of_domain("granted_jobs"), "{{powerdomain}}, granted"),
+                  Query(of_domain("queued_jobs"), "{{powerdomain}}, queued"),
+                  Query(of_domain("max_running_jobs"), "{{powerdomain}}, at most"))
+            .min(0).decimals(0).line_interpolation(common.LineInterpolation.STEP_AFTER)
+            .override_by_regexp("/at most/", [dashed(4)]),
+            9, 9,
+        ),
+        Placed(with_links_to_job(queue), 6, 9),
+    ])  # fmt: skip
