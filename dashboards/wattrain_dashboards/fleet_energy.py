@@ -151,4 +151,4 @@ def _ranking() -> Section:
 
 
 def _count(state: State) -> str:
-    return f"sum(max by ({', '.join(IDENTITY)}) ({ALL_JOBS.in_state(state)}))"
+    return f"sum({ALL_JOBS.in_state(state)})"

@@ -46,6 +46,10 @@ class Scope(NamedTuple):
         """The same of how fast a counter grows, a second."""
         return f"max {_by(*by)} (rate({self.job(name, *more)}[{RATE}]))"
 
+    def changes_of_job(self, name: str) -> str:
+        """How often a figure changed in two minutes: with a step of one minute, no change falls between two windows."""
+        return f"max {_by()} (changes({self.job(name)}[2m]))"
+
     def total(self, name: str, *more: str) -> str:
         """One series a job: the sum over components and sources of a counter of energy."""
         return f"sum {_by()} ({self.of_job(name, *more, by=('component', 'source'))})"
@@ -66,13 +70,13 @@ class Scope(NamedTuple):
         return f"clamp_min({last} - (max {labels} ({selector} offset $__range) or {last} * 0), 0)"
 
     def in_state(self, state: State) -> str:
-        """1 for each job that is in `state`, 0 for each that is not."""
-        return self.job("state", f'state="{state}"')
+        """One series a job: 1 where it is in `state`, else 0."""
+        return self.of_job("state", _state_is(state))
 
     def state_code(self) -> str:
         """One series a job: the number of its state in STATES."""
-        terms = [f"{code} * {self.in_state(state)}" for code, state in enumerate(STATES)]
-        return f"max {_by()} (sum by ({', '.join(IDENTITY)}, instance) ({' or '.join(terms)}))"
+        terms = [f"{code} * {self.job('state', _state_is(state))}" for code, state in enumerate(STATES)]
+        return f"max {_by()} (sum {_by('instance')} ({' or '.join(terms)}))"
 
     def is_running(self) -> str:
         """What limits an expression of one series a job to jobs that run, by `and`."""
@@ -89,6 +93,10 @@ ONE_JOB: Final = Scope(_OF_JOBS)
 """By the variables cluster, namespace and job."""
 ALL_JOBS: Final = Scope(_OF_NAMESPACES)
 """By the variables cluster and namespace."""
+
+
+def _state_is(state: State) -> str:
+    return f'state="{state}"'
 
 
 def _by(*labels: str) -> str:

@@ -52,8 +52,8 @@ def build_dashboard() -> dashboard.Dashboard:
 def _annotations() -> Iterator[dashboard.AnnotationQuery]:
     """Marks in all graphs. Each expression is above 0 where there is something to mark."""
     for name, colour, expr in (
-        ("Restart", "orange", f"changes({ONE_JOB.job('restarts_total')}[2m]) > 0"),
-        ("Checkpoint", "blue", f"changes({ONE_JOB.job('checkpoint_step')}[2m]) > 0"),
+        ("Restart", "orange", f"{ONE_JOB.changes_of_job('restarts_total')} > 0"),
+        ("Checkpoint", "blue", f"{ONE_JOB.changes_of_job('checkpoint_step')} > 0"),
         ("Suspended", "purple", f"{ONE_JOB.in_state('Suspended')} == 1"),
     ):
         query = dashboard.AnnotationQuery().name(name).enable(True).icon_color(colour).datasource(DATA_SOURCE)

@@ -1,0 +1,124 @@
+"""A fixed hour of five jobs and two operators, as Prometheus would have scraped it from our own exposition.
+
+A job is restarted and completes, one is suspended and goes on, one loses its loss and fails, one waits, and one has
+counters for all of its energy. Meanwhile one operator hands over to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.past_job import PastJob
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.core import Metric as Family
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from wattrain_api import metrics
+from wattrain_api.metric_families import families_of
+from wattrain_operator.cluster.operator_figures import (
+    BuildInfo,
+    KindFigures,
+    OperatorFigures,
+    OutcomeCount,
+    RequestCount,
+)  # fmt: skip
+from wattrain_operator.exposition import identity_of, job_families
+
+END = 1_767_229_200
+"""Unix time: 1 January 2026, 01:00 UTC."""
+SECONDS = 3600
+START = END - SECONDS
+SCRAPE_SECONDS = 30
+HANDOVER = 1500
+"""When the second operator becomes the leader."""
+_PROCESS = {"process_cpu_seconds_total": 0.02, "process_resident_memory_bytes": 9e7, "process_open_fds": 30.0}
+Labels = dict[str, str]
+
+
+def jobs() -> list[PastJob]:
+    """The five jobs, before the hour."""
+    modelled = {("cpu", "model"): 4.0, ("memory", "model"): 0.5}
+    measured = {("cpu", "rapl"): 40.0, ("gpu", "nvml"): 210.0}
+    script = {"script": {"command": ["python", "train.py"]}}
+    return [
+        PastJob("team-a", "digits", [(30, "Starting"), (60, "Running"), (1410, "Restarting"), (1455, "Running"),
+                                     (2350, "Complete")], modelled),
+        PastJob("team-a", "wine", [(90, "Starting"), (125, "Running"), (910, "Suspending"), (935, "Suspended"),
+                                   (1810, "Starting"), (1850, "Running")], modelled, planned_steps=8000, priced=False),
+        PastJob("team-b", "diverges", [(40, "Starting"), (70, "Running"), (2400, "Failed")], modelled,
+                diverges_at_step=4400, planned_steps=6000),
+        PastJob("team-b", "gpu", [(200, "Queued"), (300, "Starting"), (340, "Running")], measured, spec=script,
+                steps_per_second=5.0, planned_steps=40_000, batch=512, queue_position=1, first_loss=6.0),
+        PastJob("team-b", "waits", [(600, "Queued")], modelled, queue_position=1),
+    ]  # fmt: skip
+
+
+def openmetrics(fleet: list[PastJob]) -> str:
+    """The whole hour as text; `fleet` is left as it is at its end."""
+    merged: dict[str, Family] = {}
+    passes = Histogram("passes", "Time of a pass.", registry=None)
+    for second in range(0, SECONDS + 1, SCRAPE_SECONDS):
+        passes.observe(0.004)
+        for job in fleet:
+            job.advance(second)
+        for labels, families in _scraped(fleet, second, passes):
+            for family in families:
+                into = merged.setdefault(family.name, Family(family.name, family.documentation, family.type))
+                into.samples += [
+                    s._replace(labels={**labels, **s.labels}, timestamp=float(START + second)) for s in family.samples
+                ]
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Ready(merged.values()))
+    return generate_latest(registry).decode()
+
+
+def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[tuple[Labels, list[Family]]]:
+    """What each target answers, and the labels that its scrape gives where a sample does not have them."""
+    for number, leads in enumerate((second < HANDOVER, second >= HANDOVER)):
+        target = {"job": "wattrain-operator", "instance": f"10.0.0.{number + 1}:9400", "namespace": "wattrain-system"}
+        figures = _operator(second if leads else 0, passes, leads=leads)
+        yield target, [*families_of(metrics.OPERATOR, figures), *_process(second)]
+        if leads:
+            for job in fleet:
+                yield target, job_families(job.job(), job.status(START))
+    for index, job in enumerate(fleet):
+        for progress in job.progresses(START):
+            target = {"job": "wattrain-workers", "instance": f"10.0.{index + 1}.{progress.worker}:9400"}
+            named = {**identity_of(job.job()), "worker": str(progress.worker)}
+            yield target | named, families_of(metrics.WORKER, progress)
+
+
+def _operator(second: int, passes: Histogram, *, leads: bool) -> OperatorFigures:
+    kinds = [KindFigures(kind, 5, 0, second % 90.0, second % 20.0) for kind in ("trainingjobs", "pods")]
+    requests = [("get", "pods", 200), ("patch", "trainingjobs", 200), ("create", "pods", 409)]
+    return OperatorFigures(
+        reconcile_seconds=passes,
+        reconciles=(OutcomeCount("done", second), OutcomeCount("retry", second // 100)),
+        queue_depth=1,
+        failing_jobs=0,
+        api_requests=tuple(RequestCount(*key, second // (i + 1)) for i, key in enumerate(requests)),
+        kinds=tuple(kinds) if leads else (),
+        event_loop_lag_seconds=0.002,
+        is_leader=leads,
+        progress_requests=(OutcomeCount("answered", second), OutcomeCount("unreachable", second // 50)),
+        build=BuildInfo("0.1.0", "3.11.9"),
+    )
+
+
+def _process(second: int) -> Iterator[Family]:
+    """What a process exports, with figures that are the same in every run."""
+    for family in ProcessCollector(registry=None).collect():
+        family.samples = [
+            s._replace(value=float(START) if "start" in s.name else _PROCESS.get(s.name, 1.0) * (second or 1))
+            for s in family.samples
+        ]
+        yield family
+
+
+class _Ready(Collector):
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Family]:
+        return self._families
