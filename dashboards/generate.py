@@ -13,6 +13,7 @@ from pathlib import Path
 from wattrain_api.generated import add_check_option, write_or_check
 from wattrain_dashboards.catalogue import DASHBOARDS
 from wattrain_dashboards.frame import to_json
+from wattrain_dashboards.house_rules import broken_rules
 
 FOLDER = Path(__file__).parent
 COMMAND = "python dashboards/generate.py"
@@ -23,6 +24,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description="Write Grafana's dashboards.")
     add_check_option(parser)
     files = {FOLDER / f"{name}.json": to_json(build()) for name, build in DASHBOARDS.items()}
+    broken = [f"{path.name}: {rule}\n" for path, text in files.items() for rule in broken_rules(text)]
+    if broken:
+        sys.stderr.writelines(broken)
+        return 1
     return write_or_check(files, check=parser.parse_args().check, command=COMMAND)
 
 

@@ -107,7 +107,8 @@ def to_json(made: dashboard.Dashboard) -> str:
     """The file that Grafana imports: sorted, without what Grafana 10.4 does not know and what 13 has dropped."""
     found = json.loads(JSONEncoder().encode(made.build()))
     found["schemaVersion"], found["version"] = SCHEMA_VERSION, 1
-    for item in found["annotations"].setdefault("list", []) + found["links"]:
+    links = [link for panel in found["panels"] for link in panel.get("links", ())]
+    for item in found["annotations"].setdefault("list", []) + found["links"] + links:
         item.pop("placement", None)
     for variable in found["templating"]["list"]:
         variable.pop("allowCustomValue", None)
