@@ -1,12 +1,13 @@
-"""The command line: `wattrain run`, `wattrain validate`, `wattrain predict`, `wattrain operator`."""
+"""The command line: `wattrain`, and as a plugin of kubectl `kubectl wattrain`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 
 def main() -> None:
-    """Entry point of `wattrain`."""
+    """Entry point of `wattrain` and of `kubectl-wattrain`, by which kubectl finds `kubectl wattrain`."""
     try:
         from wattrain_operator.cli.app import app
     except ModuleNotFoundError as error:
@@ -16,4 +17,5 @@ def main() -> None:
         remedy = "pip install 'wattrain[local]' ('.[local]' in a clone)"
         sys.stderr.write(f"error: {error.name} is not installed: {remedy}\n")
         sys.exit(2)
-    app()
+    as_plugin = Path(sys.argv[0]).name.startswith("kubectl-")
+    app(prog_name="kubectl wattrain" if as_plugin else "wattrain")

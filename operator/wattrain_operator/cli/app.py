@@ -1,10 +1,9 @@
-"""The commands. Each hands over to the local backend and turns the outcome into an exit code."""
+"""The commands. Those that run jobs here hand over to the local backend; those for a cluster are in a module of their
+own."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-import traceback
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -14,16 +13,17 @@ import typer
 
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_operator.cli.cluster_commands import add_commands
 from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
+from wattrain_operator.cli.refusal import crash, say_no
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
 from wattrain_operator.local.session import run_files
 
 app = typer.Typer(
     name="wattrain",
     help="Trains models, and tells what the training costs in energy.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -98,7 +98,7 @@ def run(
     except KeyboardInterrupt:
         _refuse(["interrupted before anything was started"], EXIT_INTERRUPTED, output)
     except Exception as error:
-        _refuse([_crash(error)], EXIT_FAILED, output)
+        _refuse([crash(error)], EXIT_FAILED, output)
     raise typer.Exit(code)
 
 
@@ -137,18 +137,9 @@ def validate(
 
 app.command("predict")(predict)
 app.command("operator")(operate)
+add_commands(app)
 
 
 def _refuse(lines: list[str], exit_code: int, output: Output) -> NoReturn:
-    if output is Output.JSON:
-        typer.echo(json.dumps({"type": "error", "lines": lines, "exitCode": exit_code}))
-    for line in lines:
-        typer.echo(f"error: {line}", err=True)
+    say_no(lines, exit_code, as_json=output is Output.JSON)
     raise typer.Exit(exit_code)
-
-
-def _crash(error: Exception) -> str:
-    """Keep the traceback where somebody can find it, and say what happened in a line."""
-    with tempfile.NamedTemporaryFile("w", prefix="wattrain-crash-", suffix=".log", delete=False) as file:
-        file.write("".join(traceback.format_exception(error)))
-    return f"unexpected {type(error).__name__}: {error}; the traceback is in {file.name}"

@@ -21,7 +21,7 @@ from wattrain_operator.local.view_model import Opening, ViewModel
 
 _PLOT_ROWS = 6
 _LOG_RATIO = 50
-_COLORS = {"Running": "green", "Complete": "green", "Failed": "red", "Restarting": "yellow", "Suspending": "yellow"}
+COLORS = {"Running": "green", "Complete": "green", "Failed": "red", "Restarting": "yellow", "Suspending": "yellow"}
 
 
 def frame(seen: ViewModel, opening: Opening, width: int) -> RenderableType:
@@ -37,13 +37,16 @@ def frame_of_several(jobs: Sequence[tuple[str, ViewModel, Opening]], width: int)
     lines: list[RenderableType] = []
     for name, seen, opening in jobs:
         line = Text(f"{name:<{name_width}}  ", style=f"bold {_color(seen)}")
-        lines.append(line.append(status_line(seen.status, tells_phase(opening)), style="not bold"))
+        lines.append(
+            line.append(status_line(seen.status, tells_phase(opening), opening.directory is not None), style="not bold")
+        )
         progress = seen.status.progress
         if seen.status.state == "Running" and progress is not None and progress.total_steps:
             lines.append(_bar(progress.step, progress.total_steps, width))
         if trains == [seen]:
             lines.append(_plot(seen, width))
-    return Group(*lines, pairs([("metrics", opening.metrics_url) for _, _, opening in jobs[:1]]))
+    urls = [opening.metrics_url for _, _, opening in jobs[:1] if opening.metrics_url]
+    return Group(*lines, pairs([("metrics", url) for url in urls]))
 
 
 def tells_phase(opening: Opening) -> bool:
@@ -91,7 +94,7 @@ def _headline(seen: ViewModel, starting: str) -> Text:
 
 
 def _color(seen: ViewModel) -> str:
-    return _COLORS.get(seen.status.state, "cyan")
+    return COLORS.get(seen.status.state, "cyan")
 
 
 def _bar(done: int, total: int, width: int) -> RenderableType:
@@ -128,7 +131,8 @@ def _details(seen: ViewModel, opening: Opening) -> list[tuple[str, str]]:
         found.append(("checkpoint", f"step {status.checkpoint.step}"))
     if status.restarts:
         found.append(("restarts", f"{status.restart_count}, the last: {figures.restart(status.restarts[-1])}"))
-    found.append(("metrics", opening.metrics_url))
+    if opening.metrics_url:
+        found.append(("metrics", opening.metrics_url))
     return found
 
 

@@ -9,22 +9,23 @@ from wattrain_api.status import Progress, TrainingJobStatus
 from wattrain_operator.cli import figures
 
 
-def status_line(status: TrainingJobStatus, tells_phase: bool = True) -> str:
+def status_line(status: TrainingJobStatus, tells_phase: bool = True, is_here: bool = True) -> str:
     """State, step, loss, speed, power and energy in a line; what is not known yet is left out.
 
-    `tells_phase`: whether the ranks say when they train; a script does not.
+    `tells_phase`: whether the ranks say when they train; a script does not. `is_here`: whether it runs on this machine,
+    where Ctrl-C stops it.
     """
-    return "  ".join(_parts(status, tells_phase))
+    return "  ".join(_parts(status, tells_phase, is_here))
 
 
-def _parts(status: TrainingJobStatus, tells_phase: bool) -> Iterator[str]:
+def _parts(status: TrainingJobStatus, tells_phase: bool, is_here: bool) -> Iterator[str]:
     energy, progress = status.energy, status.progress
     starting = figures.starting(status.state, "" if progress is None else progress.phase) if tells_phase else ""
     if starting or status.state in figures.STATES_BEFORE_TRAINING:
         progress = None  # what is there is of a generation that is dead
     yield f"{status.state} ({starting})" if starting else status.state
     if status.state == "Suspending":  # a program that does not listen is given minutes to save
-        yield "the workers save and stop; Ctrl-C again ends them now"
+        yield "the workers save and stop" + ("; Ctrl-C again ends them now" if is_here else "")
     yield from figures.queued(status)
     if progress is not None and (progress.step or progress.total_steps):
         yield from _progress(progress)

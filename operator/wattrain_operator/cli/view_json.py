@@ -21,12 +21,13 @@ class JsonView:
         self._shown: dict[str, TrainingJobStatus] = {}
 
     def begin(self, openings: Sequence[Opening]) -> None:
-        """`{"type": "start", "job", "dir", "metricsUrl", "resumed", "notes"}`."""
+        """`{"type": "start", "job", "dir", "metricsUrl", "resumed", "notes"}`; on a cluster `namespace` in place of
+        `dir` and `metricsUrl`."""
         for opening in openings:
-            self._write(
-                "start", opening.job.metadata.name, dir=str(opening.directory), metricsUrl=opening.metrics_url,
-                resumed=opening.resumed, notes=list(opening.notes),
-            )  # fmt: skip
+            place = {"dir": str(opening.directory), "metricsUrl": opening.metrics_url}
+            if opening.directory is None:
+                place = {"namespace": opening.job.metadata.namespace}
+            self._write("start", opening.job.metadata.name, **place, resumed=opening.resumed, notes=list(opening.notes))
 
     def show(self, job: str, seen: ViewModel) -> None:
         """`{"type": "status", "job", "status"}` in the shape of status.json."""

@@ -40,7 +40,7 @@ class LiveView:
         self._left = set(self._openings)
         for name, opening in self._openings.items():
             verb = "goes on" if opening.resumed else "starts"
-            self._console.print(Text(f"{name} {verb} in {opening.directory}"))
+            self._console.print(Text(f"{name} {verb} in {opening.place}"))
         for note in notes_of(openings):
             self._console.print(Text(f"note: {note}", style="dim"))
         self._live.start()
@@ -59,8 +59,9 @@ class LiveView:
         """A line that stays."""
         style = "yellow" if event.type == "Warning" else "dim"
         self._console.print(Text(f"{self._whose(job)}{event.reason}: {event.message}", style=style))
-        if event.reason == reasons.DATA_PREPARED and job in self._openings:
-            for line in figures.prepared(read_prepared(self._openings[job].directory)):
+        directory = self._openings[job].directory if job in self._openings else None
+        if event.reason == reasons.DATA_PREPARED and directory is not None:
+            for line in figures.prepared(read_prepared(directory)):
                 self._console.print(Text(f"{self._whose(job)}{line}", style="dim"))
 
     def end(self, job: str, result: Result) -> None:

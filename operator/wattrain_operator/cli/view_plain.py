@@ -33,7 +33,8 @@ class PlainView:
         self._began_at = self._clock()
         for name, opening in self._openings.items():
             verb = "goes on" if opening.resumed else "starts"
-            self._write(f"{name} {verb} in {opening.directory}; metrics: {opening.metrics_url}")
+            metrics = f"; metrics: {opening.metrics_url}" if opening.metrics_url else ""
+            self._write(f"{name} {verb} in {opening.place}{metrics}")
         for note in notes_of(openings):
             self._write(f"note: {note}")
 
@@ -41,7 +42,8 @@ class PlainView:
         """How far it is, if that is news."""
         opening, now = self._openings.get(job), self._clock()
         is_script = opening is not None and opening.job.spec.script is not None
-        line = status_line(seen.status, tells_phase=not is_script)
+        is_here = opening is None or opening.directory is not None
+        line = status_line(seen.status, tells_phase=not is_script, is_here=is_here)
         if line != self._lines.get(job) and now - self._written_at.get(job, -math.inf) >= _LINE_SECONDS:
             self._lines[job], self._written_at[job] = line, now
             self._write_now(job, line)
@@ -51,8 +53,9 @@ class PlainView:
         mark = "warning: " if event.type == "Warning" else ""
         self._write_now(job, f"{mark}{event.reason}: {event.message}")
         opening = self._openings.get(job)
-        if event.reason == reasons.DATA_PREPARED and opening is not None:
-            for line in figures.prepared(read_prepared(opening.directory)):
+        directory = None if opening is None else opening.directory
+        if event.reason == reasons.DATA_PREPARED and directory is not None:
+            for line in figures.prepared(read_prepared(directory)):
                 self._write_now(job, line)
 
     def end(self, job: str, result: Result) -> None:

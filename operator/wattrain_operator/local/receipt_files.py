@@ -13,7 +13,7 @@ from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.local.machine import cpu_model, versions
 from wattrain_operator.local.recorded_steps import RecordedSteps
-from wattrain_operator.receipt import Receipt, build, curves, to_html, to_json, to_markdown
+from wattrain_operator.receipt import Circumstances, Receipt, build, curves, to_html, to_json, to_markdown
 from wattrain_operator.receipt.prepared import PreparedData, to_prepared
 
 
@@ -27,7 +27,8 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     status = job.status if found is None else TrainingJobStatus.from_json_object(found)
     plotted = curves(RecordedSteps(run_dir / "metrics.jsonl").read_on())
     prepared = _read_object(run_dir / names.FILE_PREPARE)
-    receipt = build(job, status, domain.spec, prepared, versions(), cpu_model(), plotted.samples_per_second)
+    beside = Circumstances(prepared, versions(), cpu_model(), plotted.samples_per_second)
+    receipt = build(job, status, domain.spec, beside)
     texts = {
         "receipt.json": to_json(receipt),
         "receipt.md": to_markdown(receipt),

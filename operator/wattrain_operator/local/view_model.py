@@ -18,10 +18,17 @@ class Opening:
     """What is known of a job before the first worker starts."""
 
     job: TrainingJob
-    directory: Path
+    directory: Path | None
+    """Of its run; None: it runs on a cluster."""
     metrics_url: str
+    """Empty: the command itself serves none."""
     resumed: bool
     notes: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it runs, for a person."""
+        return f"namespace {self.job.metadata.namespace}" if self.directory is None else str(self.directory)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from wattrain_api.powerdomain import PowerDomainSpec
@@ -21,23 +22,27 @@ from wattrain_operator.receipt.contents import (
 )
 
 
-def build(
-    job: TrainingJob,
-    status: TrainingJobStatus,
-    domain: PowerDomainSpec,
-    prepared: dict[str, Any] | None,
-    versions: Mapping[str, str],
-    cpu_model: str,
-    samples_per_second: float | None,
-) -> Receipt:
-    """The receipt of `job` as `status` says it went; `prepared` is prepare.json where there was a preparation."""
+@dataclass(frozen=True)
+class Circumstances:
+    """What a receipt tells besides what the job's status says. All of it may be unknown."""
+
+    prepared: dict[str, Any] | None = None
+    """prepare.json."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cpu_model: str = ""
+    samples_per_second: float | None = None
+    not_known: tuple[str, ...] = ()
+
+
+def build(job: TrainingJob, status: TrainingJobStatus, domain: PowerDomainSpec, beside: Circumstances) -> Receipt:
+    """The receipt of `job` as `status` says it went."""
     spec, energy = job.spec, status.energy
     facts = _energy(energy, domain.pue)
     costs = _costs(energy, facts)
     return Receipt(
         job=_job(job, status),
         duration=duration(status),
-        training=_training(status, samples_per_second),
+        training=_training(status, beside.samples_per_second),
         test=status.model.metrics if status.model else None,
         energy=facts,
         carbon=_carbon(energy, facts, domain),
@@ -48,9 +53,10 @@ def build(
         restarts=status.restarts,
         damaged_checkpoints=status.damaged_checkpoints,
         seed=spec.training.seed if spec.training else None,
-        versions=dict(versions),
-        cpu_model=cpu_model,
-        data=prepared,
+        versions=dict(beside.versions),
+        cpu_model=beside.cpu_model,
+        data=beside.prepared,
+        not_known=beside.not_known,
         spec=_without_secrets(spec),
         status=status.to_json_object(),
     )

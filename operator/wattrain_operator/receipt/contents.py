@@ -173,11 +173,13 @@ class Receipt(Model):
     """The last ten that were found damaged."""
     seed: int | None
     versions: dict[str, str]
-    """Of python, torch and wattrain; `not installed` where the package is missing."""
+    """Of python, torch and wattrain; `not installed` where the package is missing. Empty: not known."""
     cpu_model: str
-    """Processor of the machine that wrote the receipt; empty where it does not say."""
+    """Processor of the machine that trained and wrote the receipt; empty where that is not known."""
     data: dict[str, Any] | None
     """prepare.json."""
+    not_known: tuple[str, ...] = ()
+    """What it does not tell, and why, a sentence each; of a local run nothing."""
     spec: dict[str, Any]
     """With the names of environment variables, but not their values: a receipt is shown around."""
     status: dict[str, Any]

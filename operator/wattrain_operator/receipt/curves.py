@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,8 +29,8 @@ class Curves:
     """(step, loss) on the validation split."""
     power: tuple[tuple[Point, ...], ...] = ()
     """Stretches without a gap of (seconds since the first line, watts), repeated steps included."""
-    power_joules: float = 0.0
-    """Energy spent in these stretches."""
+    power_joules: float | None = 0.0
+    """Energy spent in these stretches; None: not counted apart."""
     samples_per_second: float | None = None
     """Median over the recorded steps."""
 
@@ -67,6 +67,17 @@ def curves(steps: Iterable[RecordedStep]) -> Curves:
         power_joules=sum(max(0.0, (part[-1].joules or 0.0) - (part[0].joules or 0.0)) for part in stretches),
         samples_per_second=statistics.median(rates) if rates else None,
     )
+
+
+def curves_of_samples(losses: Iterable[Point], watts: Sequence[Point]) -> Curves:
+    """The curves of what was sampled from outside now and then: `losses` as (step, loss) in the order in which they
+    were seen, `watts` as (time in seconds, watts)."""
+    loss: list[Point] = []
+    for step, value in losses:
+        _append(loss, step, value)
+    samples = [_Sample(time, power, (None, None), None) for time, power in watts if math.isfinite(power)]
+    parts = ([(s.time - samples[0].time, s.watts) for s in part] for part in _stretches(samples))
+    return Curves(loss=thin(loss), power=tuple(thin(part, len(samples)) for part in parts), power_joules=None)
 
 
 def thin(points: list[Point], of_all: int | None = None) -> tuple[Point, ...]:

@@ -87,12 +87,12 @@ def _power(receipt: Receipt, curves: Curves) -> str:
         return ""
     energy = receipt.energy
     kind = energy.provenance
-    title = f"Power while training, in watts, {kind}"
+    title = f"Power{'' if curves.power_joules is None else ' while training'}, in watts, {kind}"
     caption, band = title, None
     if energy.joules > 0 and energy.low_joules < energy.high_joules:
         band = Band(energy.low_joules / energy.joules, energy.high_joules / energy.joules)
         caption += "; shaded: from low to high"
-    rest = energy.joules - curves.power_joules
+    rest = 0.0 if curves.power_joules is None else energy.joules - curves.power_joules
     if rest > 0:
         amount = units.joules(rest, *energy.bounds(rest))
         caption += f". Preparation, start-up and what else is not training are not in the chart: {amount}."

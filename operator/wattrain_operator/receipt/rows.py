@@ -44,7 +44,7 @@ class Table(NamedTuple):
 
 def tables(receipt: Receipt) -> tuple[Table, ...]:
     """All tables that have something to say, in the order of a page."""
-    made = (_result, _cost, _energy, _rates, _restarts, _damaged, _data, _classes, _repeat)
+    made = (_result, _cost, _energy, _rates, _restarts, _damaged, _data, _classes, _repeat, _not_known)
     found = (make(receipt) for make in made)
     return tuple(table for table in found if table.rows)
 
@@ -55,7 +55,9 @@ def summary(receipt: Receipt) -> str:
     ranks = "1 rank" if job.ranks == 1 else f"{job.ranks} ranks"
     paused = receipt.duration.paused_seconds
     pause = f", paused {units.seconds(paused)}" if paused else ""
-    return f"{job.what}, {ranks}: {job.state} after {units.seconds(receipt.duration.active_seconds)}{pause}."
+    seconds = receipt.duration.active_seconds
+    how_long = ", not finished" if seconds is None else f" after {units.seconds(seconds)}"
+    return f"{job.what}, {ranks}: {job.state}{how_long}{pause}."
 
 
 def _result(receipt: Receipt) -> Table:
@@ -246,3 +248,7 @@ def _in_order(counts: dict[str, object]) -> list[tuple[str, object]]:
 
 def _repeat(receipt: Receipt) -> Table:
     return Table("To repeat it", ("", ""), repeat_rows(receipt))
+
+
+def _not_known(receipt: Receipt) -> Table:
+    return Table("What this receipt does not tell", ("",), tuple((sentence,) for sentence in receipt.not_known))

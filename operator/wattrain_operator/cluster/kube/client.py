@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlencode
@@ -32,16 +32,22 @@ _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
 class Client:
-    """The verbs that the operator uses, and no others. `requests` counts them by (verb, resource, code)."""
+    """The verbs that the operator and the commands use, and no others. `requests` counts them by (verb, resource,
+    code)."""
 
     def __init__(
-        self, configuration: Configuration, may_write: Callable[[], bool] = lambda: True, *, watches: int = 0
+        self,
+        configuration: Configuration,
+        may_write: Callable[[], bool] = lambda: True,
+        *,
+        watches: int = 0,
+        user_agent: str = "wattrain-operator",
     ) -> None:
         """`may_write` is asked at the last moment before a write of anything but a Lease is sent: a process that was
         stopped, and wakes up, may have got as far as that. `watches`: so many go on at the same time."""
         self.configuration = configuration
         limit = MAX_CONNECTIONS + watches
-        self._connections = Connections(configuration, self._check, limit=limit, user_agent="wattrain-operator")
+        self._connections = Connections(configuration, self._check, limit=limit, user_agent=user_agent)
         self._may_write = may_write
         self.requests: Counter[tuple[str, str, int]] = Counter()
 
@@ -73,21 +79,23 @@ class Client:
             return await self._list(resource, namespace, selector, keep, fields)
 
     async def watch(
-        self, resource: Resource, namespace: str, selector: str, version: int
+        self, resource: Resource, namespace: str, selector: str, version: int, *, fields: str = ""
     ) -> AsyncGenerator[tuple[str, Json], None]:
-        """What happens after `version`, until the server ends it: type (ADDED, MODIFIED, DELETED, BOOKMARK) and object.
+        """What happens after `version` to objects with labels as `selector` says and fields as `fields` does, until the
+        server ends it: type (ADDED, MODIFIED, DELETED, BOOKMARK) and object.
 
         ExpiredError: the server no longer knows what happened since `version`.
         """
         query = {
             "watch": "true", "allowWatchBookmarks": "true", "labelSelector": selector, "resourceVersion": str(version),
         }  # fmt: skip
+        query |= {"fieldSelector": fields} if fields else {}
         path = f"{resource.path(namespace)}?{urlencode(query)}"
         timeout = aiohttp.ClientTimeout(
             total=None, connect=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
         )
         async with self._answer("watch", resource, path, None, timeout) as answer:
-            with contextlib.closing(answer):
+            with _cut_off(answer):
                 async for line in _lines(answer.content):
                     kind, body = _event(line)
                     if kind == "ERROR":
@@ -124,6 +132,21 @@ class Client:
         """GET `path` of a pod's port through the API server."""
         where = PODS.path(namespace, f"{pod}:{port}", f"proxy{path}")
         return await self._send("proxy", PODS, where, None, timeout_seconds)
+
+    async def log(
+        self, namespace: str, pod: str, container: str, *, follow: bool, last_lines: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines that a container has written (of these the last ones, where `last_lines` says how many), without
+        their ends. `follow`: and those that it writes, until it ends. ApiError where it has not started, or is gone."""
+        query = {"container": container, "follow": str(follow).lower()}
+        query |= {} if last_lines is None else {"tailLines": str(last_lines)}
+        # It may be silent for hours.
+        timeout = aiohttp.ClientTimeout(total=None, connect=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS)
+        path = f"{PODS.path(namespace, pod, 'log')}?{urlencode(query)}"
+        async with self._answer("log", PODS, path, None, timeout) as answer:
+            with _cut_off(answer):
+                async for line in _lines(answer.content, with_rest=True):
+                    yield line
 
     def _check(self) -> None:
         if _writing.get() and not self._may_write():
@@ -183,13 +206,27 @@ class Client:
 _METHODS = {
     "get": ("GET", "application/json"), "list": ("GET", "application/json"),
     "proxy": ("GET", "application/json"), "watch": ("GET", "application/json"),
+    "log": ("GET", "application/json"),
     "create": ("POST", "application/json"), "update": ("PUT", "application/json"),
     "patch": ("PATCH", "application/merge-patch+json"), "delete": ("DELETE", "application/json"),
 }  # fmt: skip
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length: aiohttp's own must be shorter than a large pod."""
+@contextlib.contextmanager
+def _cut_off(answer: aiohttp.ClientResponse) -> Iterator[None]:
+    """At the end of the block no more is read of `answer`. Its connection ends at once: to close it by TLS's rules
+    takes a while, in which the event loop may end."""
+    try:
+        yield
+    finally:
+        connection = answer.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+        answer.close()
+
+
+async def _lines(content: aiohttp.StreamReader, *, with_rest: bool = False) -> AsyncIterator[bytes]:
+    """Lines of any length: aiohttp's own must be shorter than a large pod. `with_rest`: with one that has no end."""
     parts: list[bytes] = []
     async for data in content.iter_any():
         *whole, rest = data.split(b"\n")
@@ -197,6 +234,9 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield b"".join([*parts, line])
             parts.clear()
         parts.append(rest)
+    last = b"".join(parts)
+    if with_rest and last:
+        yield last
 
 
 def _event(line: bytes) -> tuple[str, Json]:

@@ -1,0 +1,77 @@
+"""The loss and the power of a job over its time, from a Prometheus that has scraped the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from wattrain_api.metrics import JOB, exported_of
+from wattrain_operator.local.refused import EXIT_FAILED, Refused
+from wattrain_operator.receipt.curves import MAX_POINTS, Curves, Point, curves_of_samples
+from wattrain_operator.remote.seen_job import SeenJob
+
+_TIMEOUT_SECONDS: Final = 15.0
+_AFTER_SECONDS: Final = 60.0
+"""Scrapes that came after the end still belong to the job: the last figures may be seen only then."""
+
+
+class Recorded(NamedTuple):
+    """What a Prometheus has of a job."""
+
+    curves: Curves
+    missing: tuple[str, ...]
+    """Metrics of which it has nothing."""
+
+
+async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
+    """From the Prometheus at the address `prometheus`. Refused where it does not answer, or not as a Prometheus."""
+    start = job.status.start_time or job.created_time or now
+    end = min(now.timestamp(), (job.status.completion_time or now).timestamp() + _AFTER_SECONDS)
+    step_seconds = max(1, math.ceil((end - start.timestamp()) / MAX_POINTS))
+    wanted = {name: _metric(name) for name in ("loss", "step", "power_watts")}
+    found = {}
+    for name, metric in wanted.items():
+        query = {"query": _selector(metric, job), "start": f"{start.timestamp():.3f}", "end": f"{end:.3f}"}
+        query["step"] = str(step_seconds)
+        found[name] = await asyncio.to_thread(_query, prometheus, query)
+    steps = dict(found["step"])
+    losses = [(steps[time], loss) for time, loss in found["loss"] if time in steps]
+    missing = tuple(wanted[name] for name, points in found.items() if not points)
+    return Recorded(curves_of_samples(losses, found["power_watts"]), missing)
+
+
+def _metric(name: str) -> str:
+    return next(exported.name for exported in exported_of(JOB) if exported.metric.name == name)
+
+
+def _selector(metric: str, job: SeenJob) -> str:
+    """One series, also where two operators were scraped one after the other."""
+    labels = ", ".join(
+        f"{label}={json.dumps(value)}" for label, value in zip(JOB.identity, (job.namespace, job.name), strict=True)
+    )
+    return f"max({metric}{{{labels}}})"
+
+
+def _query(prometheus: str, query: dict[str, str]) -> list[Point]:
+    """Points (Unix time in seconds, value) of the only series; none where there is none."""
+    url = f"{prometheus.rstrip('/')}/api/v1/query_range?{urllib.parse.urlencode(query)}"
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+            body: Any = json.loads(answer.read())
+        series = body["data"]["result"]
+        return [(float(time), float(value)) for time, value in (series[0]["values"] if series else ())]
+    except urllib.error.HTTPError as error:
+        why = f"answers {error.code} ({error.reason})"
+    except (OSError, ValueError) as error:
+        why = f"cannot be asked ({getattr(error, 'reason', error)})"
+    except (KeyError, TypeError, IndexError):
+        why = "answers, but not as a Prometheus does"
+    raise Refused(
+        f"--prometheus {prometheus}: {why}; give its address, such as http://127.0.0.1:9090", exit_code=EXIT_FAILED
+    )
