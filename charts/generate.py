@@ -1,4 +1,4 @@
-"""What is generated into charts/wattrain and manifests/samples: CRD templates, the chart's README, the samples.
+"""What is generated into charts/wattrain and manifests/samples: CRD templates, dashboards, README, the samples.
 
 `python charts/generate.py [--check]` writes them; `--check` writes nothing and exits with 1 where one is not current.
 """
@@ -73,6 +73,11 @@ def crd_template(definition: str) -> str:
     ])  # fmt: skip
 
 
+def dashboard_file(text: str) -> str:
+    """A dashboard without blanks: `kubectl apply` keeps a copy of a ConfigMap in an annotation, which must be small."""
+    return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+
+
 def documented_values(text: str) -> Iterator[Value]:
     """Every key of values.yaml that a comment beginning with `# --` stands above, in order."""
     root = yaml.compose(text)
@@ -117,6 +122,10 @@ def generated_files() -> Mapping[Path, str]:
         CHART / "templates" / "crds" / source.name: crd_template(source.read_text(encoding="utf-8"))
         for source in sorted((ROOT / "manifests" / "crd").glob("*.wattrain.dev.yaml"))
     }
+    for source in sorted((ROOT / "dashboards").glob("*.json")):
+        # The sidecar writes all files into one folder, so that names are to be as unique as the uid.
+        text = source.read_text(encoding="utf-8")
+        files[CHART / "dashboards" / f"{json.loads(text)['uid']}.json"] = dashboard_file(text)
     files[CHART / "README.md"] = readme((CHART / "values.yaml").read_text(encoding="utf-8"))
     for name in SAMPLES:
         sample = (ROOT / "examples" / name).read_text(encoding="utf-8")
