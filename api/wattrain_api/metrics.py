@@ -64,6 +64,12 @@ METRICS: tuple[Metric, ...] = (
         worker="step", job="status.progress.step",
     ),
     Metric(
+        "steps_total", COUNTER, "steps",
+        "Optimizer steps that were made, repeated ones counted again. Where a script went on after a restart is not "
+        "known: what it repeats before it tells its first step is not counted.",
+        worker="steps_done", job="status.steps_done",
+    ),
+    Metric(
         "planned_steps", GAUGE, "steps", "Optimizer steps that the training is to make in all.",
         job="status.progress.total_steps", known_by="status.progress.total_steps",
     ),
@@ -155,6 +161,17 @@ METRICS: tuple[Metric, ...] = (
         ("recipe", "strategy", "precision", "image", "powerdomain", "attempt"), job="info",
     ),
     Metric(
+        "phase_seconds_total", COUNTER, "seconds",
+        "How long the job was in each state, until its end. The present state is counted up to half a minute late.",
+        ("phase",), job="phases[].seconds",
+    ),
+    Metric(
+        "phase_energy_joules_total", COUNTER, "joules",
+        "Energy of the job by the state that it was used in. What is heard late and was used before the present state "
+        "counts for the state just before it.",
+        ("phase",), job="phases[].joules", known_by="status.energy.meters",
+    ),
+    Metric(
         "attempt", GAUGE, "", "Number of the current group of workers, from 1; 0 before the first.",
         job="status.attempt",
     ),
@@ -187,7 +204,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "samples_per_second", GAUGE, "samples per second", "Samples trained on per second, all workers together.",
-        job="status.progress.samples_per_second",
+        job="samples_per_second",
     ),
     Metric(
         "power_watts", GAUGE, "watts", "Power of all workers of the job now.",

@@ -319,6 +319,27 @@ class StepJoules(StatusPart):
 
 
 @dataclass(frozen=True)
+class PhaseTotals(StatusPart):
+    """What the job has spent in one state, all times that it was in it added up."""
+
+    phase: State
+    seconds: Count = 0
+    """Seconds, until the state was last left. None are counted once the job is over."""
+    joules: float = 0.0
+    """Energy that was used in it."""
+
+
+@dataclass(frozen=True)
+class OpenPhase(StatusPart):
+    """The state that the job is in, and the one that it was in before."""
+
+    phase: State
+    since: Time
+    """When it got into it."""
+    before: State | None = None
+
+
+@dataclass(frozen=True)
 class Internal(StatusPart):
     """The operator's own book-keeping: what another operator needs to go on. It may change without notice."""
 
@@ -334,6 +355,10 @@ class Internal(StatusPart):
     """When the job last became active; unset while suspended."""
     active_seconds: Count = 0
     """Seconds it was active before that."""
+    open_phase: OpenPhase | None = None
+    """The state since when seconds are to be entered in phases."""
+    counted_steps: Count = 0
+    """Of the steps that the current attempt has told, how many are in stepsDone."""
     failures_since_checkpoint: Count = 0
     """Restarts that count against maxRestarts, since the last committed checkpoint."""
     disruptions_in_a_row: Count = 0
@@ -394,6 +419,10 @@ class TrainingJobStatus(StatusPart):
     """All restarts of the job's life."""
     workers: WorkerCounts = WorkerCounts()
     progress: Progress | None = None
+    steps_done: Count | None = None
+    """Optimizer steps that were made in the job's life, repeated ones counted again; unset: none was told."""
+    phases: Annotated[tuple[PhaseTotals, ...], Field(max_length=10)] = ()
+    """Where time and energy went, by state: sums over the job's life, the present state as far as it has been left."""
     checkpoint: CheckpointStatus | None = None
     damaged_checkpoints: Annotated[tuple[DamagedCheckpoint, ...], Field(max_length=10)] = ()
     """The last ten checkpoints that were found damaged."""

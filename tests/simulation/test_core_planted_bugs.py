@@ -6,13 +6,15 @@ A proof that finds nothing may be looking at nothing: these show that it looks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from wattrain_operator.core import ledger, lifecycle, refusals, restarts
+from wattrain_api.status import OpenPhase
+from wattrain_operator.core import ledger, lifecycle, phase_totals, refusals, report_intake, restarts
 from wattrain_operator.core.draft import Draft
-from wattrain_operator.core.observed import Observed
+from wattrain_operator.core.observed import Observed, Report
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.explore import Bounds, explore, small_simulation
 
@@ -54,6 +56,27 @@ def _count_a_replaced_worker_on_from_the_one_before(patch: pytest.MonkeyPatch) -
     patch.setattr(ledger, "_readings", by_place)
 
 
+def _leave_energy_out_of_the_states(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ledger, "enter_joules", lambda status, joules, since, until: status)
+
+
+def _begin_a_state_anew_at_every_look(patch: pytest.MonkeyPatch) -> None:
+    def begin(draft: Draft) -> None:
+        draft.internal = replace(draft.internal, open_phase=OpenPhase(draft.status.state, draft.now))
+
+    patch.setattr(phase_totals, "begin", begin)
+
+
+def _count_steps_that_were_told_before(patch: pytest.MonkeyPatch) -> None:
+    count: Any = report_intake._count_steps
+
+    def from_nothing(draft: Draft, report: Report) -> None:
+        draft.internal = replace(draft.internal, counted_steps=0)
+        count(draft, report)
+
+    patch.setattr(report_intake, "_count_steps", from_nothing)
+
+
 def _forget_to_be_woken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Draft, "wake_at", lambda self, moment: None)
 
@@ -73,6 +96,9 @@ PLANTED = [
     (_never_charge_a_failure, {invariants.CHARGED}, Bounds(0, 0, 0)),
     (_charge_disruptions, {invariants.NOT_CHARGED}, Bounds(disruptions=1, deaths=0, crashes=0)),
     (_add_every_report_anew, {invariants.LEDGER_TRUE}, Bounds(0, 0, 0)),
+    (_leave_energy_out_of_the_states, {invariants.PHASES}, Bounds(0, 0, 0)),
+    (_begin_a_state_anew_at_every_look, {invariants.PHASES, invariants.ACTIVE}, Bounds(0, 0, 0)),
+    (_count_steps_that_were_told_before, {invariants.STEPS}, Bounds(0, 0, 0)),
     (_forget_to_be_woken, {invariants.SETTLES}, Bounds(0, 0, 0)),
     (_leave_a_refused_group_behind, {invariants.WHOLE_OR_NOTHING, invariants.SETTLES}, Bounds(crashes=0, quotas=1)),
     (_count_on_storage_that_is_gone, {invariants.CHECKPOINT_RISES}, Bounds(disruptions=1, deaths=0, crashes=0)),

@@ -309,6 +309,9 @@ class Progress:
     phase: Phase | None = field(default=None, metadata=member_of(Phase))
     step: int = field(default=0, metadata=count("steps"))
     """Optimizer steps since the training began, restarts not counted twice."""
+    steps_done: int | None = field(default=None, metadata=count("steps"))
+    """Optimizer steps that the ranks have made since the supervisor started, repeated ones counted again; absent: none
+    was told."""
     total_steps: int | None = field(default=None, metadata=count("steps"))
     epoch: int | None = field(default=None, metadata=count())
     """Passes over the training split that are completed."""

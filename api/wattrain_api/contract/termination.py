@@ -44,6 +44,8 @@ class TerminationMessage:
     generation: int = field(default=0, metadata=count())
     """Generation that ran last."""
     step: int = field(default=0, metadata=count("steps"))
+    steps_done: int | None = field(default=None, metadata=count("steps"))
+    """As in the worker's progress."""
     total_steps: int | None = field(default=None, metadata=count("steps"))
     epoch: int | None = field(default=None, metadata=count())
     epochs: int | None = field(default=None, metadata=count())

@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from typing import Final
@@ -24,6 +25,8 @@ from wattrain_operator.exposition import job_families
 
 JOBS_AT_ONCE = 50
 """Jobs that are rendered before the event loop gets its turn again."""
+SETTLED_SECONDS: Final = 30.0
+"""After so long, what was decided of a job is written, and known here."""
 _PROCESS: Final = ProcessCollector(registry=None)
 """`process_*`: CPU, memory, open files and start of this process, as all Prometheus clients export them."""
 
@@ -89,6 +92,7 @@ class OperatorFigures:
 async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
     """The whole page in Prometheus' text format."""
     figures = operator_figures(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
+    as_of = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
     merged: dict[str, Family] = {}
     for count, body in enumerate(list(shell.cache.jobs())):
         if count % JOBS_AT_ONCE == JOBS_AT_ONCE - 1:
@@ -97,7 +101,7 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
             job = reading.read_job(body)
         except ValidationError:
             continue  # the job's own condition says so
-        for family in job_families(job, job.status):
+        for family in job_families(job, job.status, as_of):
             known = merged.setdefault(family.name, family)
             if known is not family:
                 known.samples += family.samples

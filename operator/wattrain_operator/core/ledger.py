@@ -20,6 +20,7 @@ from wattrain_operator.core.accounts import add_energy
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.meter_sums import JOULES_DIGITS, Meters, difference, highest, joules_of
 from wattrain_operator.core.observed import Observed, Report
+from wattrain_operator.core.phase_totals import enter_joules
 from wattrain_operator.core.present_energy import note_present
 
 _MARKS_BESIDES = 16
@@ -115,16 +116,18 @@ def enter(
             marks[reading.uid] = above
     if not new:  # as in most passes
         return status
-    energy = status.energy
     for since, until in sorted(new):
-        energy = add_energy(energy, tuple(new[since, until]), since, until, domain)
+        before = status.energy
+        energy = add_energy(before, tuple(new[since, until]), since, until, domain)
+        added = round(energy.joules - before.joules, JOULES_DIGITS)
+        status = enter_joules(replace(status, energy=energy), added, since, until)
     internal = replace(
         old,
         metered_attempt=attempt,
         metered_time=max(until for until in (old.metered_time, *(until for _, until in new)) if until is not None),
         child_meters=tuple(ChildMeters(uid, marks[uid]) for uid in sorted(marks)),
     )
-    return replace(status, energy=energy, internal=internal)
+    return replace(status, internal=internal)
 
 
 def _time_of_use(

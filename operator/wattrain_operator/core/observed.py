@@ -125,6 +125,8 @@ class Report:
     generation: int = 0
     phase: str = ""
     step: int = 0
+    steps_done: int | None = None
+    """Optimizer steps that the group has made in this attempt, repeated ones counted again; None: not known."""
     total_steps: int = 0
     epoch: int = 0
     loss: float | None = None

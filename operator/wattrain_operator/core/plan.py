@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wattrain_operator.core import blocked, group, ledger, lifecycle, refusals, report_intake
+from wattrain_operator.core import blocked, group, ledger, lifecycle, phase_totals, refusals, report_intake
 from wattrain_operator.core.conditions import derive_state, is_finished
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Observed, Plan
@@ -20,12 +20,14 @@ def plan(seen: Observed) -> Plan:
     if seen.job.metadata.deletion_timestamp is not None:
         return draft.to_plan()  # its children are owned by it and go with it
     lifecycle.first_sight(draft)
+    phase_totals.begin(draft)
     ledger.account(draft)
     report_intake.take_report(draft)
     _decide(draft)
     if not is_finished(draft.status):
         blocked.report_what_stays(draft)
     derive_state(draft)
+    phase_totals.note_state(draft)
     report_intake.hold_figures_back(draft, seen.status)
     return draft.to_plan()
 

@@ -30,14 +30,20 @@ def _watts(draft: Draft, report: Report | None) -> float | None:
     """Power of all workers; None: not known, or not heard of for two intervals."""
     if all(child.ended for child in draft.seen.children):
         return 0.0 if draft.status.energy.meters else None
-    if report is None or report.watts is None:
+    if report is None or report.watts is None or not is_present(draft, report):
         return None
-    if report.interval_seconds:
-        left = max(_LEAST_STALE_SECONDS, 2 * report.interval_seconds) - report.age_seconds
-        if left <= 0:
-            return None
-        draft.wake_after(left)
     return report.watts
+
+
+def is_present(draft: Draft, report: Report) -> bool:
+    """Whether what `report` says of now, its power and its speed, still holds; if so, the job is looked at again when
+    it does not any more."""
+    if not report.interval_seconds:
+        return True
+    left = max(_LEAST_STALE_SECONDS, 2 * report.interval_seconds) - report.age_seconds
+    if left > 0:
+        draft.wake_after(left)
+    return left > 0
 
 
 def _merged(known: tuple[UncountedEnergy, ...], told: list[UncountedEnergy]) -> tuple[UncountedEnergy, ...]:

@@ -9,7 +9,7 @@ from itertools import takewhile
 from wattrain_api import reasons
 from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.status import CheckpointStatus, DamagedCheckpoint, Progress, TrainingJobStatus
-from wattrain_operator.core import ledger, restarts, script_waste
+from wattrain_operator.core import ledger, present_energy, restarts, script_waste
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.meter_sums import SMALL_DIGITS
@@ -34,6 +34,7 @@ def take_report(draft: Draft) -> None:
         restarts.note_recovery(draft, report.resumed_step)
     script_waste.note_step(draft, report)
     draft.status = replace(draft.status, progress=_progress(draft, report))
+    _count_steps(draft, report)
     _report_notices(draft, report)
     if report.samples and report.step:
         _take_efficiency(draft, report)
@@ -64,12 +65,11 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
     internal = replace(
         after.internal, group_complete=old.group_complete, workers_time=old.workers_time, safe_joules=old.safe_joules,
         metered_attempt=old.metered_attempt, metered_time=old.metered_time, child_meters=old.child_meters,
-        step_joules=old.step_joules,
-        queue_time=old.queue_time,
+        step_joules=old.step_joules, queue_time=old.queue_time, counted_steps=old.counted_steps,
     )  # fmt: skip
     figures = replace(
         after, progress=before.progress, energy=before.energy, workers=before.workers, queue=before.queue,
-        internal=internal,
+        steps_done=before.steps_done, phases=before.phases, internal=internal,
     )  # fmt: skip
     return figures == before
 
@@ -133,7 +133,7 @@ def _take_damage(draft: Draft, report: Report) -> None:
 
 
 def _progress(draft: Draft, report: Report) -> Progress:
-    old = draft.status.progress
+    old, is_present = draft.status.progress, present_energy.is_present(draft, report)
     new = Progress(
         phase=report.phase,
         epoch=report.epoch,
@@ -143,14 +143,23 @@ def _progress(draft: Draft, report: Report) -> Progress:
         loss_not_finite=report.loss_not_finite,
         learning_rate=report.learning_rate,
         validation=report.validation,
-        samples_per_second=report.samples_per_second,
+        samples_per_second=report.samples_per_second if is_present else None,
         percent=round(100 * report.step / report.total_steps, 1) if report.total_steps else None,
-        eta_seconds=_eta_seconds(report),
+        eta_seconds=_eta_seconds(report) if is_present else None,
         updated_time=None if old is None else old.updated_time,
     )
     if old is not None and report.phase in STARTING_PHASES and report.step < old.step:
         new = replace(old, phase=report.phase)  # it has not read its checkpoint yet: that is no step back
     return new if new == old else replace(new, updated_time=draft.now)
+
+
+def _count_steps(draft: Draft, report: Report) -> None:
+    """The supervisor of worker 0 counts upwards in its attempt; what it has told before is entered."""
+    if report.steps_done is None:
+        return
+    new = max(0, report.steps_done - draft.internal.counted_steps)
+    draft.status = replace(draft.status, steps_done=(draft.status.steps_done or 0) + new)
+    draft.internal = replace(draft.internal, counted_steps=draft.internal.counted_steps + new)
 
 
 def _report_notices(draft: Draft, report: Report) -> None:

@@ -9,7 +9,7 @@ from wattrain_api import reasons
 from wattrain_api.contract.failures import DISRUPTION, Failure, SeenFailure, first_cause, is_same_failure, meaning_of
 from wattrain_api.contract.kinds import LINE_CHARACTERS
 from wattrain_api.reasons import Meaning
-from wattrain_api.status import Progress, Restart, WorkerCounts, who_failed
+from wattrain_api.status import Progress, QueueStatus, Restart, WorkerCounts, who_failed
 from wattrain_operator.core import ledger, script_waste
 from wattrain_operator.core.conditions import set_condition
 from wattrain_operator.core.draft import Draft
@@ -104,6 +104,7 @@ def next_attempt(draft: Draft) -> None:
         attempt_time=draft.now,
         group_complete=False,
         in_place_seen=0,
+        counted_steps=0,
         damaged_seen=0,
         refusals=0,
         stop_time=None,
@@ -182,7 +183,7 @@ def stop_figures(draft: Draft) -> None:
 def fail(draft: Draft, reason: str, message: str) -> None:
     """End the job as failed. Remembered for good: no later pass runs it again."""
     workers = replace(draft.status.workers, ready=0)  # those that still run are about to be ended
-    draft.status = replace(draft.status, completion_time=draft.now, workers=workers)
+    draft.status = replace(draft.status, completion_time=draft.now, workers=workers, queue=QueueStatus())
     stop_figures(draft)
     set_condition(draft, reasons.FAILED, "True", reason, message)
     set_condition(draft, reasons.COMPLETE, "False", reason, message)

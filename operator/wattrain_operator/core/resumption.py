@@ -36,6 +36,7 @@ def _without_pause(status: TrainingJobStatus, pause: timedelta) -> TrainingJobSt
     internal = replace(
         old, attempt_time=moved(old.attempt_time), active_since=moved(old.active_since),
         not_before=moved(old.not_before),
+        open_phase=None if old.open_phase is None else replace(old.open_phase, since=old.open_phase.since + pause),
     )  # fmt: skip
     return replace(status, internal=internal)
 

@@ -6,7 +6,9 @@ import errno
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
 
 from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -18,6 +20,9 @@ from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.exposition import identity_of, job_families
 from wattrain_operator.local.refused import Refused
+
+SETTLED_SECONDS: Final = 2.0
+"""After so long, what was decided of a job is written."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,10 @@ class MetricsServer:
 
 def page(jobs: Iterable[JobFigures]) -> bytes:
     """The text of the exposition: each family once, with the samples of all jobs."""
+    as_of = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
     merged: dict[str, Family] = {}
     for figures in jobs:
-        for family in [*_worker_families(figures), *job_families(figures.job, figures.status)]:
+        for family in [*_worker_families(figures), *job_families(figures.job, figures.status, as_of)]:
             into = merged.setdefault(family.name, Family(family.name, family.documentation, family.type))
             into.samples += family.samples
     return text_of(merged.values())

@@ -11,6 +11,7 @@ from wattrain_operator.core.accounts import JOULES_PER_KWH
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.fleet import FleetJob
 from wattrain_operator.core.observed import Child, CreateChild, Observed
+from wattrain_operator.core.phase_totals import AFTER_THE_END
 from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated.books import Books
 from wattrain_operator.simulated.objects import DOMAIN
@@ -29,6 +30,9 @@ CHARGED: Final = "an attempt that a failing program ended is charged to the rest
 LEDGER_RISES: Final = "the ledger never falls"
 LEDGER_TRUE: Final = "the ledger is the sum of what supervisors reported, every joule once"
 LEDGER_BOUNDS: Final = "low <= joules <= high, wasted <= joules, facility and cost follow from joules"
+STEPS: Final = "the count of steps never falls, and counts none that was not made"
+PHASES: Final = "seconds and joules by state never fall; they sum up to the time since first sight and to the ledger"
+ACTIVE: Final = "the states between admission and suspension sum up to the time that the job was active"
 CONDITIONS: Final = "all five conditions are there exactly once, and change time only with their answer, forwards"
 NO_ORPHAN: Final = "at rest there is no child of another attempt, and of a finished job only what keepPods keeps"
 WHOLE_OR_NOTHING: Final = "at rest, or while a quota refuses it, a group is there whole or not at all"
@@ -41,6 +45,7 @@ RESERVED_FIRST: Final = "a reservation is stored before its job is admitted, and
 HIGHER_FIRST: Final = "among the jobs that wait, the higher priority, then the older job gets a place first"
 NO_WAIT_FOR_EVER: Final = "no job waits for ever behind one that is suspended or finished"
 
+_INACTIVE: Final = ("Pending", "Queued", "Suspended", "Suspending")
 Place = tuple[str, int]
 """Name and turn of a job."""
 
@@ -85,6 +90,8 @@ def check_status_write(world: World, books: Books, seen: Observed, after: Traini
     _check_checkpoint(world, before, after)
     _check_budget(world, before, after)
     _check_ledger(world, books, before, after)
+    _check_phases(before, after)
+    hold(STEPS, (before.steps_done or 0) <= (after.steps_done or 0) <= world.steps_done, world.steps_done, after)
 
 
 def check_create(world: World, wanted: CreateChild) -> None:
@@ -216,3 +223,21 @@ def _check_ledger(world: World, books: Books, before: TrainingJobStatus, after: 
     close = all(abs(a - b) < 1e-6 for a, b in zip(told, (new.joules, new.low, new.high), strict=True))
     hold(LEDGER_TRUE, close, told, new)
     hold(LEDGER_TRUE, new.joules <= world.spent + 1e-6, world.spent, new.joules)
+
+
+def _check_phases(before: TrainingJobStatus, after: TrainingJobStatus) -> None:
+    old, new = ({p.phase: p for p in status.phases} for status in (before, after))
+    fallen = [p for p in old.values() if new[p.phase].seconds < p.seconds or new[p.phase].joules < p.joules]
+    hold(PHASES, not fallen, before.phases, after.phases)
+    hold(PHASES, abs(sum(p.joules for p in after.phases) - after.energy.joules) < 1e-6, after.phases, after.energy)
+    was, now = before.internal.open_phase, after.internal.open_phase
+    if now is None or was is None or was.phase in AFTER_THE_END:
+        return
+    passed = sum(p.seconds for p in after.phases) - sum(p.seconds for p in before.phases)
+    hold(PHASES, passed == (now.since - was.since).total_seconds(), was, now, after.phases)
+    since, active = after.internal.active_since, after.internal.active_seconds
+    active += 0 if since is None else int((now.since - since).total_seconds())
+    seconds = {p.phase: p.seconds for p in after.phases}
+    at_least = sum(n for phase, n in seconds.items() if phase not in _INACTIVE)
+    # A job that is suspended while it waits is Suspending, though not active, until it is known to have no worker.
+    hold(ACTIVE, at_least <= active <= at_least + seconds.get("Suspending", 0), active, after)

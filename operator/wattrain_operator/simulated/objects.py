@@ -103,5 +103,7 @@ class Group(NamedTuple):
     """Restarts in place since its last checkpoint."""
     directive_version: int = 0
     """Newest directive that it has taken."""
+    steps_done: int = 0
+    """Steps that it has made, repeated ones counted again."""
     stops: bool = False
     """That directive has it stop, and it has saved: its workers are about to end."""

@@ -24,5 +24,5 @@ def report_of(world: World) -> Report | None:
         role, attempt, 0.0, group.generation, "training" if group.training else "starting", group.step,
         total_steps=world.total_steps, samples=group.step, energy=energy, watts=1.0,
         checkpoint_step=group.checkpoint_step, checkpoint_joules=group.checkpoint_joules, restarts=group.restarts,
-        directive_version=group.directive_version,
+        directive_version=group.directive_version, steps_done=group.steps_done,
     )  # fmt: skip

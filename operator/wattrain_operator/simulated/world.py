@@ -29,6 +29,7 @@ class World:
         "room",
         "shared_storage",
         "spent",
+        "steps_done",
         "uids",
     )
 
@@ -43,6 +44,8 @@ class World:
         """Committed steps, with the attempt that wrote each."""
         self.spent = 0.0
         """All joules of all children that ever were."""
+        self.steps_done = 0
+        """All steps that were ever made."""
         self.causes: dict[int, frozenset[str]] = {}
         """What really befell each attempt: program, disruption, slow, suspension, and replaced where a worker was lost
         and created again before the operator saw that the group had met."""
@@ -143,7 +146,11 @@ class World:
     def advance(self) -> None:
         """The group trains a step; the first report after a start is that it trains at all."""
         group = self._group()
-        self.group = group._replace(step=group.step + 1) if group.training else group._replace(training=True)
+        if group.training:
+            self.group = group._replace(step=group.step + 1, steps_done=group.steps_done + 1)
+            self.steps_done += 1
+        else:
+            self.group = group._replace(training=True)
         for process in self.workers(group.attempt):
             self._use(process)
 

@@ -54,6 +54,7 @@ def to_report(
         generation=progress.generation,
         phase=str(progress.phase or ""),
         step=progress.step,
+        steps_done=progress.steps_done,
         total_steps=progress.total_steps or 0,
         epoch=progress.epoch or 0,
         loss=_finite(progress.loss),
@@ -126,6 +127,7 @@ def with_termination(progress: Progress, left: termination.TerminationMessage) -
         merged = replace(
             merged,
             step=left.step,
+            steps_done=_newer(left.steps_done, progress.steps_done),
             generation=left.generation,
             total_steps=_newer(left.total_steps, progress.total_steps),
             epoch=_newer(left.epoch, progress.epoch),

@@ -18,7 +18,7 @@ def test_every_metric_is_documented_with_type_unit_and_labels():
 def test_fields_are_named_as_in_json():
     assert "| `validation.accuracy` |" in render()
     assert "| `power[].lowJoules` |" in render()
-    assert "| `status.progress.samplesPerSecond` |" in render()
+    assert "| `status.progress.learningRate` |" in render()
 
 
 def test_check_finds_a_stale_page(tmp_path, capsys):

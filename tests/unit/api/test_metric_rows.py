@@ -4,6 +4,7 @@ import dataclasses
 import re
 import typing
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,6 +21,7 @@ from wattrain_operator.cluster.operator_figures import OperatorFigures
 from wattrain_operator.exposition import ExportedJob, job_families
 from wattrain_worker.supervisor.worker_exposition import metrics_text
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STRUCTURES = {WORKER: Progress, JOB: ExportedJob, OPERATOR: OperatorFigures}
 ALL = [
     pytest.param(structure, exported, id=exported.name)
@@ -29,6 +31,7 @@ ALL = [
 LABELS = {
     "namespace", "trainingjob", "state", "component", "device", "source", "currency", "kind", "verb", "resource",
     "code", "outcome", "recipe", "strategy", "precision", "image", "powerdomain", "attempt", "version", "python",
+    "phase",
 }  # fmt: skip
 BASE_UNITS = {"seconds", "joules", "watts", "bytes", "grams", "ratio"}
 CONTRACT_UNITS = {"s": "seconds", "J": "joules", "W": "watts", "B": "bytes", "1/s": "samples per second"}
@@ -92,7 +95,7 @@ def test_a_row_that_is_added_appears_in_both_expositions_and_in_the_document(mon
     monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, row))
     assert "\nwattrain_worker_all_steps 690.0\n" in metrics_text(Progress(total_steps=690)).decode()
     status = TrainingJobStatus(progress=JobProgress(total_steps=690))
-    text = text_of(job_families(TrainingJob.model_validate(job), status)).decode()
+    text = text_of(job_families(TrainingJob.model_validate(job), status, NOW)).decode()
     assert re.search(
         r'^wattrain_trainingjob_all_steps{namespace="\w*",trainingjob="digits"} 690.0$', text, re.MULTILINE
     )
@@ -126,7 +129,7 @@ def test_a_field_that_does_not_exist_is_an_error_and_not_an_absent_metric(monkey
 
 def test_a_loss_that_is_no_number_any_more_is_exported_as_prometheus_writes_it(job):
     status = TrainingJobStatus(progress=JobProgress(loss_not_finite="NaN"))
-    text = text_of(job_families(TrainingJob.model_validate(job), status)).decode()
+    text = text_of(job_families(TrainingJob.model_validate(job), status, NOW)).decode()
     assert re.search(r"^wattrain_trainingjob_loss{.*} NaN$", text, re.MULTILINE)
     worker = metrics_text(Progress(loss=float("-inf"), gradient_norm=float("inf"))).decode()
     assert "\nwattrain_worker_loss -Inf\n" in worker

@@ -66,7 +66,7 @@ class Scene:
 
     def exported(self, metric: str) -> list[float]:
         """Values of the samples of `wattrain_trainingjob_<metric>`."""
-        families = job_families(self.job, self.status)
+        families = job_families(self.job, self.status, moment(self.seconds))
         return [s.value for f in families for s in f.samples if s.name == f"wattrain_trainingjob_{metric}"]
 
     def plan(self, *, fresh: bool = True) -> Plan:

@@ -17,6 +17,7 @@ from wattrain_worker.directive_file import DirectiveFile
 from wattrain_worker.supervisor.config import read_config
 from wattrain_worker.supervisor.directives import Directives
 from wattrain_worker.supervisor.rank_reports import RankReports
+from wattrain_worker.supervisor.step_count import StepCount
 from wattrain_worker.train.rank_directives import RankDirectives
 
 Make = Callable[..., Directives]
@@ -24,7 +25,8 @@ Make = Callable[..., Directives]
 
 @pytest.fixture
 def reports() -> RankReports:
-    return RankReports(Phase.TRAINING, 0, lambda _: None)
+    steps = StepCount(is_script=False, tells_resumption=True, first_attempt=True)
+    return RankReports(Phase.TRAINING, 0, lambda _: None, steps)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from wattrain_api.contract.progress import Checkpoint, Evaluation, PowerReading,
 from wattrain_worker.supervisor.coordinator import Coordinator
 from wattrain_worker.supervisor.rank_reports import RankReports
 from wattrain_worker.supervisor.server import Server
+from wattrain_worker.supervisor.step_count import StepCount
 from wattrain_worker.supervisor.worker_exposition import metrics_text
 
 TOKEN = "secret of the attempt"
@@ -38,7 +39,8 @@ class Client:
 
 @pytest.fixture
 def reports() -> RankReports:
-    return RankReports(Phase.TRAINING, 0, lambda _: None)
+    steps = StepCount(is_script=False, tells_resumption=True, first_attempt=True)
+    return RankReports(Phase.TRAINING, 0, lambda _: None, steps)
 
 
 @pytest.fixture

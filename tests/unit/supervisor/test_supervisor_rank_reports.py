@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,9 @@ from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Checkpoint, Evaluation, Notice, RankReport, Resumed
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.supervisor.rank_reports import RankReports
+from wattrain_worker.supervisor.step_count import StepCount
+
+STEPS = partial(StepCount, is_script=False, tells_resumption=True, first_attempt=True)
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def records() -> list[RecordedStep]:
 
 @pytest.fixture
 def reports(records: list[RecordedStep]) -> RankReports:
-    return RankReports(Phase.STARTING, 0, records.append, lambda: 1000.0)
+    return RankReports(Phase.STARTING, 0, records.append, STEPS(), lambda: 1000.0)
 
 
 def test_shares_are_added_up_over_ranks_and_the_rest_is_the_first_ranks(
@@ -36,7 +40,7 @@ def test_shares_are_added_up_over_ranks_and_the_rest_is_the_first_ranks(
 
 
 def test_where_torchrun_gives_the_numbers_the_lowest_rank_leads() -> None:
-    reports = RankReports(Phase.STARTING, None, lambda _: None)
+    reports = RankReports(Phase.STARTING, None, lambda _: None, STEPS())
     for rank, step in ((5, 1), (4, 2), (5, 3)):
         reports.ingest(RankReport(rank=rank, step=step))
     assert reports.progress().step == 2

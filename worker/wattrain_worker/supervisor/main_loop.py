@@ -35,6 +35,7 @@ from wattrain_worker.supervisor.rank_start import NO_ORDER, Order, RankStart, ra
 from wattrain_worker.supervisor.ranks import Ranks
 from wattrain_worker.supervisor.script_start import make_directories, notice_of_silence
 from wattrain_worker.supervisor.server import Server, free_port, listen
+from wattrain_worker.supervisor.step_count import StepCount
 from wattrain_worker.supervisor.waker import Waker
 from wattrain_worker.supervisor.worker_control import Ending
 from wattrain_worker.supervisor.worker_exposition import metrics_text
@@ -57,7 +58,12 @@ class Supervisor:
         self._waker = Waker()
         self._journal = Journal(config.metrics_file if config.worker == 0 else "")
         first_rank = config.worker * config.processes_per_worker if config.launcher == "native" else None
-        self._reports = RankReports(self._first_phase, first_rank, self._journal.record)
+        steps = StepCount(
+            is_script=bool(config.command),
+            tells_resumption=config.worker == 0 and not config.command,
+            first_attempt=config.attempt <= 1,
+        )
+        self._reports = RankReports(self._first_phase, first_rank, self._journal.record, steps)
         self._inbox = Inbox(self._take_datagram)
         self._directives = Directives(config, self._inbox.directory, self._reports)
         self._log = Log(config.log_file)

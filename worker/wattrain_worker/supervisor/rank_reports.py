@@ -16,6 +16,7 @@ from wattrain_api.contract.codec import decode_json, not_finite_word
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Checkpoint, Distribution, Evaluation, Notice, Progress, RankReport
 from wattrain_api.contract.recorded_step import RecordedStep
+from wattrain_worker.supervisor.step_count import StepCount
 
 _KEPT_MESSAGES: Final = 20
 _KEPT_NOTICES: Final = 16
@@ -36,6 +37,7 @@ class RankReports:
         phase: Phase,
         first_rank: int | None,
         on_record: Callable[[RecordedStep], None],
+        steps: StepCount,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`first_rank`: the rank whose steps count; None: the lowest that reports, where torchrun gives the numbers.
@@ -44,6 +46,7 @@ class RankReports:
         self._on_record, self._wall = on_record, wall
         self._progress = Progress(phase=phase)
         self._first_rank, self._lead = first_rank, first_rank
+        self._steps = steps
         self._evaluated: Evaluation | None = None
         self._messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
         self._notices: list[Notice] = []
@@ -56,6 +59,7 @@ class RankReports:
         """Forget what belonged to the ranks before; what they had reached stays known until the new ones report."""
         with self._lock:
             self._lead = self._first_rank
+            self._steps.start_generation()
             self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None)
 
     def set_phase(self, phase: Phase) -> None:
@@ -95,6 +99,7 @@ class RankReports:
             durations = Distribution(STEP_SECONDS_BOUNDS, tuple(self._step_counts), self._step_seconds)
             return replace(
                 self._progress,
+                steps_done=self._steps.made,
                 samples=int(self._samples),
                 messages=tuple(self._messages),
                 notices=tuple(self._notices),
@@ -129,6 +134,7 @@ class RankReports:
             self._notices.append(notice)
 
     def _take_position(self, report: RankReport) -> None:
+        self._steps.take(report)
         old, seconds = self._progress, report.step_seconds
         if seconds is not None:
             before = seconds if old.step_seconds is None else old.step_seconds

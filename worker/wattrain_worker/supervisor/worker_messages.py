@@ -42,6 +42,7 @@ def termination_of(progress: Progress, time: float, ending: Ending | None, last_
         cause=None if ending is None else ending.cause,
         generation=progress.generation,
         step=progress.step,
+        steps_done=progress.steps_done,
         total_steps=progress.total_steps,
         epoch=progress.epoch,
         epochs=progress.epochs,
