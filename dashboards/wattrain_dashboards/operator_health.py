@@ -77,20 +77,26 @@ def _passes() -> Section:
     buckets = f"sum by (le) (rate({_of('reconcile_duration_seconds_bucket')}[{RATE}]))"
     return Section("Passes over jobs", [
         Placed(
+            lines("Leader", "none", "1 for the operator that works, 0 for one that stands by.",
+                  Query(f"max by (instance) ({_of('leader')})", "{{instance}}")).min(0).decimals(0)
+            .line_interpolation(common.LineInterpolation.STEP_AFTER),
+            6, 8,
+        ),
+        Placed(
             lines("Time of a pass", "s", "Time of one pass over one job: looking, deciding, writing.",
                   Query(f"histogram_quantile(0.5, {buckets})", "median"),
                   Query(f"histogram_quantile(0.99, {buckets})", "99th percentile")).min(0),
-            8, 8,
+            6, 8,
         ),
         Placed(
             lines("Passes a second", "ops", "Passes by outcome. `retry` is tried again after a pause, `crash` is a "
                   "defect of the operator.", Query(_rate("reconciles_total", "outcome"), "{{outcome}}")).min(0),
-            8, 8,
+            6, 8,
         ),
         Placed(
             lines("Queue", "none", "Jobs that wait to be looked at, and jobs whose last pass failed.",
                   Query(f"sum({_of('queue_depth')})", "wait"), Query(f"sum({_of('failing_jobs')})", "failing")).min(0),
-            8, 8,
+            6, 8,
         ),
     ])  # fmt: skip
 

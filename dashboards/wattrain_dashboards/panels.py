@@ -21,6 +21,8 @@ from wattrain_dashboards.promql import STATES, Query
 DATA_SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 Steps = Sequence[tuple[float | None, str]]
 """Thresholds: from which value on which colour; None: from the least on."""
+SCRAPE_INTERVAL: Final = "30s"
+"""That of the chart's PodMonitors. Grafana makes the windows of rates of it, so that four scrapes fit into each."""
 NEUTRAL: Final[Steps] = ((None, "text"),)
 MODELLED: Final = "modelled"
 """The word in the legend of whatever no counter measured; its lines are dashed."""
@@ -89,12 +91,12 @@ def rows(title: str, unit: str, description: str, names: Sequence[str], *queries
 
 def with_links_to_job(panel: table.Panel) -> table.Panel:
     """`panel` with each name of a job leading to the dashboard of that job."""
-    link = {
+    link: dict[str, object] = {
         "title": "Open this job",
         "url": "/d/wattrain-training-job?${datasource:queryparam}&${cluster:queryparam}&var-namespace="
         "${__data.fields.namespace}&var-job=${__value.text}&from=${__from}&to=${__to}",
     }
-    return panel.override_by_name("job", [dashboard.DynamicConfigValue(id_val="links", value=[link])])
+    return panel.override_by_name("job", [links(link)])
 
 
 def states(title: str, description: str, *queries: Query) -> statetimeline.Panel:
@@ -156,16 +158,19 @@ def not_a_number() -> dashboard.SpecialValueMap:
     )
 
 
-def measured_share() -> list[dashboard.ValueMapping]:
-    """Words for a share of 0 and of 1."""
-    return [
-        dashboard.ValueMap(
-            options={
-                "0": dashboard.ValueMappingResult(text="all modelled", color="orange", index=0),
-                "1": dashboard.ValueMappingResult(text="all measured", color="green", index=1),
-            }
-        )
-    ]
+def words(zero: tuple[str, str], one: tuple[str, str]) -> dashboard.ValueMap:
+    """A word and its colour for 0, and for 1."""
+    return dashboard.ValueMap(
+        options={
+            str(index): dashboard.ValueMappingResult(text=word, color=colour, index=index)
+            for index, (word, colour) in enumerate((zero, one))
+        }
+    )
+
+
+def links(*made: dict[str, object]) -> dashboard.DynamicConfigValue:
+    """Override that gives a value links: each with its title and its url."""
+    return dashboard.DynamicConfigValue(id_val="links", value=list(made))
 
 
 def hidden() -> dashboard.DynamicConfigValue:
@@ -190,6 +195,7 @@ def _with_queries(panel: B, queries: Sequence[Query], *, instant: bool) -> B:
             .legend_format(query.legend)
             .ref_id(ref)
             .editor_mode(prometheus.QueryEditorMode.CODE)
+            .interval(SCRAPE_INTERVAL)
             .datasource(DATA_SOURCE)
         )
         wanted = prometheus.PromQueryFormat.TABLE if isinstance(panel, table.Panel) else None

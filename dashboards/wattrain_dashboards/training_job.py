@@ -7,7 +7,6 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models import dashboard as model
 
 from wattrain_dashboards import frame, training_job_energy
 from wattrain_dashboards.frame import Placed, Section
@@ -16,6 +15,7 @@ from wattrain_dashboards.panels import (
     figure,
     hidden,
     lines,
+    links,
     not_a_number,
     note,
     rows,
@@ -31,7 +31,7 @@ _ABOUT_ENERGY: Final = """\
 from CPU time and memory; its lines are dashed and its legends say *modelled*. Both have bounds: the least and the most
 that may have been used. docs/energy.md has the formulas.
 
-*All logs* in the menu of the panel **State** leads to the address that is written into the field **Logs** above, with
+A click on the state leads to its logs: to the address that is written into the field **Logs** above, with
 `var-namespace`, `var-job`, `from` and `to` added, as another Grafana dashboard takes them. It is empty until you write
 one.
 """
@@ -63,16 +63,17 @@ def _annotations() -> Iterator[dashboard.AnnotationQuery]:
 def _now() -> Section:
     state = figure("State", "none", "What the job does now, as `kubectl get trainingjobs` says it.",
                    Query(ONE_JOB.state_code()))  # fmt: skip
-    logs = dashboard.DashboardLink("All logs").type(model.DashboardLinkType.LINK).url(_LOGS).target_blank(True)
+    logs = links({"title": "All logs", "url": _LOGS, "targetBlank": True})
     return Section("Now", [
-        Placed(state.mappings([state_mapping()]).links([logs]), 4, 4),
+        Placed(state.mappings([state_mapping()]).override_by_regexp("/.*/", [logs]), 4, 4),
         Placed(
             figure("Progress", "percentunit", "Steps done / steps to do.", Query(ONE_JOB.of_job("progress_ratio"))),
             3, 4,
         ),
         Placed(
-            figure("Steps", "none", "Optimizer steps done and planned; restarts do not count twice.",
-                   Query(ONE_JOB.of_job("step"), "done"), Query(ONE_JOB.of_job("planned_steps"), "planned")),
+            figure("Steps", "none", "Optimizer steps done and planned, repeated ones counted once, and whole passes "
+                   "over the training split.", Query(ONE_JOB.of_job("step"), "done"),
+                   Query(ONE_JOB.of_job("planned_steps"), "planned"), Query(ONE_JOB.of_job("epoch"), "epochs")),
             5, 4,
         ),
         Placed(
@@ -104,17 +105,22 @@ def _learning() -> Section:
         Placed(
             lines("Loss", "none", "Loss of training, by recorded step, and of the validation split.",
                   Query(ONE_JOB.of_job("loss"), "training"), Query(ONE_JOB.of_job("validation_loss"), "validation")),
-            12, 9,
+            10, 9,
         ),
         Placed(
             lines("Validation accuracy", "percentunit", "Share of the validation split that is classified correctly.",
                   Query(ONE_JOB.of_job("validation_accuracy_ratio"), "validation accuracy")).max(1),
-            6, 9,
+            5, 9,
         ),
         Placed(
             lines("Learning rate", "none", "Learning rate of the last recorded step.",
                   Query(ONE_JOB.of_job("learning_rate"), "learning rate")),
-            6, 9,
+            4, 9,
+        ),
+        Placed(
+            lines("Norm of the gradient", "none", "Before clipping. There is one only where the job clips gradients.",
+                  Query(f"max({ONE_JOB.worker('gradient_norm')})", "norm")).min(0),
+            5, 9,
         ),
     ])  # fmt: skip
 

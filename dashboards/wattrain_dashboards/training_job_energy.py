@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import common, dashboard
 
 from wattrain_dashboards.frame import Placed, Section
 from wattrain_dashboards.loss_marks import what_each_loss_took
-from wattrain_dashboards.panels import MODELLED, bars, dashed, figure, lines, measured_share
+from wattrain_dashboards.panels import MODELLED, bars, dashed, figure, lines, words
 from wattrain_dashboards.promql import ONE_JOB, Query
 
 _BY_SOURCE: Final = ("component", "source")
@@ -34,12 +34,18 @@ def figures_now() -> list[Placed]:
                    Query(ONE_JOB.total("energy_low_joules_total"), "at least"),
                    Query(ONE_JOB.total("energy_joules_total"), "energy"),
                    Query(ONE_JOB.total("energy_high_joules_total"), "at most")),
-            8, 4,
+            6, 4,
         ),
         Placed(
             figure("Measured share", "percentunit", "Share of the energy that a counter measured; the rest is "
                    "modelled. Empty where something was not counted.", Query(ONE_JOB.of_job("measured_energy_ratio")))
-            .mappings(measured_share()).no_value("-"),
+            .mappings([words(("all modelled", "orange"), ("all measured", "green"))]).no_value("-"),
+            3, 4,
+        ),
+        Placed(
+            figure("Counted", "none", "Whether all that drew power was counted. Where it was not, more was used than "
+                   "the joules say.", Query(ONE_JOB.of_job("energy_incomplete")))
+            .mappings([words(("all", "green"), ("not all", "orange"))]),
             3, 4,
         ),
         Placed(
@@ -52,7 +58,7 @@ def figures_now() -> list[Placed]:
                    "the job's PowerDomain.",
                    Query(ONE_JOB.of_job("energy_cost_total", by=("currency",)), "{{currency}}"))
             .text_mode(common.BigValueTextMode.VALUE_AND_NAME).decimals(4).no_value("-"),
-            4, 4,
+            3, 4,
         ),
         Placed(
             figure("Energy a sample", "joule", "Energy / samples that the training has gone through.",

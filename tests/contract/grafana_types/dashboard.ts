@@ -25,6 +25,7 @@ interface Target {
   datasource: Grafana.DataSourceRef;
   legendFormat: string;
   editorMode: 'code';
+  interval: '30s';
   instant?: boolean;
   range?: boolean;
   format?: 'time_series' | 'table';

@@ -65,7 +65,7 @@ MISTAKES = {
     ),
     "colour dark-red": lambda d: d["annotations"]["list"][0].update(iconColor="dark-red"),
     "the first variable must be": lambda d: d["templating"]["list"].reverse(),
-    "variable logs is used nowhere": lambda d: panel_of(d, "State")["links"].clear(),
+    "variable logs is used nowhere": lambda d: panel_of(d, "State")["fieldConfig"]["overrides"].clear(),
     "job does not follow the time": lambda d: variable_of(d, "job").update(refresh=1),
     "not made of a metric of ours": lambda d: variable_of(d, "job")["query"].update(query="label_values(up, $cluster)"),
     "does not follow the variable cluster": lambda d: variable_of(d, "namespace")["query"].update(
