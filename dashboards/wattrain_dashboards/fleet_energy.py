@@ -103,7 +103,7 @@ def _by_namespace() -> Section:
 
 
 def _use() -> Section:
-    phases = f"sum by (phase) ({ALL_JOBS.of_job('phase_energy_joules_total', by=('phase',))})"
+    others = ALL_JOBS.of_job("phase_energy_joules_total", 'phase!~"Running|Restarting"', by=("phase",))
     return Section("Goodput and waste", [
         Placed(
             lines("Goodput of energy", "percentunit", "Share of the energy of all jobs whose result was not lost in "
@@ -113,13 +113,13 @@ def _use() -> Section:
             8, 8,
         ),
         Placed(
-            bars("What the energy was for", "joule", "Energy of all jobs by what their groups were doing, and what was "
-                 "lost in restarts. The latter is a part of the former.",
-                 Query(phases, "{{phase}}"), Query(f"sum({_WASTED})", "lost in restarts")),
+            bars("Waste by cause", "joule", "Energy of all jobs that was used in states in which nothing is trained, and "
+                 "energy whose result was lost in restarts. A start after a restart counts for both.",
+                 Query(f"sum by (phase) ({others}) > 0", "{{phase}}"), Query(f"sum({_WASTED})", "lost in restarts")),
             8, 8,
         ),
         Placed(
-            bars("Energy lost in restarts, by namespace", "joule", "Energy whose result was lost in restarts.",
+            bars("Energy lost in restarts by namespace", "joule", "Energy whose result was lost in restarts.",
                  Query(f"sum by (namespace) ({_WASTED})", "{{namespace}}")),
             8, 8,
         ),

@@ -103,12 +103,12 @@ def _account() -> Section:
     return Section("What the energy was for", [
         Placed(what_each_loss_took(ONE_JOB), 9, 10),
         Placed(
-            bars("Energy by phase", "joule", "Energy of the whole group by what it was doing.",
+            bars("Energy by state", "joule", "Energy of the job by the state that it was used in.",
                  Query(ONE_JOB.of_job("phase_energy_joules_total", by=("phase",)), "{{phase}}")),
             5, 10,
         ),
         Placed(
-            bars("Time by phase", "s", "Time of the whole group by what it was doing.",
+            bars("Time by state", "s", "How long the job was in each state, until its end.",
                  Query(ONE_JOB.of_job("phase_seconds_total", by=("phase",)), "{{phase}}")),
             5, 10,
         ),

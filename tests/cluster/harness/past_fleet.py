@@ -7,6 +7,7 @@ counters for all of its energy. Meanwhile one operator hands over to another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from harness.past_job import PastJob
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
@@ -81,7 +82,7 @@ def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[t
         yield target, [*families_of(metrics.OPERATOR, figures), *_process(second)]
         if leads:
             for job in fleet:
-                yield target, job_families(job.job(), job.status(START))
+                yield target, job_families(job.job(), job.status(START), datetime.fromtimestamp(START + second, UTC))
     for index, job in enumerate(fleet):
         for progress in job.progresses(START):
             target = {"job": "wattrain-workers", "instance": f"10.0.{index + 1}.{progress.worker}:9400"}

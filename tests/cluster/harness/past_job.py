@@ -14,6 +14,7 @@ from wattrain_api.status import (
     EnergyStatus,
     Meter,
     Metrics,
+    PhaseTotals,
     Progress,
     QueueStatus,
     State,
@@ -64,6 +65,8 @@ class PastJob:
     times: dict[State, int] = field(default_factory=dict)
     """When it first was in a state."""
     joules: dict[tuple[str, str], float] = field(default_factory=dict)
+    phases: dict[State, tuple[int, float]] = field(default_factory=dict)
+    """Seconds and joules by state."""
 
     def advance(self, second: int) -> None:
         """Let the time until `second` pass, a second at a time."""
@@ -72,8 +75,12 @@ class PastJob:
             for since, state in self.course:
                 if since == self.second:
                     self._enter(state)
+            before = self.total_joules
             if self.state in _ACTIVE:
                 self._use(1.0 if self.state == "Running" else 0.3)
+            if self.state not in ("Complete", "Failed"):
+                seconds, joules = self.phases.get(self.state, (0, 0.0))
+                self.phases[self.state] = (seconds + 1, joules + self.total_joules - before)
             if self.state == "Running":
                 self._train()
 
@@ -131,6 +138,8 @@ class PastJob:
             checkpoint=None if saved is None else CheckpointStatus(saved[0], time=_moment(start + saved[1])),
             energy=self._energy(),
             queue=QueueStatus(self.queue_position if self.state == "Queued" else 0),
+            steps_done=int(self.steps_made) or None,
+            phases=tuple(PhaseTotals(state, *spent) for state, spent in self.phases.items()),
         )
 
     def _progress(self) -> Progress:
@@ -197,6 +206,7 @@ class PastJob:
                 loss=loss,
                 learning_rate=0.003,
                 gradient_norm=0.1 + loss,
+                steps_done=steps,
                 samples=steps * self.batch // self.workers,
                 step_durations=progress.Distribution(BOUNDS, _spread(steps), 0.05 * steps),
                 data_wait_seconds=0.002 * steps * (1 + worker),

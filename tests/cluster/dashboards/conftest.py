@@ -1,0 +1,5 @@
+"""A real Prometheus with a fixed hour of five jobs."""
+
+from harness.past_server import past
+
+__all__ = ["past"]

@@ -1,0 +1,94 @@
+"""What dashboards show is what the jobs' statuses say, and what follows from them."""
+
+import math
+
+import pytest
+from harness import past_fleet
+from harness.past_server import HOUR, dashboard
+
+from wattrain_api.status import TrainingJobStatus
+
+FIGURES = {
+    ("Progress", "A"): lambda status: status.progress.percent / 100,
+    ("Steps", "A"): lambda status: status.progress.step,
+    ("Steps", "B"): lambda status: status.progress.total_steps,
+    ("Loss", "A"): lambda status: status.progress.shown_loss,
+    ("Samples a second", "A"): lambda status: status.progress.samples_per_second,
+    ("Restarts", "A"): lambda status: status.restart_count,
+    ("Power", "A"): lambda status: status.energy.watts,
+    ("Energy", "A"): lambda status: sum(meter.low_joules for meter in status.energy.meters),
+    ("Energy", "B"): lambda status: status.energy.joules,
+    ("Energy", "C"): lambda status: sum(meter.high_joules for meter in status.energy.meters),
+    ("Measured share", "A"): lambda status: status.energy.measured_ratio,
+    ("CO2e", "A"): lambda status: status.energy.carbon_grams,
+    ("Energy a sample", "A"): lambda status: status.energy.joules_per_sample,
+}
+"""By panel and query of *Training job*, what it is of the status."""
+TRAINED = ("digits", "wine", "diverges", "gpu")
+
+
+def job_of(past, name):
+    return next(job for job in past.fleet if job.name == name)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_figures_of_a_job_are_those_of_its_status(past, name):
+    job = job_of(past, name)
+    status: TrainingJobStatus = job.status(past_fleet.START)
+    for (panel, ref), of_status in FIGURES.items():
+        [shown] = past.figures("training-job", panel, ref, namespace=job.namespace, job=name)
+        assert shown.value == pytest.approx(of_status(status), nan_ok=True), panel
+
+
+def test_a_loss_that_is_no_number_is_called_that(past):
+    assert math.isnan(job_of(past, "diverges").loss)
+    panel = next(panel for panel in dashboard("training-job")["panels"] if panel["title"] == "Loss")
+    assert panel["fieldConfig"]["defaults"]["mappings"][0]["options"]["match"] == "nan"
+
+
+def test_the_state_is_called_by_its_name(past):
+    panel = next(panel for panel in dashboard("training-job")["panels"] if panel["title"] == "State")
+    [mapping] = panel["fieldConfig"]["defaults"]["mappings"]
+    for job in past.fleet:
+        [shown] = past.figures("training-job", "State", namespace=job.namespace, job=job.name)
+        assert mapping["options"][str(int(shown.value))]["text"] == job.state
+
+
+@pytest.mark.parametrize("start", [HOUR.start, HOUR.start + 1800], ids=["the hour", "the second half"])
+def test_energy_in_the_time_that_is_shown_is_exact_although_the_leader_changed(past, start):
+    used = {}
+    for job, before in zip(past.fleet, past_fleet.jobs(), strict=True):
+        before.advance(int(start - HOUR.start))
+        used[job.namespace] = used.get(job.namespace, 0.0) + job.total_joules - before.total_joules
+    assert used["team-b"] > used["team-a"] > 0
+    window = HOUR._replace(start=start)
+    [whole] = past.figures("fleet", "Energy", window=window)
+    assert whole.value == pytest.approx(sum(used.values()))
+    shown = past.figures("fleet", "Energy by namespace", window=window)
+    assert {sample.labels["namespace"]: sample.value for sample in shown} == pytest.approx(used)
+
+
+@pytest.mark.parametrize("name", ["digits", "wine"])
+def test_the_area_below_the_power_is_the_energy_within_two_percent(past, name):
+    job = job_of(past, name)
+    curves = past.curves("training-job", "Power by component and source", "B", namespace=job.namespace, job=name)
+    joules = sum(watts * HOUR.step for curve in curves for _, watts in curve.points)
+    assert joules == pytest.approx(job.total_joules, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["digits", "wine"])
+def test_a_loss_costs_what_the_job_had_used_when_it_was_there(past, name):
+    job = job_of(past, name)
+    shown = past.figures("training-job", "What each loss took", "C", namespace=job.namespace, job=name)
+    then = next(other for other in past_fleet.jobs() if other.name == name)
+    while not then.step or then.loss > 0.5:
+        then.advance(then.second + past_fleet.SCRAPE_SECONDS)
+    assert {s.labels["loss"]: s.value for s in shown}["0.5"] == pytest.approx(then.total_joules)
+
+
+@pytest.mark.parametrize(("panel", "seconds"), [("annotation Restart", 1410), ("annotation Suspended", 935)])
+def test_a_mark_is_where_something_happened(past, panel, seconds):
+    name = "digits" if panel == "annotation Restart" else "wine"
+    [curve] = past.curves("training-job", panel, namespace="team-a", job=name)
+    first = min(time for time, _ in curve.points) - HOUR.start
+    assert seconds <= first <= seconds + 60
