@@ -113,8 +113,8 @@ def _use() -> Section:
             8, 8,
         ),
         Placed(
-            bars("Waste by cause", "joule", "Energy of all jobs that was used in states in which nothing is trained, and "
-                 "energy whose result was lost in restarts. A start after a restart counts for both.",
+            bars("Waste by cause", "joule", "Energy of all jobs that was used in states in which nothing is trained, "
+                 "and energy whose result was lost in restarts. A start after a restart counts for both.",
                  Query(f"sum by (phase) ({others}) > 0", "{{phase}}"), Query(f"sum({_WASTED})", "lost in restarts")),
             8, 8,
         ),
