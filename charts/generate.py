@@ -1,4 +1,4 @@
-"""What is generated into charts/wattrain and manifests/samples: CRD templates, dashboards, README, the samples.
+"""What is generated around charts/wattrain: CRD templates, dashboards, README, samples, copies of the rules.
 
 `python charts/generate.py [--check]` writes them; `--check` writes nothing and exits with 1 where one is not current.
 """
@@ -127,6 +127,10 @@ def generated_files() -> Mapping[Path, str]:
         text = source.read_text(encoding="utf-8")
         files[CHART / "dashboards" / f"{json.loads(text)['uid']}.json"] = dashboard_file(text)
     files[CHART / "README.md"] = readme((CHART / "values.yaml").read_text(encoding="utf-8"))
+    for source in sorted((CHART / "rules").glob("*.yaml")):
+        rules = source.read_text(encoding="utf-8")
+        note = f"# Copied from charts/wattrain/rules by `{COMMAND}`; do not edit.\n#\n"
+        files[ROOT / "docs" / "prometheus" / "rules" / source.name] = note + rules
     for name in SAMPLES:
         sample = (ROOT / "examples" / name).read_text(encoding="utf-8")
         files[ROOT / "manifests" / "samples" / name] = f"# Copied from examples/ by `{COMMAND}`; do not edit.\n{sample}"

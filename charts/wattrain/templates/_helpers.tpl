@@ -36,6 +36,17 @@ Refused
 {{- end -}}
 {{- end -}}
 
+{{- /* Kinds of the Prometheus operator that are wanted and that the cluster does not know, joined by commas. */ -}}
+{{- define "wattrain.leftOut" -}}
+{{- $missing := list -}}
+{{- range $kind, $wanted := dict "PodMonitor" .Values.monitoring.podMonitors.enabled "PrometheusRule" .Values.monitoring.rules.enabled -}}
+{{- if and $wanted (not ($.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind))) -}}
+{{- $missing = append $missing $kind -}}
+{{- end -}}
+{{- end -}}
+{{- join ", " $missing -}}
+{{- end -}}
+
 {{- define "wattrain.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -53,6 +64,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "wattrain.labelsWith" -}}
 {{- $labels := include "wattrain.labels" (index . 0) | fromYaml -}}
 {{- merge $labels (index . 1) | toYaml -}}
+{{- end -}}
+
+{{- /* Where a Prometheus that goes by annotations finds the metrics; a user's annotations win. */ -}}
+{{- define "wattrain.podAnnotations" -}}
+{{- $scrape := dict "prometheus.io/scrape" "true" "prometheus.io/port" "8080" "prometheus.io/path" "/metrics" -}}
+{{- merge (dict) .Values.podAnnotations $scrape | toYaml -}}
 {{- end -}}
 
 {{- /* An image from its values: (list $ .Values.image) */ -}}

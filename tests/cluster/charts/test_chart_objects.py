@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from harness.helm import MONITORING_KINDS
 
 from wattrain_api.load import load_files
 from wattrain_api.support import unsupported
@@ -12,7 +13,7 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 EVERYTHING = {
     "replicas": 2,
     "reach": "proxy",
-    "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "monitoring": {"podMonitors": {"labels": {"release": "p"}}, "rules": {"labels": {"release": "p"}}},
     "networkPolicy": {"apiServerPorts": [6443]},
     "imagePullSecrets": [{"name": "registry"}],
     "priorityClassName": "system-cluster-critical",
@@ -190,7 +191,7 @@ def test_a_digest_wins_over_a_tag(helm):
 
 
 def test_every_selector_finds_the_operator_and_no_worker(helm, kustomize):
-    for objects in (helm.render(EVERYTHING), kustomize("manifests")):
+    for objects in (helm.render(EVERYTHING, knows=MONITORING_KINDS), kustomize("manifests")):
         deployment = one(objects, "Deployment")
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         selectors = [deployment["spec"]["selector"], one(objects, "NetworkPolicy")["spec"]["podSelector"]]
@@ -243,25 +244,16 @@ def test_the_operators_policy_opens_what_it_needs_and_no_more(helm):
     assert [o for o in helm.render({"networkPolicy": {"enabled": False}}) if o["kind"] == "NetworkPolicy"] == []
 
 
-def test_prometheus_finds_operator_and_workers_only_where_asked_to(helm):
-    assert [o for o in helm.render() if o["kind"] == "PodMonitor"] == []
-    workers = one(helm.render(EVERYTHING), "PodMonitor", "workers")
-    assert workers["metadata"]["labels"]["release"] == "prometheus"
-    assert workers["spec"]["namespaceSelector"] == {"any": True}
-    limited = one(helm.render(EVERYTHING | {"watchNamespaces": ["team-a"]}), "PodMonitor", "workers")
-    assert limited["spec"]["namespaceSelector"] == {"matchNames": ["team-a"]}
-
-
 @pytest.mark.parametrize("release", ["w", "wattrain", "a" * 53, "my-wattrain-of-" + "long" * 9])
 def test_names_and_labels_are_short_enough_whatever_the_release_is_called(helm, release):
-    for o in helm.render(EVERYTHING, release=release):
+    for o in helm.render(EVERYTHING, knows=MONITORING_KINDS, release=release):
         if o["kind"] != "CustomResourceDefinition":
             assert NAME.fullmatch(o["metadata"]["name"]), o["metadata"]["name"]
         assert all(len(value) <= 63 for value in o["metadata"]["labels"].values())
 
 
 def test_everything_is_in_the_releases_namespace(helm):
-    objects = helm.render(EVERYTHING)
+    objects = helm.render(EVERYTHING, knows=MONITORING_KINDS)
     assert {o["metadata"].get("namespace", "wattrain-system") for o in objects} == {"wattrain-system"}
 
 

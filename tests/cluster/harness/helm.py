@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import yaml
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in Python takes a second for the definitions
 CHART = Path(__file__).parents[3] / "charts" / "wattrain"
 Values = dict[str, Any]
+MONITORING = "monitoring.coreos.com/v1"
+"""The Prometheus operator's group: the chart uses its kinds where a cluster knows them."""
+MONITORING_KINDS = ("PodMonitor", "PrometheusRule")
 
 
 class Helm:
@@ -27,9 +31,11 @@ class Helm:
         command = [self._program, *map(str, arguments)]
         return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
 
-    def render(self, values: Values | None = None, **where: str) -> list[dict[str, Any]]:
-        """The objects of the chart with `values`; `release` and `namespace` may be given."""
-        result = self._with(values or {}, "template", **where)
+    def render(self, values: Values | None = None, *, knows: Sequence[str] = (), **where: str) -> list[dict[str, Any]]:
+        """The objects of the chart with `values`; `release` and `namespace` may be given. `knows`: kinds of the
+        Prometheus operator that the cluster has."""
+        known = [f"--api-versions={MONITORING}/{kind}" for kind in knows]
+        result = self._with(values or {}, "template", *known, **where)
         assert result.returncode == 0, result.stderr
         return objects_of(result.stdout)
 

@@ -278,6 +278,14 @@ def test_a_spec_too_long_for_a_pod_is_refused_by_its_longest_part(pod_for):
         pod_for(script=script)
 
 
+def test_a_prometheus_that_goes_by_annotations_finds_the_metrics_unless_the_user_says_otherwise(pod_for):
+    annotations = pod_for()["metadata"]["annotations"]
+    told = {key: value for key, value in annotations.items() if key.startswith("prometheus.io/")}
+    assert told == {"prometheus.io/scrape": "true", "prometheus.io/port": "9400", "prometheus.io/path": "/metrics"}
+    mine = pod_for(workers={"annotations": {"prometheus.io/scrape": "false"}})["metadata"]["annotations"]
+    assert (mine["prometheus.io/scrape"], mine["prometheus.io/port"]) == ("false", "9400")
+
+
 def test_long_variables_of_the_user_are_no_part_of_what_must_fit(pod_for):
     env = [{"name": f"V{i}", "value": "x" * 32_000} for i in range(20)]
     assert len(pod_for(workers={"env": env})["metadata"]["annotations"]["wattrain.dev/spec"]) < 10_000

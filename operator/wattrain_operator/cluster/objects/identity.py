@@ -17,6 +17,12 @@ _LONGEST_ANNOTATIONS_BYTES: Final = 256 * 1024
 """What the API server allows all annotations of an object together."""
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 """Whose log `kubectl logs` shows, where an admission webhook has put another container before ours."""
+_SCRAPE: Final = {
+    "prometheus.io/scrape": "true",
+    "prometheus.io/port": str(names.DEFAULT_WORKER_PORT),
+    "prometheus.io/path": names.PATH_METRICS,
+}
+"""Where a Prometheus that goes by annotations finds a worker's metrics."""
 _WORKER: Final = re.compile(r".*-([0-9]{1,9})-([0-9]{1,9})")
 _PREPARE: Final = re.compile(rf".*-{names.ROLE_PREPARE}-([0-9]{{1,9}})")
 
@@ -59,8 +65,8 @@ def pod_metadata(job: TrainingJob, child: CreateChild) -> Json:
         names.LABEL_ATTEMPT: str(child.attempt),
         names.LABEL_WORKER: str(child.worker),
     }
-    users = job.spec.workers.annotations
-    metadata["annotations"] = {_DEFAULT_CONTAINER: str(child.role), **users, names.ANNOTATION_SPEC: _spec_text(job)}
+    others = {_DEFAULT_CONTAINER: str(child.role), **_SCRAPE, **job.spec.workers.annotations}
+    metadata["annotations"] = {**others, names.ANNOTATION_SPEC: _spec_text(job, others)}
     return metadata
 
 
@@ -100,14 +106,15 @@ def group_token(job: TrainingJob, attempt: int) -> str:
     return hashlib.sha256(f"{job.metadata.uid}/{attempt}".encode()).hexdigest()
 
 
-def _spec_text(job: TrainingJob) -> str:
-    """The spec without what only the pod itself needs (env, volumes, placement): it must fit an annotation."""
+def _spec_text(job: TrainingJob, others: dict[str, str]) -> str:
+    """The spec without what only the pod itself needs (env, volumes, placement): it must fit beside the annotations
+    `others`."""
     spec = job.spec.to_json_object()
     kept = ("replicas", "processesPerWorker", "launcher")
     spec["workers"] = {key: spec["workers"][key] for key in kept}
     text = _dump(spec)
     size_bytes = len(text.encode()) + len(names.ANNOTATION_SPEC)
-    size_bytes += sum(len(key) + len(value.encode()) for key, value in job.spec.workers.annotations.items())
+    size_bytes += sum(len(key) + len(value.encode()) for key, value in others.items())
     if size_bytes > _LONGEST_ANNOTATIONS_BYTES:
         longest = max(spec, key=lambda field: len(_dump(spec[field])))
         raise UnbuildableError(
