@@ -39,6 +39,14 @@ def families_of(subject: Subject, figures: object, identity: Mapping[str, str] |
     return found
 
 
+def merge(into: dict[str, Family], families: Iterable[Family]) -> None:
+    """Add the samples of `families`, of one subject, to those of the same name."""
+    for family in families:
+        known = into.setdefault(family.name, family)
+        if known is not family:
+            known.samples += family.samples
+
+
 def text_of(families: Iterable[Family]) -> bytes:
     """`families` in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)

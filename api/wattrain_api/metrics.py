@@ -2,8 +2,8 @@
 
 What is exported by workers, by `wattrain run` and by the operator follows from these rows (`metric_families`), and so
 does docs/metrics.md. A new metric is a row whose field exists: of `contract.progress.Progress` for workers, of the
-operator's `exposition.ExportedJob` for jobs (`status.` is a job's own status), of its
-`cluster.operator_figures.OperatorFigures` for itself.
+operator's `exposition.ExportedJob` for jobs (`status.` is a job's own status) and `ExportedDomain` for power domains,
+of its `cluster.operator_figures.OperatorFigures` for itself.
 
 Standard library only, Python >= 3.9: the supervisor carries this module into foreign images. Base units; values of
 labels come from closed sets, but for names; no uid and no free text of a user is a label.
@@ -19,7 +19,7 @@ HISTOGRAM: Final = "histogram"
 
 
 class Metric(NamedTuple):
-    """A row: one figure, of workers, of jobs or of both.
+    """A row: one figure, of workers, of jobs, of power domains or of the operator.
 
     A field is a path such as `progress.loss`; `power[].watts` gives a sample for each item of a list. A figure that is
     None is not exported: unknown is not 0. A text from a closed set gives a sample for each of its words, 1 for the one
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
     """
 
     name: str
-    """Without `wattrain_worker_`, `wattrain_trainingjob_` or `wattrain_operator_`. Counters end in `_total`."""
+    """Without `wattrain_worker_` and the like. Counters end in `_total`."""
     type: str
     unit: str
     """Base unit, or what is counted; empty for plain numbers."""
@@ -41,6 +41,8 @@ class Metric(NamedTuple):
     """Field of a worker's Progress; empty: workers do not export it."""
     job: str = ""
     """Field of a job; empty: it is not exported for jobs."""
+    domain: str = ""
+    """Field of a power domain; empty: it is not exported for domains."""
     operator: str = ""
     """Field of the operator's own figures; empty: it is not one of these."""
     scale: float = 1.0
@@ -254,6 +256,38 @@ METRICS: tuple[Metric, ...] = (
         "restarts_total", COUNTER, "", "Restarts of the job's workers, in place or not.", job="status.restart_count"
     ),
     Metric(
+        "max_running_jobs", GAUGE, "", "How many jobs of the domain may run at once. Absent: there is no limit.",
+        domain="max_running_jobs",
+    ),
+    Metric(
+        "granted_jobs", GAUGE, "", "Jobs of the domain that hold a place: they run, or are about to.",
+        domain="granted_jobs",
+    ),
+    Metric("queued_jobs", GAUGE, "", "Jobs of the domain that wait for a place.", domain="queued_jobs"),
+    Metric(
+        "power_watts", GAUGE, "watts",
+        "Power of the domain's jobs now, as far as it is known. Absent: jobs run, and that of none is known.",
+        domain="power_watts",
+    ),
+    Metric(
+        "carbon_intensity_grams_per_kwh", GAUGE, "grams per kilowatt-hour",
+        "CO2 equivalent of the grid's energy, by which the jobs' emissions are counted. Not in grams a joule: grids "
+        "state it so, and 458 can be read, 0.000127 cannot.",
+        domain="grams_per_kwh",
+    ),
+    Metric(
+        "energy_price_per_kwh", GAUGE, "currency per kilowatt-hour",
+        "Price of a kilowatt-hour now. Absent: the domain has no tariff.", ("currency",), domain="price.per_kwh",
+    ),
+    Metric(
+        "pue_ratio", GAUGE, "ratio", "Energy of the facility / energy of the machines: 1 or more.", domain="pue",
+    ),
+    Metric(
+        "accepted", GAUGE, "",
+        "1 where the operator acts by the domain, 0 where it cannot be read or asks for what this version does not do.",
+        domain="accepted",
+    ),
+    Metric(
         "reconcile_duration_seconds", HISTOGRAM, "seconds",
         "Time of one pass over one job: looking, deciding, writing.", operator="reconcile_seconds",
     ),
@@ -324,14 +358,16 @@ class Subject(NamedTuple):
 
 WORKER: Final = Subject("wattrain_worker_", ())
 JOB: Final = Subject("wattrain_trainingjob_", ("namespace", "trainingjob"))
+DOMAIN: Final = Subject("wattrain_powerdomain_", ("powerdomain",))
 OPERATOR: Final = Subject("wattrain_operator_", ())
+SUBJECTS: Final = (WORKER, JOB, DOMAIN, OPERATOR)
 
 
 def exported_of(subject: Subject) -> list[Exported]:
     """The metrics of `subject`, in the order of the rows."""
     found = []
     for metric in METRICS:
-        field = {WORKER: metric.worker, JOB: metric.job, OPERATOR: metric.operator}[subject]
+        field = {WORKER: metric.worker, JOB: metric.job, DOMAIN: metric.domain, OPERATOR: metric.operator}[subject]
         if field:
             labels = (*subject.identity, *metric.labels)
             found.append(Exported(subject.prefix + metric.name, metric, field, labels))

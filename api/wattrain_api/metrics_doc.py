@@ -38,6 +38,10 @@ _JOB = (
     "made of its spec. The labels `namespace` and `trainingjob` are those of its workers' metrics, too: the two can be "
     "joined."
 )
+_DOMAIN = (
+    "Of every PowerDomain, by the operator, and by `wattrain run` of the domains of its jobs. An operator that watches "
+    "some\nnamespaces alone counts the jobs of these."
+)
 _OPERATOR = (
     f"`GET {names.PATH_METRICS}` of the operator. There are also the usual metrics of a process: "
     "`process_cpu_seconds_total`,\n`process_resident_memory_bytes`, `process_virtual_memory_bytes`, "
@@ -51,6 +55,7 @@ def render() -> str:
         _INTRODUCTION,
         _table("Of a worker, by its supervisor", _WORKER, metrics.WORKER, has_fields=True),
         _table("Of a job", _JOB, metrics.JOB, has_fields=True),
+        _table("Of a power domain", _DOMAIN, metrics.DOMAIN, has_fields=False),
         _table("Of the operator itself", _OPERATOR, metrics.OPERATOR, has_fields=False),
         _labels(),
     ]

@@ -1,8 +1,10 @@
-"""`wattrain_trainingjob_*` of a job, for the page of `wattrain run` and for the operator's alike."""
+"""`wattrain_trainingjob_*` of a job and `wattrain_powerdomain_*` of a domain, for the page of `wattrain run` and for
+the operator's alike."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -10,9 +12,11 @@ from prometheus_client.core import Metric as Family
 
 from wattrain_api import metrics
 from wattrain_api.metric_families import families_of
+from wattrain_api.powerdomain import Tariff
 from wattrain_api.status import PhaseTotals, State, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core import phase_totals
+from wattrain_operator.core.fleet import Domain, fleet_job
 
 _NOTHING_TRAINS: Final[tuple[State, ...]] = ("Pending", "Queued", "Suspended", "Complete", "Failed")
 SCRIPT: Final = "script"
@@ -77,3 +81,56 @@ def _info(spec: TrainingJobSpec, attempt: int) -> JobInfo:
         powerdomain=spec.energy.power_domain,
         attempt=attempt,
     )
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a kilowatt-hour costs now."""
+
+    currency: str
+    per_kwh: float
+
+
+@dataclass(frozen=True)
+class ExportedDomain:
+    """What is exported of a power domain; `wattrain_api.metrics` names these fields. What only a domain has that can be
+    read is None for another."""
+
+    accepted: bool
+    granted_jobs: int
+    queued_jobs: int
+    power_watts: float | None
+    max_running_jobs: int | None = None
+    grams_per_kwh: float | None = None
+    pue: float | None = None
+    price: Price | None = None
+
+
+def domain_families(
+    domain: Domain, jobs: Sequence[tuple[TrainingJob, TrainingJobStatus]], now: datetime
+) -> list[Family]:
+    """The families of `domain` with its `jobs` at the moment `now` (aware)."""
+    reserved = {(r.uid, r.turn) for r in domain.reservations}
+    seen = [fleet_job(job, status, living_children=False, fresh=False) for job, status in jobs]
+    running = {(job.uid, job.turn) for job in seen if job.runs}
+    waiting = {(job.uid, job.turn) for job in seen if job.wants}
+    watts = [status.energy.watts for _, status in jobs if status.energy.watts is not None]
+    exported = ExportedDomain(
+        accepted=not domain.problem,
+        granted_jobs=len(reserved | running),
+        queued_jobs=len(waiting - reserved),
+        power_watts=None if running and not watts else sum(watts),
+    )
+    if domain.spec is not None:
+        exported = replace(
+            exported,
+            max_running_jobs=domain.spec.max_running_jobs,
+            grams_per_kwh=domain.spec.carbon.grams_per_kwh,
+            pue=domain.spec.pue,
+            price=_price(domain.spec.tariff, now),
+        )
+    return families_of(metrics.DOMAIN, exported, {"powerdomain": domain.name})
+
+
+def _price(tariff: Tariff | None, now: datetime) -> Price | None:
+    return None if tariff is None else Price(tariff.currency, tariff.price_at(now))

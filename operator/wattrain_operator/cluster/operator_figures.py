@@ -17,11 +17,13 @@ from prometheus_client.core import Metric as Family
 from pydantic import ValidationError
 
 from wattrain_api import metrics
-from wattrain_api.metric_families import families_of, text_of
+from wattrain_api.metric_families import families_of, merge, text_of
+from wattrain_api.status import TrainingJobStatus
+from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster import reading
 from wattrain_operator.cluster.kube.resources import KINDS
 from wattrain_operator.cluster.shell import Shell
-from wattrain_operator.exposition import job_families
+from wattrain_operator.exposition import domain_families, job_families
 
 JOBS_AT_ONCE = 50
 """Jobs that are rendered before the event loop gets its turn again."""
@@ -92,8 +94,10 @@ class OperatorFigures:
 async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
     """The whole page in Prometheus' text format."""
     figures = operator_figures(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
-    as_of = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
+    now = datetime.now(UTC)
+    as_of = now - timedelta(seconds=SETTLED_SECONDS)
     merged: dict[str, Family] = {}
+    members: dict[str, list[tuple[TrainingJob, TrainingJobStatus]]] = {}
     for count, body in enumerate(list(shell.cache.jobs())):
         if count % JOBS_AT_ONCE == JOBS_AT_ONCE - 1:
             await asyncio.sleep(0)
@@ -101,10 +105,10 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
             job = reading.read_job(body)
         except ValidationError:
             continue  # the job's own condition says so
-        for family in job_families(job, job.status, as_of):
-            known = merged.setdefault(family.name, family)
-            if known is not family:
-                known.samples += family.samples
+        members.setdefault(job.spec.energy.power_domain, []).append((job, job.status))
+        merge(merged, job_families(job, job.status, as_of))
+    for name in shell.cache.domain_names():
+        merge(merged, domain_families(shell.fleets.domain(name), members.get(name, ()), now))
     return text_of([*families_of(metrics.OPERATOR, figures), *_PROCESS.collect(), *merged.values()])
 
 

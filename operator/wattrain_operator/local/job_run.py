@@ -95,7 +95,7 @@ class JobRun:
 
     def figures(self) -> JobFigures:
         """What it exports now. For another thread than the loop's."""
-        return JobFigures(self._job, self._status, self._backend.fetch_all(names.PATH_METRICS))
+        return JobFigures(self._job, self._status, self.domain, self._backend.fetch_all(names.PATH_METRICS))
 
     def _set_suspend(self, suspend: bool) -> None:
         self._job = self._job.model_copy(update={"spec": self._job.spec.model_copy(update={"suspend": suspend})})

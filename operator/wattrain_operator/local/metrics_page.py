@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +15,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
 from wattrain_api import names
-from wattrain_api.metric_families import text_of
+from wattrain_api.metric_families import merge, text_of
+from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.exposition import identity_of, job_families
+from wattrain_operator.core.fleet import Domain
+from wattrain_operator.exposition import domain_families, identity_of, job_families
 from wattrain_operator.local.refused import Refused
 
 SETTLED_SECONDS: Final = 2.0
@@ -31,6 +33,7 @@ class JobFigures:
 
     job: TrainingJob
     status: TrainingJobStatus
+    domain: PowerDomain
     pages: Mapping[str, bytes]
     """/metrics of each supervisor, by worker index."""
 
@@ -89,14 +92,16 @@ class MetricsServer:
         return Handler
 
 
-def page(jobs: Iterable[JobFigures]) -> bytes:
-    """The text of the exposition: each family once, with the samples of all jobs."""
-    as_of = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
+def page(jobs: Sequence[JobFigures]) -> bytes:
+    """The text of the exposition: each family once, with the samples of all jobs and of their power domains."""
+    now = datetime.now(UTC)
+    as_of = now - timedelta(seconds=SETTLED_SECONDS)
     merged: dict[str, Family] = {}
     for figures in jobs:
-        for family in [*_worker_families(figures), *job_families(figures.job, figures.status, as_of)]:
-            into = merged.setdefault(family.name, Family(family.name, family.documentation, family.type))
-            into.samples += family.samples
+        merge(merged, [*_worker_families(figures), *job_families(figures.job, figures.status, as_of)])
+    for domain in {figures.domain.metadata.name: figures.domain for figures in jobs}.values():
+        members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == domain.metadata.name]
+        merge(merged, domain_families(Domain(domain.metadata.name, domain.spec), members, now))
     return text_of(merged.values())
 
 

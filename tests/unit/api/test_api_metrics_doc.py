@@ -3,9 +3,7 @@
 from wattrain_api import metrics
 from wattrain_api.metrics_doc import main, render
 
-ALL = [
-    exported for subject in (metrics.WORKER, metrics.JOB, metrics.OPERATOR) for exported in metrics.exported_of(subject)
-]
+ALL = [exported for subject in metrics.SUBJECTS for exported in metrics.exported_of(subject)]
 
 
 def test_every_metric_is_documented_with_type_unit_and_labels():

@@ -12,17 +12,17 @@ from wattrain_api import metrics
 from wattrain_api.contract.codec import fields_of
 from wattrain_api.contract.progress import Distribution, Progress
 from wattrain_api.metric_families import families_of, text_of
-from wattrain_api.metrics import COUNTER, GAUGE, HISTOGRAM, JOB, OPERATOR, WORKER, Exported, Metric
+from wattrain_api.metrics import COUNTER, DOMAIN, GAUGE, HISTOGRAM, JOB, OPERATOR, WORKER, Exported, Metric
 from wattrain_api.metrics_doc import render
 from wattrain_api.status import Progress as JobProgress
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.operator_figures import OperatorFigures
-from wattrain_operator.exposition import ExportedJob, job_families
+from wattrain_operator.exposition import ExportedDomain, ExportedJob, job_families
 from wattrain_worker.supervisor.worker_exposition import metrics_text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-STRUCTURES = {WORKER: Progress, JOB: ExportedJob, OPERATOR: OperatorFigures}
+STRUCTURES = {WORKER: Progress, JOB: ExportedJob, DOMAIN: ExportedDomain, OPERATOR: OperatorFigures}
 ALL = [
     pytest.param(structure, exported, id=exported.name)
     for subject, structure in STRUCTURES.items()
@@ -66,7 +66,8 @@ def test_names_follow_the_conventions_of_prometheus(structure, exported: Exporte
 def test_no_name_is_exported_twice():
     names = Counter(exported.name for subject in STRUCTURES for exported in metrics.exported_of(subject))
     assert [name for name, count in names.items() if count > 1] == []
-    assert all(row.worker or row.job or row.operator for row in metrics.METRICS)
+    assert all(row.worker or row.job or row.domain or row.operator for row in metrics.METRICS)
+    assert set(STRUCTURES) == set(metrics.SUBJECTS)
 
 
 @pytest.mark.parametrize(("structure", "exported"), ALL)

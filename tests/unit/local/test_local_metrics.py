@@ -9,7 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from wattrain_api.metrics import JOB, exported_of
+from wattrain_api.powerdomain import PowerDomain, PowerDomainSpec, Tariff
 from wattrain_api.status import TrainingJobStatus
+from wattrain_api.trainingjob import ObjectMeta
 from wattrain_operator.local import metrics_page
 from wattrain_operator.local.refused import Refused
 
@@ -27,14 +29,15 @@ wattrain_worker_step_duration_seconds_count 4
 wattrain_worker_step_duration_seconds_sum 0.5
 """
 STATUS = TrainingJobStatus(state="Running")
+DOMAIN = PowerDomain(metadata=ObjectMeta(name="desk"), spec=PowerDomainSpec(tariff=Tariff(price_per_kwh=0.5)))
 
 
-def families(make_job, status=STATUS, pages=None):
+def families(make_job, status=STATUS, pages=None, domain=DOMAIN):
     job = make_job()
     job = job.model_copy(update={"metadata": job.metadata.model_copy(update={"namespace": "local"})})
     if pages is None:
         pages = {"0": WORKER % (b"0.5", b"7"), "1": WORKER % (b"0.5", b"8")}
-    text = metrics_page.page([metrics_page.JobFigures(job, status, pages)])
+    text = metrics_page.page([metrics_page.JobFigures(job, status, domain, pages)])
     return {family.name: family for family in text_string_to_metric_families(text.decode())}
 
 
@@ -57,6 +60,14 @@ def test_the_jobs_own_figures_have_the_names_and_helps_of_the_catalogue(make_job
         assert family.samples, exported.name
         assert {s.name for s in family.samples} == {exported.name}
         assert all(set(s.labels) == set(exported.labels) for s in family.samples)
+
+
+def test_the_power_domain_of_the_jobs_has_its_prices_and_places(make_job):
+    found = families(make_job)
+    price = found["wattrain_powerdomain_energy_price_per_kwh"].samples[0]
+    assert (price.labels, price.value) == ({"powerdomain": "desk", "currency": "EUR"}, 0.5)
+    assert found["wattrain_powerdomain_granted_jobs"].samples[0].value == 0.0
+    assert found["wattrain_powerdomain_max_running_jobs"].samples == []
 
 
 def test_the_state_is_1_for_one_state_alone(make_job):

@@ -99,6 +99,9 @@ def test_probes_and_metrics_answer_on_ports_of_their_own(health):
     assert "late" in ill[1]
 
 
+DOMAIN = {"spec": {"maxRunningJobs": 1, "pue": 1.2, "tariff": {"pricePerKWh": 0.5}}}
+
+
 class NoClient:
     """A client of which only the counters are looked at."""
 
@@ -115,15 +118,23 @@ def test_every_metric_of_the_operator_is_exported_as_it_is_documented():
             shell.heard_at |= dict.fromkeys(KINDS, time.monotonic())
             shell.durations.observe(0.1)
             job = {"metadata": {"name": "one", "namespace": "team", "uid": "u", "resourceVersion": "1"}}
-            spec = {"script": {"command": ["python"]}, "workers": {"replicas": 1}}
+            spec = {"script": {"command": ["python"]}, "workers": {"replicas": 1}, "energy": {"powerDomain": "hall"}}
             shell.take("TrainingJob", {**job, "spec": spec}, False)
             shell.take("TrainingJob", {"metadata": job["metadata"] | {"name": "odd"}, "spec": {"recipe": 3}}, False)
-            return await operator_figures.page(shell, leads=True, loop_lag_seconds=0.5)
+            shell.take(
+                "PowerDomain", {"metadata": {"name": "hall", "uid": "d", "resourceVersion": "1"}, **DOMAIN}, False
+            )
+            shown = await operator_figures.page(shell, leads=True, loop_lag_seconds=0.5)
+            shell.take("TrainingJob", {**job, "metadata": job["metadata"] | {"resourceVersion": "2"}}, True)
+            return shown, await operator_figures.page(shell, leads=True, loop_lag_seconds=0.5)
         finally:
             await shell.close()
 
-    families = {f.name: f for f in text_string_to_metric_families(asyncio.run(main()).decode())}
-    for exported in metrics.exported_of(metrics.OPERATOR):
+    shown, after_deletion = asyncio.run(main())
+    assert b"wattrain_trainingjob_" not in after_deletion
+    families = {f.name: f for f in text_string_to_metric_families(shown.decode())}
+    assert families["wattrain_powerdomain_queued_jobs"].samples[0].value == 1.0
+    for exported in [*metrics.exported_of(metrics.OPERATOR), *metrics.exported_of(metrics.DOMAIN)]:
         family = families[exported.name.removesuffix("_total")]
         assert (family.documentation, family.type) == (exported.metric.help, exported.metric.type)
         sample = next(s for s in family.samples if s.name.startswith(exported.name) and not s.name.endswith("_created"))
