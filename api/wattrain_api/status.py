@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, PlainSerializer, TypeAdap
 
 from wattrain_api.base import Model
 from wattrain_api.contract.codec import NOT_FINITE
+from wattrain_api.contract.termination import LOG_LINE_CHARACTERS, LOG_LINES
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -25,6 +26,7 @@ def _rfc3339(moment: datetime) -> str:
 Time = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]
 """Time in UTC with whole seconds, as Kubernetes writes it."""
 Text = Annotated[str, Field(max_length=4096)]
+LogLine = Annotated[str, Field(max_length=LOG_LINE_CHARACTERS)]
 Count = Annotated[int, Field(ge=0)]
 NotFinite = Literal["NaN", "Infinity", "-Infinity"]
 """What a figure is that is no number any more: JSON has no number for it."""
@@ -429,6 +431,9 @@ class TrainingJobStatus(StatusPart):
     energy: EnergyStatus = EnergyStatus()
     queue: QueueStatus = QueueStatus()
     model: ModelStatus | None = None
+    last_lines: Annotated[tuple[LogLine, ...], Field(max_length=LOG_LINES)] = ()
+    """What the worker that decided the end of the last attempt wrote last: one that failed, else worker 0. It can be
+    read when the pods are gone."""
     internal: Internal = Internal()
 
     @staticmethod

@@ -84,7 +84,9 @@ def test_a_submitted_job_is_followed_to_its_end_and_leaves_a_receipt_when_its_po
         async with cluster.operator():
             following = asyncio.create_task(call("submit", job_file("seen"), "--follow"))
             await stage.run()
-            await stage.succeed()
+            for worker, pod in enumerate(await stage.pods()):
+                left = {"version": 1, "exitCode": 0, "step": 7, "lastLines": [f"worker {worker} says", "goodbye"]}
+                await cluster.end_pod(pod, 0, left)
             lines = (await following).stdout.splitlines()
             assert lines[0] == f"seen starts in namespace {cluster.namespace}"
             events = [line.split("  ")[1].split(":")[0] for line in lines if ": " in line and "  " in line]
@@ -97,6 +99,11 @@ def test_a_submitted_job_is_followed_to_its_end_and_leaves_a_receipt_when_its_po
             assert "no Prometheus was given" in page
             told = json.loads((await call("receipt", "seen", "-o", "json")).stdout)
             assert (told["job"]["namespace"], told["versions"], told["cpuModel"]) == (cluster.namespace, {}, "")
+            kept = await call("logs", "seen")
+            assert kept.stdout == "worker 0 says\ngoodbye\n"
+            assert "the pods of seen are gone; its status has kept the last lines" in kept.stderr
+            assert "| worker 0 says |" in page
+            assert (await call("logs", "seen", "--worker=1", exit_code=1)).stdout == ""
             assert "<h1>Receipt of seen</h1>" in (await call("receipt", "seen", "--output", "html")).stdout
 
     scenario(story)
@@ -120,7 +127,21 @@ def test_a_job_that_fails_ends_its_followers_and_waiters_with_1(scenario, call, 
     scenario(story)
 
 
-def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, call, job_file):
+@pytest.fixture
+def complete(own_or_shared):
+    """What a shell offers after these words, the last of which is the `position`-th."""
+
+    def completed(words, position):
+        environment = {
+            "KUBECONFIG": str(own_or_shared.kubeconfig), "_WATTRAIN_COMPLETE": "complete_bash", "COMP_WORDS": words,
+            "COMP_CWORD": str(position),
+        }  # fmt: skip
+        return CliRunner().invoke(app, [], env=environment, prog_name="wattrain").stdout.split()
+
+    return completed
+
+
+def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, call, complete, job_file):
     async def story(cluster):
         async with cluster.operator():
             await call("submit", job_file("top-a", "top-b"))
@@ -135,6 +156,8 @@ def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, c
             one = json.loads((await call("top", "top-a", "--once", "--output", "json")).stdout)["jobs"]
             assert [(job["name"], job["powerDomain"]) for job in one] == [("top-a", "default")]
             assert "NAMESPACE" in (await call("top", "--once", "--all-namespaces")).stdout
+            offered = await asyncio.to_thread(complete, f"wattrain logs -n {cluster.namespace} top-", 4)
+            assert offered == ["top-a", "top-b"]
             missing = await call("top", "top-c", "--once", exit_code=2)
             assert "there is no TrainingJob top-c" in missing.stderr
 

@@ -20,12 +20,17 @@ from wattrain_api.contract.kinds import (
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import EnergyGap, Evaluation, Model, Notice, PowerReading, PrepareCounts, Resumed
 
+LOG_LINES = 10
+"""So many of the last lines of a log outlive its pod."""
+LOG_LINE_CHARACTERS = 200
+"""Of each of these so many characters: a termination message has room for no more."""
+
 
 @dataclass(frozen=True)
 class TerminationMessage:
-    """The content of WATTRAIN_TERMINATION_FILE: JSON of at most 4,096 bytes. What does not fit is left out, `notices`
-    first, then `prepare`, `model`, `test` and `energy`. While its ranks run, a supervisor leaves one every second,
-    without an exit code, so that what it has counted outlives a SIGKILL."""
+    """The content of WATTRAIN_TERMINATION_FILE: JSON of at most 4,096 bytes. What does not fit is left out:
+    `last_lines` first, then `notices`, `prepare`, `model`, `test` and `energy`. While its ranks run, a supervisor
+    leaves one every second, without an exit code, so that what it has counted outlives a SIGKILL."""
 
     version: int = field(default=1, metadata=count())
     """Version of this contract."""
@@ -39,6 +44,8 @@ class TerminationMessage:
     """When it was left: until then `energy` is counted."""
     last_line: str = field(default="", metadata=text(LINE_CHARACTERS))
     """The last line of output of its ranks, as long as there is no exit code."""
+    last_lines: tuple[str, ...] = field(default=(), metadata=many(text(LOG_LINE_CHARACTERS)))
+    """The last lines of output, at most 10, of its rank that failed, else of its first that wrote any."""
     cause: Failure | None = field(default=None, metadata=nested(Failure))
     """The first cause in the group; absent where all is well or it was asked to end."""
     generation: int = field(default=0, metadata=count())

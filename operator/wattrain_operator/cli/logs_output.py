@@ -34,5 +34,10 @@ async def show_logs(
 
     reader = LogReader(connection, job, worker, last_lines, show, note)
     found = await (reader.follow() if follow and not job.is_over else reader.read())
+    kept = (await get_job(connection, name)).status.last_lines if not found and worker is None else ()
+    if kept:
+        note(f"the pods of {name} are gone; its status has kept the last lines of the worker that decided its end")
+    for text in kept:
+        sys.stdout.write((json.dumps({"line": text}) if as_json else text) + "\n")
     sys.stdout.flush()
-    return EXIT_COMPLETE if found else EXIT_FAILED
+    return EXIT_COMPLETE if found or kept else EXIT_FAILED

@@ -36,6 +36,8 @@ class TerminationMessage:
     model_uri: str = ""
     warnings: tuple[str, ...] = ()
     """Of the preparation: what of the data may not be as the user means it."""
+    last_lines: tuple[str, ...] = ()
+    """What its ranks wrote last."""
 
 
 @dataclass(frozen=True)

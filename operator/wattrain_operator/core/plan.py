@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from wattrain_operator.core import blocked, group, ledger, lifecycle, phase_totals, refusals, report_intake
+from wattrain_operator.core import (
+    blocked,
+    group,
+    ledger,
+    lifecycle,
+    log_keeping,
+    phase_totals,
+    refusals,
+    report_intake,
+)
 from wattrain_operator.core.conditions import derive_state, is_finished
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Observed, Plan
@@ -24,6 +33,7 @@ def plan(seen: Observed) -> Plan:
     ledger.account(draft)
     report_intake.take_report(draft)
     _decide(draft)
+    log_keeping.keep_last_lines(draft)
     if not is_finished(draft.status):
         blocked.report_what_stays(draft)
     derive_state(draft)

@@ -178,6 +178,8 @@ class Receipt(Model):
     """Processor of the machine that trained and wrote the receipt; empty where that is not known."""
     data: dict[str, Any] | None
     """prepare.json."""
+    last_lines: tuple[str, ...] = ()
+    """What the worker that decided the end wrote last."""
     not_known: tuple[str, ...] = ()
     """What it does not tell, and why, a sentence each; of a local run nothing."""
     spec: dict[str, Any]

@@ -44,7 +44,7 @@ class Table(NamedTuple):
 
 def tables(receipt: Receipt) -> tuple[Table, ...]:
     """All tables that have something to say, in the order of a page."""
-    made = (_result, _cost, _energy, _rates, _restarts, _damaged, _data, _classes, _repeat, _not_known)
+    made = (_result, _cost, _energy, _rates, _restarts, _damaged, _log, _data, _classes, _repeat, _not_known)
     found = (make(receipt) for make in made)
     return tuple(table for table in found if table.rows)
 
@@ -192,6 +192,11 @@ def _damaged(receipt: Receipt) -> Table:
         for d in receipt.damaged_checkpoints
     )  # fmt: skip
     return Table("Damaged checkpoints", ("Found", "Checkpoint", "Damage", "Went on from"), rows)
+
+
+def _log(receipt: Receipt) -> Table:
+    lines = tuple((line,) for line in receipt.last_lines)
+    return Table("Last lines of its log", ("",), lines)
 
 
 def _restart(restart: Restart, energy: EnergyFacts) -> Row:

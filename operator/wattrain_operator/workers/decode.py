@@ -100,6 +100,7 @@ def to_termination(
         test=_metrics(left.test),
         model_uri="" if left.model is None else left.model.path,
         warnings=() if left.prepare is None else left.prepare.warnings,
+        last_lines=left.last_lines[-termination.LOG_LINES :],
     ), left
 
 

@@ -45,6 +45,12 @@ def test_the_last_line_is_the_one_that_says_something(tmp_path: Path) -> None:
     assert reader.last_line() == "ValueError: boom"
 
 
+def test_the_last_lines_are_those_that_are_not_blank_as_they_were_written(tmp_path: Path) -> None:
+    reader, _, _ = read(tmp_path, [b"".join(b"  line %d\n\n" % n for n in range(30)), b"\xff no end"])
+    assert reader.last_lines(3) == ["  line 28", "  line 29", "\ufffd no end"]
+    assert len(reader.last_lines(10)) == 10
+
+
 def test_torchs_prefix_is_no_part_of_the_last_line(tmp_path: Path) -> None:
     assert read(tmp_path, [b"[rank3]: RuntimeError: no\n=====\n"])[0].last_line() == "RuntimeError: no"
 

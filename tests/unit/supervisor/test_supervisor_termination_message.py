@@ -34,6 +34,17 @@ def test_it_is_json_of_at_most_4096_bytes_that_keeps_the_cause(line: str, readin
     assert line.encode(errors="replace").decode().startswith(cause["lastLine"])
 
 
+def test_the_last_lines_go_first_the_older_half_before_the_newer() -> None:
+    lines = tuple(str(number) * 200 for number in range(10))
+    kept = decode_json(TerminationMessage, encode_termination(TerminationMessage(exit_code=0, last_lines=lines)))
+    assert kept is not None
+    assert kept.last_lines == lines
+    fuller = TerminationMessage(exit_code=0, last_lines=lines, model=Model("p" * 2000), prepare=PrepareCounts(rows=5))
+    kept = decode_json(TerminationMessage, encode_termination(fuller))
+    assert kept is not None
+    assert (kept.last_lines, kept.model, kept.prepare) == (lines[5:], fuller.model, fuller.prepare)
+
+
 def test_nothing_is_cut_that_fits() -> None:
     message = TerminationMessage(exit_code=0, prepare=PrepareCounts(rows=5), cause=Failure(last_line="x" * 1024))
     assert decode_json(TerminationMessage, encode_termination(message)) == message
@@ -45,8 +56,8 @@ def test_a_termination_log_is_overwritten_in_place(tmp_path: Path) -> None:
     inode = file.stat().st_ino
     leave(str(file), TerminationMessage(exit_code=0))
     assert json.loads(file.read_text()) == {
-        "version": 1, "exitCode": 0, "uid": "", "lastLine": "", "generation": 0, "step": 0, "energy": [],
-        "uncounted": [], "notices": [],
+        "version": 1, "exitCode": 0, "uid": "", "lastLine": "", "lastLines": [], "generation": 0, "step": 0,
+        "energy": [], "uncounted": [], "notices": [],
     }  # fmt: skip
     assert file.stat().st_size <= 4096
     assert file.stat().st_ino == inode

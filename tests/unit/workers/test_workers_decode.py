@@ -170,6 +170,13 @@ def test_the_termination_message_of_a_preparation_has_its_warnings():
     assert to_termination(json.dumps({"exitCode": 0, "prepare": {"rows": 9}}), 0, 0)[0].warnings == ()
 
 
+def test_the_termination_message_has_the_last_lines_of_a_log_and_no_more_than_are_kept():
+    left = json.dumps({"exitCode": 0, "lastLines": [3, *(f"line {n}" + "x" * 300 for n in range(12)), "\x1b[31mred"]})
+    lines = to_termination(left, 0, 0)[0].last_lines
+    assert (len(lines), lines[0][:6], max(map(len, lines))) == (10, "line 3", 200)
+    assert "\x1b" not in lines[-1]
+
+
 def test_no_termination_message_leaves_the_exit_code_to_speak():
     killed, _ = to_termination("", -9, 1)
     assert (killed.exit_code, killed.failure.reason, killed.failure.exit_code) == (-9, "Killed", -9)

@@ -15,6 +15,7 @@ from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.group_exchange import CoordinatorReply, MemberMessage, MemberReport
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import PowerReading, Progress
+from wattrain_api.contract.termination import LOG_LINES
 from wattrain_worker.power import PowerSampler
 from wattrain_worker.supervisor import termination_message
 from wattrain_worker.supervisor.config import Config, ConfigError
@@ -142,8 +143,11 @@ class Supervisor:
         if self._left_at is not None and now - self._left_at < _POWER_SECONDS:
             return
         last_line = "" if self._ranks is None else self._ranks.last_line()
-        message = termination_of(self._worker_progress(), time.time(), None, last_line)
+        message = termination_of(self._worker_progress(), time.time(), None, last_line, self._last_lines())
         self._left_at = now if termination_message.leave(self._config.termination_file, message) else math.inf
+
+    def _last_lines(self) -> list[str]:
+        return [] if self._ranks is None else self._ranks.last_lines(LOG_LINES)
 
     def _look_for_silence(self) -> None:
         if self._config.command and self._ranks is not None:
@@ -161,9 +165,8 @@ class Supervisor:
         self._journal.flush(now=True)
         if ending.exit_code == 0:
             self._reports.set_phase(Phase.DONE)
-        termination_message.leave(
-            self._config.termination_file, termination_of(self._worker_progress(), time.time(), ending)
-        )
+        message = termination_of(self._worker_progress(), time.time(), ending, last_lines=self._last_lines())
+        termination_message.leave(self._config.termination_file, message)
         if self._coordinator is not None:
             linger = min(_LINGER_SECONDS, AFTER_GRACE_SECONDS - 1) if self._member.stopping else _LINGER_SECONDS
             deadline = time.monotonic() + linger

@@ -109,6 +109,10 @@ class Reader(threading.Thread):
         causes = [line for line in telling if _TORCHRUN_CAUSE.match(line)]
         return (causes or telling or readable or lines or [""])[-1][:_LONGEST_TEXT]
 
+    def last_lines(self, most: int) -> list[str]:
+        """At most so many of the last lines that are not blank."""
+        return [line.decode(errors="replace").rstrip() for line in list(self._last)[-most:]]
+
     def _take(self, lines: list[bytes]) -> None:
         if not lines:
             return

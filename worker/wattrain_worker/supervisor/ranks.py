@@ -59,6 +59,10 @@ class Rank:
         """The last line of its output that says something."""
         return self._reader.last_line()
 
+    def last_lines(self, most: int) -> list[str]:
+        """At most so many of the last lines of its output."""
+        return self._reader.last_lines(most)
+
     def poll(self) -> None:
         """Notice its end."""
         if self.exit_code is None and (exit_code := self.process.poll()) is not None:
@@ -105,6 +109,12 @@ class Ranks:
         """The last line of the first of them that has written one."""
         return next((line for line in (rank.last_line() for rank in self._ranks) if line), "")
 
+    def last_lines(self, most: int) -> list[str]:
+        """At most so many of the last lines of the one that failed by itself first, else of the first that has written
+        one."""
+        failed = sorted((r for r in self._ranks if r.exit_code is not None and r.exit_code > 0), key=_ended)
+        return next((lines for rank in (*failed, *self._ranks) if (lines := rank.last_lines(most))), [])
+
     def __len__(self) -> int:
         return len(self._ranks)
 
@@ -136,3 +146,7 @@ class Ranks:
     def all_gone(self) -> bool:
         """Whether none is left."""
         return len(self.gone) == len(self._ranks)
+
+
+def _ended(rank: Rank) -> float:
+    return rank.ended_seconds

@@ -10,7 +10,7 @@ from typing import Final
 
 from wattrain_api import names
 from wattrain_api.contract.codec import decode_json, encode_json
-from wattrain_api.contract.termination import TerminationMessage
+from wattrain_api.contract.termination import LOG_LINES, TerminationMessage
 from wattrain_worker.supervisor.log_notices import say
 
 Trim = Callable[[TerminationMessage], TerminationMessage]
@@ -27,6 +27,8 @@ def _line_of(characters: int) -> Trim:
 
 
 _TRIMS: Final[tuple[Trim, ...]] = (
+    lambda message: replace(message, last_lines=message.last_lines[-LOG_LINES // 2 :]),
+    lambda message: replace(message, last_lines=()),
     _line_of(512),
     _line_of(200),
     _line_of(0),

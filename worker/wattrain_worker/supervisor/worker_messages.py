@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wattrain_api.contract.group_exchange import MemberReport
 from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
 from wattrain_api.contract.progress import EnergyGap, PowerReading, Progress
-from wattrain_api.contract.termination import TerminationMessage
+from wattrain_api.contract.termination import LOG_LINE_CHARACTERS, TerminationMessage
 from wattrain_worker.power import Gap, Reading
 from wattrain_worker.supervisor.group_totals import energy_by_source
 from wattrain_worker.supervisor.worker_control import Ending
@@ -30,15 +30,18 @@ def member_report(progress: Progress) -> MemberReport:
     )
 
 
-def termination_of(progress: Progress, time: float, ending: Ending | None, last_line: str = "") -> TerminationMessage:
+def termination_of(
+    progress: Progress, time: float, ending: Ending | None, last_line: str = "", last_lines: Sequence[str] = ()
+) -> TerminationMessage:
     """What is left of it at `time` (seconds since 1970) when the supervisor ends; `ending` None: it goes on, and its
-    ranks wrote `last_line` last."""
+    ranks wrote `last_line` last. `last_lines`: what it and others wrote last, as far as it is to be kept."""
     return TerminationMessage(
         exit_code=None if ending is None else ending.exit_code,
         uid=progress.uid,
         attempt=progress.attempt,
         time=round(time, 3),
         last_line=one_line(last_line, LINE_CHARACTERS),
+        last_lines=tuple(one_line(line, LOG_LINE_CHARACTERS) for line in last_lines),
         cause=None if ending is None else ending.cause,
         generation=progress.generation,
         step=progress.step,

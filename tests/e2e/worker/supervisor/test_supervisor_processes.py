@@ -65,6 +65,8 @@ print(*(f"{name}={os.environ.get(name)}" for name in names), "group leader" if o
 """
     group.start(script, workers=2, processes=2)
     assert group.exit_codes() == [0, 0]
+    (kept,) = group.termination(1)["lastLines"]
+    assert kept.startswith("RANK=2 WORLD_SIZE=4")
     lines = sorted(group.log(0).splitlines() + group.log(1).splitlines())
     assert lines == [
         f"[rank {rank}] RANK={rank} WORLD_SIZE=4 LOCAL_RANK={rank % 2} LOCAL_WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 "
