@@ -86,9 +86,11 @@ def test_a_loss_costs_what_the_job_had_used_when_it_was_there(past, name):
     assert {s.labels["loss"]: s.value for s in shown}["0.5"] == pytest.approx(then.total_joules)
 
 
-@pytest.mark.parametrize(("panel", "seconds"), [("annotation Restart", 1410), ("annotation Suspended", 935)])
-def test_a_mark_is_where_something_happened(past, panel, seconds):
-    name = "digits" if panel == "annotation Restart" else "wine"
-    [curve] = past.curves("training-job", panel, namespace="team-a", job=name)
-    first = min(time for time, _ in curve.points) - HOUR.start
-    assert seconds <= first <= seconds + 60
+@pytest.mark.parametrize(("mark", "name", "since", "until"), [
+    ("Restart", "digits", 1410, 1410), ("Suspended", "wine", 935, 1810),
+])  # fmt: skip
+def test_a_mark_is_where_something_happened_and_nowhere_else(past, mark, name, since, until):
+    [curve] = past.curves("training-job", f"annotation {mark}", namespace="team-a", job=name)
+    seconds = [time - HOUR.start for time, _ in curve.points]
+    assert since <= min(seconds) <= since + 60
+    assert until - 60 <= max(seconds) <= until + 180
