@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from wattrain_api import metrics
 from wattrain_api.metric_families import families_of
+from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_operator.cluster.operator_figures import (
     BuildInfo,
     KindFigures,
@@ -24,7 +25,8 @@ from wattrain_operator.cluster.operator_figures import (
     OutcomeCount,
     RequestCount,
 )  # fmt: skip
-from wattrain_operator.exposition import identity_of, job_families
+from wattrain_operator.core.fleet import Domain
+from wattrain_operator.exposition import domain_families, identity_of, job_families
 
 END = 1_767_229_200
 """Unix time: 1 January 2026, 01:00 UTC."""
@@ -33,6 +35,7 @@ START = END - SECONDS
 SCRAPE_SECONDS = 30
 HANDOVER = 1500
 """When the second operator becomes the leader."""
+DOMAIN = Domain("default", PowerDomainSpec(max_running_jobs=3))
 _PROCESS = {"process_cpu_seconds_total": 0.02, "process_resident_memory_bytes": 9e7, "process_open_fds": 30.0}
 Labels = dict[str, str]
 
@@ -81,8 +84,11 @@ def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[t
         figures = _operator(second if leads else 0, passes, leads=leads)
         yield target, [*families_of(metrics.OPERATOR, figures), *_process(second)]
         if leads:
-            for job in fleet:
-                yield target, job_families(job.job(), job.status(START), datetime.fromtimestamp(START + second, UTC))
+            now = datetime.fromtimestamp(START + second, UTC)
+            members = [(job.job(), job.status(START)) for job in fleet]
+            for job, status in members:
+                yield target, job_families(job, status, now)
+            yield target, domain_families(DOMAIN, members, now)
     for index, job in enumerate(fleet):
         for progress in job.progresses(START):
             target = {"job": "wattrain-workers", "instance": f"10.0.{index + 1}.{progress.worker}:9400"}

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from wattrain_api import reasons
 from wattrain_api.contract import progress
 from wattrain_api.status import (
     CheckpointStatus,
+    Condition,
     Cost,
     EnergyStatus,
     Meter,
@@ -119,7 +121,7 @@ class PastJob:
         """The object as its user wrote it."""
         base = {"data": {"source": {"builtin": "digits"}}, "training": {"epochs": 10}} if "recipe" in self.spec else {}
         spec = TrainingJobSpec.model_validate({"workers": {"replicas": self.workers}, **base, **self.spec})
-        return TrainingJob(metadata=ObjectMeta(namespace=self.namespace, name=self.name), spec=spec)
+        return TrainingJob(metadata=ObjectMeta(namespace=self.namespace, name=self.name, uid=self.name), spec=spec)
 
     def status(self, start: int) -> TrainingJobStatus:
         """Its status now; `start` is the Unix time of second 0."""
@@ -129,6 +131,7 @@ class PastJob:
         saved = self.checkpoint
         return TrainingJobStatus(
             state=self.state,
+            conditions=tuple(self._conditions(_moment(start + self.second))),
             attempt=0 if begun is None else 1 + self.restarts,
             start_time=None if begun is None else _moment(start + begun),
             completion_time=None if ended is None else _moment(start + ended),
@@ -141,6 +144,14 @@ class PastJob:
             steps_done=int(self.steps_made) or None,
             phases=tuple(PhaseTotals(state, *spent) for state, spent in self.phases.items()),
         )
+
+    def _conditions(self, now: datetime) -> Iterator[Condition]:
+        """Those by which the fleet counts the job."""
+        admitted = self.state not in ("Pending", "Queued", "Suspended")
+        yield Condition(reasons.ADMITTED, "True" if admitted else "False", self.state, now)
+        for name in (reasons.SUSPENDED, reasons.COMPLETE, reasons.FAILED):
+            if name == self.state:
+                yield Condition(name, "True", self.state, now)
 
     def _progress(self) -> Progress:
         running, loss = self.state == "Running", self.loss
