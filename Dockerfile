@@ -20,6 +20,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY operator operator
 COPY worker worker
+COPY dashboards/*.json dashboards/
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 # --- What each image depends on --------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@
 #   skopeo                       brings them to the node
 # And those of the checks of metrics, rules and dashboards:
 #   prometheus                   scrapes, evaluates rules and queries; brings promtool
+#   chromium, fonts-dejavu-core  draw the page, and its letters
 # No service is started or enabled: the tests run their own containerd, in namespaces of its own, and their own Prometheus.
 # `make test` runs it, and goes on without where it cannot: 77 says that it needs root, or a machine with apt-get.
 set -euo pipefail
 
 packages=(
   containerd runc containernetworking-plugins iproute2 iptables conntrack util-linux openssl buildah debootstrap skopeo
-  prometheus
+  prometheus chromium fonts-dejavu-core
 )
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
   echo "The packages that tests need can be installed for you on Debian and its kin only: ${packages[*]}" >&2

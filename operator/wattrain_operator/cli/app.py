@@ -14,6 +14,7 @@ import typer
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unsupported, unsupported_domain
 from wattrain_operator.cli.cluster_commands import add_commands
+from wattrain_operator.cli.dashboard_command import show_dashboard
 from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
@@ -77,6 +78,9 @@ def run(
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of /metrics, of all jobs, on 127.0.0.1; 0: a free one.")
     ] = 0,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Serve a page that draws the run, on 127.0.0.1, until it ends.")
+    ] = False,
     output: Annotated[
         Output, typer.Option(help="auto: live in a terminal, else plain. json: one JSON object a line.")
     ] = Output.AUTO,
@@ -90,7 +94,7 @@ def run(
     """
     view = make_view(output)
     try:
-        code = run_files(files, overrides or [], directory, metrics_port, view)
+        code = run_files(files, overrides or [], directory, metrics_port, view, with_page=dashboard)
     except InvalidInput as error:
         _refuse([str(problem) for problem in error.problems], EXIT_BAD_INPUT, output)
     except Refused as error:
@@ -137,6 +141,7 @@ def validate(
 
 app.command("predict")(predict)
 app.command("operator")(operate)
+app.command("dashboard")(show_dashboard)
 add_commands(app)
 
 

@@ -45,8 +45,7 @@ def frame_of_several(jobs: Sequence[tuple[str, ViewModel, Opening]], width: int)
             lines.append(_bar(progress.step, progress.total_steps, width))
         if trains == [seen]:
             lines.append(_plot(seen, width))
-    urls = [opening.metrics_url for _, _, opening in jobs[:1] if opening.metrics_url]
-    return Group(*lines, pairs([("metrics", url) for url in urls]))
+    return Group(*lines, pairs([pair for _, _, opening in jobs[:1] for pair in opening.addresses]))
 
 
 def tells_phase(opening: Opening) -> bool:
@@ -131,9 +130,7 @@ def _details(seen: ViewModel, opening: Opening) -> list[tuple[str, str]]:
         found.append(("checkpoint", f"step {status.checkpoint.step}"))
     if status.restarts:
         found.append(("restarts", f"{status.restart_count}, the last: {figures.restart(status.restarts[-1])}"))
-    if opening.metrics_url:
-        found.append(("metrics", opening.metrics_url))
-    return found
+    return [*found, *opening.addresses]
 
 
 def _progress_details(progress: Progress) -> Iterator[tuple[str, str]]:

@@ -21,10 +21,12 @@ class JsonView:
         self._shown: dict[str, TrainingJobStatus] = {}
 
     def begin(self, openings: Sequence[Opening]) -> None:
-        """`{"type": "start", "job", "dir", "metricsUrl", "resumed", "notes"}`; on a cluster `namespace` in place of
-        `dir` and `metricsUrl`."""
+        """`{"type": "start", "job", "dir", "metricsUrl", "resumed", "notes"}`, and `pageUrl` where a page is served;
+        on a cluster `namespace` in place of `dir` and the addresses."""
         for opening in openings:
             place = {"dir": str(opening.directory), "metricsUrl": opening.metrics_url}
+            if opening.page_url:
+                place["pageUrl"] = opening.page_url
             if opening.directory is None:
                 place = {"namespace": opening.job.metadata.namespace}
             self._write("start", opening.job.metadata.name, **place, resumed=opening.resumed, notes=list(opening.notes))

@@ -33,8 +33,8 @@ class PlainView:
         self._began_at = self._clock()
         for name, opening in self._openings.items():
             verb = "goes on" if opening.resumed else "starts"
-            metrics = f"; metrics: {opening.metrics_url}" if opening.metrics_url else ""
-            self._write(f"{name} {verb} in {opening.place}{metrics}")
+            addresses = "".join(f"; {what}: {address}" for what, address in opening.addresses)
+            self._write(f"{name} {verb} in {opening.place}{addresses}")
         for note in notes_of(openings):
             self._write(f"note: {note}")
 

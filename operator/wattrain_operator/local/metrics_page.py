@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from prometheus_client.core import Metric as Family
@@ -20,6 +18,7 @@ from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.fleet import Domain
+from wattrain_operator.dashboard.http_server import Answer, HttpServer, Request
 from wattrain_operator.exposition import domain_families, identity_of, job_families
 from wattrain_operator.local.refused import Refused
 
@@ -44,18 +43,9 @@ class MetricsServer:
     def __init__(self, port: int = 0) -> None:
         """`port` 0: a free one. Refused where it is in use."""
         self._page: Callable[[], bytes] | None = None
-        try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        except (OSError, OverflowError) as error:
-            used = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            why = "is in use" if used else f"cannot be listened on ({error})"
-            raise Refused(f"--metrics-port {port}: {why}; choose another, or leave it out for a free one") from None
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
+        self._server = listening(self._answer, "--metrics-port", port)
+        self.port = self._server.port
         self.url = f"http://127.0.0.1:{self.port}{names.PATH_METRICS}"
-        # Looks for the end every 0.05 s; the default of 0.5 s would be the wait of whoever is refused.
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="metrics", daemon=True)
-        self._thread.start()
 
     def show(self, page: Callable[[], bytes]) -> None:
         """From now on answer with what `page` gives."""
@@ -63,33 +53,24 @@ class MetricsServer:
 
     def close(self) -> None:
         """Free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        outer = self
+    def _answer(self, request: Request) -> Answer:
+        if request.path != names.PATH_METRICS:
+            return Answer(404, "text/plain", b"not found")
+        if self._page is None:
+            return Answer(503, "text/plain", b"nothing has started yet")
+        return Answer(200, CONTENT_TYPE_LATEST, self._page())
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path.partition("?")[0] != names.PATH_METRICS:
-                    self.send_error(404)
-                elif outer._page is None:
-                    self.send_error(503)
-                else:
-                    self._answer(outer._page())
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name that http.server has)
-                """Say nothing: the terminal belongs to the view."""
-
-            def _answer(self, body: bytes) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", CONTENT_TYPE_LATEST)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        return Handler
+def listening(answer: Callable[[Request], Answer], option: str, port: int) -> HttpServer:
+    """A server on 127.0.0.1. Refused where `port` cannot be listened on; `option` is what the user has chosen it by."""
+    try:
+        return HttpServer(answer, port)
+    except (OSError, OverflowError) as error:
+        used = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "is in use" if used else f"cannot be listened on ({error})"
+        raise Refused(f"{option} {port}: {why}; choose another, or leave it out for a free one") from None
 
 
 def page(jobs: Sequence[JobFigures]) -> bytes:

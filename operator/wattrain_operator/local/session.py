@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from wattrain_operator.local.metrics_page import MetricsServer
 from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
+from wattrain_operator.local.run_page import serve_runs
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.unwritable import storage_failure
 from wattrain_operator.local.view_model import Opening, Result, View
@@ -30,9 +31,15 @@ REMAINS_SECONDS = KILL_AFTER_SECONDS + 5
 
 
 def run_files(
-    files: Sequence[Path], overrides: Sequence[str], directory: Path | None, metrics_port: int, view: View
+    files: Sequence[Path],
+    overrides: Sequence[str],
+    directory: Path | None,
+    metrics_port: int,
+    view: View,
+    *,
+    with_page: bool = False,
 ) -> int:
-    """Run the jobs in `files` to their ends and return the exit code.
+    """Run the jobs in `files` to their ends and return the exit code. `with_page`: serve the page meanwhile.
 
     InvalidInput or Refused where they cannot be run; then nothing has been started.
     """
@@ -52,7 +59,8 @@ def run_files(
         try:
             to_run, exit_codes = _start_all(loaded.jobs, domains, directories, view)
             if to_run:
-                exit_codes += _run(to_run, server, view, notes)
+                with _page(to_run, wanted=with_page) as page_url:
+                    exit_codes += _run(to_run, server, view, notes, page_url)
             return worst(exit_codes)
         except Refused:
             raise
@@ -125,11 +133,23 @@ def _complete_already(start: resume.Start, domain: PowerDomain, directory: RunDi
     return Result(start.status, EXIT_COMPLETE, (sentence,), directory.receipt)
 
 
-def _run(to_run: Sequence[JobToRun], server: MetricsServer, view: View, notes: tuple[str, ...]) -> list[int]:
+@contextlib.contextmanager
+def _page(to_run: Sequence[JobToRun], *, wanted: bool) -> Iterator[str]:
+    """Serves the page of the runs, from their own directories; its address, or an empty text."""
+    if not wanted:
+        yield ""
+        return
+    with contextlib.closing(serve_runs([each.directory.path for each in to_run])) as server:
+        yield server.url
+
+
+def _run(
+    to_run: Sequence[JobToRun], server: MetricsServer, view: View, notes: tuple[str, ...], page_url: str
+) -> list[int]:
     openings = [
         Opening(
             each.start.job, each.directory.path, server.url, each.start.resumed,
-            (*preflight.notes(each.start.job.spec), *notes),
+            (*preflight.notes(each.start.job.spec), *notes), page_url,
         )
         for each in to_run
     ]  # fmt: skip

@@ -24,11 +24,19 @@ class Opening:
     """Empty: the command itself serves none."""
     resumed: bool
     notes: tuple[str, ...] = ()
+    page_url: str = ""
+    """Of the page that draws the run; empty: none was asked for."""
 
     @property
     def place(self) -> str:
         """Where it runs, for a person."""
         return f"namespace {self.job.metadata.namespace}" if self.directory is None else str(self.directory)
+
+    @property
+    def addresses(self) -> list[tuple[str, str]]:
+        """What the command itself serves, each with what it is."""
+        known = (("metrics", self.metrics_url), ("page", self.page_url))
+        return [(what, address) for what, address in known if address]
 
 
 @dataclass(frozen=True)

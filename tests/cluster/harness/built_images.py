@@ -28,7 +28,17 @@ from harness.progress import CommandFailedError, run_long, say
 from harness.unavailable import UnavailableError
 
 _ROOT = Path(__file__).parents[3]
-_INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE", "api", "operator", "worker")
+_INPUTS = (
+    "Dockerfile",
+    ".dockerignore",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "api",
+    "operator",
+    "worker",
+    "dashboards",
+)
 _IMAGES = ("operator", "worker")
 _STAGES = {target: ("tools", f"{target}-dependencies", "project") for target in _IMAGES}
 """The stages that an image is made from."""

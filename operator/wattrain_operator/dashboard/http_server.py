@@ -1,0 +1,78 @@
+"""A small HTTP server in a thread: GET alone, each request answered by one function."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+LOOPBACK = "127.0.0.1"
+_LONGEST_SECONDS = 60
+"""Without a byte: then the connection is closed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    path: str
+    """Percent signs resolved, with all that it holds: `..` is no different from any other name."""
+    parameters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    host: str = ""
+    """As in the header."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class HttpServer:
+    """Answers from its construction on."""
+
+    def __init__(self, answer: Callable[[Request], Answer], port: int = 0, host: str = LOOPBACK) -> None:
+        """`port` 0: a free one. OSError or OverflowError where it cannot be listened on."""
+        self._server = ThreadingHTTPServer((host, port), _handler(answer))
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        # Looks for the end every 0.05 s; the default of 0.5 s would be the wait of whoever is refused.
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _LONGEST_SECONDS
+
+        def do_GET(self) -> None:
+            found = answer(_request(self.path, self.headers.get("Host", "")))
+            self.send_response(found.status)
+            self.send_header("Content-Type", found.content_type)
+            self.send_header("Content-Length", str(len(found.body)))
+            for name, value in found.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(found.body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name that http.server has)
+            """Say nothing: the terminal belongs to the view."""
+
+    return Handler
+
+
+def _request(target: str, host: str) -> Request:
+    parts = urlsplit(target)
+    return Request(unquote(parts.path), parse_qs(parts.query, keep_blank_values=True), host)

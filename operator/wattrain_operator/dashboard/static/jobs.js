@@ -1,0 +1,70 @@
+// The list of jobs, and what is known of one job beside its figures.
+
+import { api, valueOf } from "/static/query.js";
+import { element, figure } from "/static/plot.js";
+import { formatted } from "/static/units.js";
+
+const JOB = "wattrain_trainingjob_";
+const COLUMNS = [
+  ["Progress", "progress_ratio", "percentunit"], ["Step", "step", "none"], ["Loss", "loss", "none"], ["Samples a second", "samples_per_second", "short"],
+  ["Power", "power_watts", "watt"], ["Energy", "energy_joules_total", "joule"], ["CO2e", "emissions_co2e_grams_total", "massg"],
+];
+/** The metrics that this list asks for. */
+export const METRICS = ["state", "energy_incomplete", "measured_energy_ratio", ...COLUMNS.map(([, metric]) => metric)].map((metric) => JOB + metric);
+
+const keyOf = ({ namespace = "", trainingjob = "" }) => `${namespace}/${trainingjob}`;
+
+/** How the energy of jobs is known: by the shares of it that were measured, unless something was not counted at all. */
+export function howKnown(ratios, isIncomplete) {
+  if (isIncomplete) return "incomplete";
+  if (!ratios.length) return undefined;
+  if (ratios.every((ratio) => ratio > 1 - 1e-6)) return "measured";
+  if (ratios.every((ratio) => ratio < 1e-6)) return "modelled";
+  return ratios.length === 1 ? `${Math.min(99, Math.max(1, Math.round(100 * ratios[0])))} % measured` : "partly modelled";
+}
+
+/** The same for the jobs that the variables of a dashboard choose. */
+export async function knownOf(values, time) {
+  const chosen = [["namespace", values.namespace], ["trainingjob", values.job]].filter(([, value]) => value);
+  const selector = `{${chosen.map(([label, value]) => `${label}=~"${[value].flat().join("|")}"`).join(",")}}`;
+  const [gaps, ratios] = await Promise.all(["energy_incomplete", "measured_energy_ratio"].map((metric) => api("query", { query: `${JOB}${metric}${selector}`, time: time.end })));
+  const figures = ({ result }) => result.map(({ value }) => valueOf(value[1]));
+  return howKnown(figures(ratios), figures(gaps).some(Boolean));
+}
+
+/** Draws the list into `box`; `linkOf(namespace, name)` leads to a job. Returns how many jobs there are. */
+export async function drawJobs(box, time, linkOf) {
+  const [states, gaps, ratios, ...columns] = await Promise.all(METRICS.map((query) => api("query", { query, time: time.end })));
+  const jobs = new Map();
+  for (const { metric, value } of states.result) if (valueOf(value[1]) === 1) jobs.set(keyOf(metric), { ...metric, figures: {} });
+  columns.forEach(({ result }, index) => {
+    for (const { metric, value } of result) {
+      const figures = jobs.get(keyOf(metric))?.figures;
+      if (figures) figures[index] = (figures[index] ?? 0) + valueOf(value[1]);  // of energy: the sum over its components
+    }
+  });
+  const ratioOf = new Map(ratios.result.map(({ metric, value }) => [keyOf(metric), valueOf(value[1])]));
+  const incomplete = new Set(gaps.result.filter(({ value }) => valueOf(value[1])).map(({ metric }) => keyOf(metric)));
+  for (const [key, job] of jobs) job.known = howKnown(ratioOf.has(key) ? [ratioOf.get(key)] : [], incomplete.has(key));
+  const head = ["Job", "Namespace", "State", ...COLUMNS.map(([title]) => title), "Energy is"].map((text, index) => element("th", { scope: "col", class: index > 2 && index < 3 + COLUMNS.length ? "n" : null, text }));
+  const rows = [...jobs.values()].sort((a, b) => keyOf(a).localeCompare(keyOf(b))).map((job) => rowOf(job, linkOf));
+  const table = element("table", { class: "data jobs", "aria-label": "Jobs" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
+  const nothing = element("p", { class: "nothing", text: "No job is known here. Prometheus has to scrape the operator, or the address that wattrain run names." });
+  box.replaceChildren(jobs.size ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Jobs" }, table) : nothing);
+  return jobs.size;
+}
+
+function rowOf({ namespace, trainingjob, state, figures, known }, linkOf) {
+  const cells = COLUMNS.map(([title, , unit], index) => element("td", { class: "n", "data-title": title }, figures[index] == null ? "" : figure(figures[index], formatted(figures[index], { unit }))));
+  const last = element("td", { "data-title": "Energy is" }, known ? element("span", { class: `known ${known === "measured" ? "" : "modelled"}`, text: known }) : "");
+  return element("tr", {}, element("th", { scope: "row" }, element("a", { href: linkOf(namespace, trainingjob), text: trainingjob })), element("td", { "data-title": "Namespace", text: namespace }), element("td", { "data-title": "State" }, element("span", { class: `state ${state}`, text: state })), ...cells, last);
+}
+
+/** Events and receipt of a job of a run. */
+export function storyOf({ namespace, name, state, message, events, has_receipt: hasReceipt }) {
+  const receipt = hasReceipt ? element("p", {}, element("a", { href: `/receipt.html?${new URLSearchParams({ namespace, name })}`, text: `Receipt of ${name}` })) : element("p", { class: "soft", text: "The receipt is written when the job is finished." });
+  const rows = [...events].reverse().map(({ time, type, reason, message }) => element("tr", { class: type === "Warning" ? "warning" : null }, element("th", { scope: "row", text: new Date(time).toLocaleTimeString("en-GB") }), element("td", { text: `${type === "Warning" ? "⚠ " : ""}${reason}` }), element("td", { text: message })));
+  const head = element("tr", {}, ...["Time", "Event", "What happened"].map((text) => element("th", { scope: "col", text })));
+  const table = element("table", { class: "data events", "aria-label": `Events of ${name}` }, element("thead", {}, head), element("tbody", {}, ...rows));
+  return element("section", { class: "panel story", "aria-label": `Events and receipt of ${name}` }, element("div", { class: "head" }, element("h3", {}, element("span", { class: `state ${state}`, text: state }), ` ${message}`)), receipt, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events, table" }, table));
+}

@@ -1,0 +1,199 @@
+"""Run directories as the source of the page: their own records, no Prometheus."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from wattrain_api import reasons
+from wattrain_api.status import TrainingJobStatus
+from wattrain_api.trainingjob import TrainingJob
+from wattrain_operator.core.conditions import is_finished, is_true
+from wattrain_operator.dashboard import recorded_query
+from wattrain_operator.dashboard.http_server import Answer
+from wattrain_operator.dashboard.recorded_query import RecordedSeries
+from wattrain_operator.dashboard.source_protocol import About, JobStory, TimedEvent, failure, success
+from wattrain_operator.local.recorded_figures import RecordedFigures
+from wattrain_operator.local.refused import Refused
+
+SCRAPE_SECONDS = 1.0
+_MOST_EVENTS = 500
+_MOST_POINTS = 11_000  # as Prometheus
+
+
+class _Run:
+    """One run directory, read without its lock: it may be in use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._figures = RecordedFigures(path / "metrics.jsonl")
+        self._read()
+        self.job = TrainingJob.model_validate(_json(path / "job.json"), extra="ignore")
+
+    def _read(self) -> None:
+        file = self.path / "status.json"
+        try:
+            self.status = TrainingJobStatus.from_json_object(_json(file))
+        except FileNotFoundError:  # of a run that begins just now
+            self.status, file = TrainingJobStatus(), self.path / "job.json"
+        self._written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        self._figures.read_on()
+
+    def series(self) -> dict[str, list[RecordedSeries]]:
+        self._read()
+        return self._figures.series(self.job, self.status, self.end or self._written)
+
+    @property
+    def end(self) -> datetime | None:
+        """When it ended or was stopped; None: it may still run."""
+        if self.status.completion_time is not None:  # in whole seconds
+            return max([self.status.completion_time, *(datetime.fromtimestamp(t, UTC) for t in self._figures.times)])
+        over = is_finished(self.status) or is_true(self.status, reasons.SUSPENDED)
+        return self._written if over else None
+
+    @property
+    def start(self) -> float:
+        began = self.status.start_time or self._written
+        return min([began.timestamp(), *self._figures.times])
+
+    def story(self) -> JobStory:
+        return JobStory(
+            namespace=self.job.metadata.namespace,
+            name=self.job.metadata.name,
+            state=self.status.state,
+            message=self.status.message,
+            events=self._events(),
+            has_receipt=(self.path / "receipt.html").exists(),
+        )
+
+    def _events(self) -> tuple[TimedEvent, ...]:
+        try:
+            lines = (self.path / "events.jsonl").read_text(encoding="utf-8").splitlines()[-_MOST_EVENTS:]
+        except OSError:
+            return ()
+        found = (json.loads(line) for line in lines if line.endswith("}"))  # not half a line
+        return tuple(TimedEvent(e["time"], e["type"], e["reason"], e["message"]) for e in found)
+
+
+class RunSource:
+    """Answers from the records of runs, while they are written and afterwards."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Refused where one holds no run."""
+        self._lock = threading.Lock()
+        self._runs: list[_Run] = []
+        for path in paths:
+            try:
+                self._runs.append(_Run(path))
+            except (OSError, ValueError, ValidationError):
+                raise Refused(f"{path}: holds no run; give the directory that `wattrain run` names") from None
+
+    def about(self) -> About:
+        """The runs, and from when to when they are."""
+        with self._lock:
+            for run in self._runs:
+                run.series()
+            ends = [run.end for run in self._runs]
+            over = [end.timestamp() for end in ends if end is not None]
+            return About(
+                kind="runs",
+                what=", ".join(str(run.path) for run in self._runs),
+                scrape_seconds=SCRAPE_SECONDS,
+                start=min(run.start for run in self._runs),
+                end=max(over) if len(over) == len(ends) else None,
+                jobs=tuple(run.story() for run in self._runs),
+            )
+
+    def receipt(self, namespace: str, name: str) -> bytes | None:
+        """The receipt of a job, once it is finished."""
+        for run in self._runs:
+            if (run.job.metadata.namespace, run.job.metadata.name) == (namespace, name):
+                try:
+                    return (run.path / "receipt.html").read_bytes()
+                except OSError:
+                    return None
+        return None
+
+    def ask(self, path: str, parameters: Mapping[str, Sequence[str]]) -> Answer:
+        """As Prometheus would answer, where the records can; else that a Prometheus is needed, which is no failure: the
+        page then leaves the panel out."""
+        try:
+            with self._lock:
+                if path == "query":
+                    return self._query(_text(parameters, "query"), [_number(parameters, "time")], instant=True)
+                if path == "query_range":
+                    return self._query(_text(parameters, "query"), _moments(parameters), instant=False)
+                if path.startswith("label/") and path.endswith("/values"):
+                    return self._label_values(path.split("/")[1], parameters.get("match[]", ()))
+        except recorded_query.NeedsPrometheusError as error:
+            return failure(200, "needs_prometheus", f"{error}; this needs a Prometheus")
+        except (ValueError, OSError, ValidationError) as error:
+            return failure(400, "bad_data", str(error))
+        return failure(404, "not_found", f"{path}: not answered from the records of a run")
+
+    def _query(self, text: str, moments: Sequence[float], *, instant: bool) -> Answer:
+        curves = recorded_query.evaluate(recorded_query.read_query(text), moments, self._series_of(instant=instant))
+        result: list[dict[str, object]] = []
+        for curve in curves:
+            at = [[m, _as_text(v)] for m, v in zip(moments, curve.values, strict=True) if v is not None]
+            result.append(
+                {"metric": curve.labels, "value": at[0]} if instant else {"metric": curve.labels, "values": at}
+            )
+        return success({"resultType": "vector" if instant else "matrix", "result": result})
+
+    def _label_values(self, label: str, selectors: Sequence[str]) -> Answer:
+        series_of = self._series_of()
+        values: set[str] = set()
+        for selector in selectors:
+            query = recorded_query.read_query(selector)
+            latest = [max(s.points[-1][0] for s in series_of(query.name))] if series_of(query.name) else []
+            values |= {c.labels[label] for c in recorded_query.evaluate(query, latest, series_of) if label in c.labels}
+        return success(sorted(values))
+
+    def _series_of(self, *, instant: bool = True) -> _Named:
+        return _Named([run.series() for run in self._runs], shortest=1 if instant else 2)
+
+
+class _Named:
+    """The series of all runs by the name of their metric. What is known of the present alone is no line over time."""
+
+    def __init__(self, of_runs: Sequence[Mapping[str, Sequence[RecordedSeries]]], shortest: int) -> None:
+        self._of_runs, self._shortest = of_runs, shortest
+
+    def __call__(self, name: str) -> list[RecordedSeries]:
+        found = (series for named in self._of_runs for series in named.get(name, ()))
+        return [series for series in found if len(series.points) >= self._shortest]
+
+
+def _json(file: Path) -> object:
+    return json.loads(file.read_bytes())
+
+
+def _text(parameters: Mapping[str, Sequence[str]], name: str) -> str:
+    return next(iter(parameters.get(name, ())), "")
+
+
+def _number(parameters: Mapping[str, Sequence[str]], name: str) -> float:
+    number = float(_text(parameters, name))
+    if not math.isfinite(number):
+        raise ValueError(f"{name}={number}: is no moment; write seconds since 1970")
+    return number
+
+
+def _moments(parameters: Mapping[str, Sequence[str]]) -> list[float]:
+    start, end, step = (_number(parameters, name) for name in ("start", "end", "step"))
+    if step <= 0 or (end - start) / step > _MOST_POINTS:
+        raise ValueError(f"step={step}: gives too many points; write a longer one, or a shorter time")
+    return [start + index * step for index in range(math.floor((end - start) / step + 1e-9) + 1)]
+
+
+def _as_text(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return repr(value) if math.isfinite(value) else ("+Inf" if value > 0 else "-Inf")
