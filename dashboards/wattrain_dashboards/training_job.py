@@ -42,7 +42,7 @@ def build_dashboard() -> dashboard.Dashboard:
     made = frame.dashboard_of(UID, "Wattrain / Training job", "State, learning, speed, energy and workers of one job.")
     for variable in (frame.cluster_variable(), frame.namespace_variable(), frame.job_variable()):
         made = made.with_variable(variable)
-    made = made.with_variable(dashboard.TextBoxVariable("logs").label("Logs"))
+    made = made.with_variable(dashboard.TextBoxVariable("logs").label("Logs").default_value(""))
     for annotation in _annotations():
         made = made.annotation(annotation)
     sections = [_now(), _learning(), _speed(), *training_job_energy.sections(), _workers(), _about()]

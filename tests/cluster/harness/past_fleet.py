@@ -6,14 +6,14 @@ counters for all of its energy. Meanwhile one operator hands over to another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from harness.past_job import PastJob
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client import Histogram, ProcessCollector
 from prometheus_client.core import Metric as Family
-from prometheus_client.openmetrics.exposition import generate_latest
-from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 from wattrain_api import metrics
 from wattrain_api.metric_families import families_of
@@ -60,7 +60,8 @@ def jobs() -> list[PastJob]:
 
 def openmetrics(fleet: list[PastJob]) -> str:
     """The whole hour as text; `fleet` is left as it is at its end."""
-    merged: dict[str, Family] = {}
+    lines: dict[tuple[str, str], list[str]] = {}
+    """Of the samples, by name and type of their family: Prometheus wants those of a family together."""
     passes = Histogram("passes", "Time of a pass.", registry=None)
     for second in range(0, SECONDS + 1, SCRAPE_SECONDS):
         passes.observe(0.004)
@@ -68,13 +69,15 @@ def openmetrics(fleet: list[PastJob]) -> str:
             job.advance(second)
         for labels, families in _scraped(fleet, second, passes):
             for family in families:
-                into = merged.setdefault(family.name, Family(family.name, family.documentation, family.type))
-                into.samples += [
-                    s._replace(labels={**labels, **s.labels}, timestamp=float(START + second)) for s in family.samples
-                ]
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Ready(merged.values()))
-    return generate_latest(registry).decode()
+                into = lines.setdefault((family.name, family.type), [])
+                into += (_line(sample, labels, START + second) for sample in family.samples)
+    families = (f"# TYPE {name} {kind}\n{''.join(samples)}" for (name, kind), samples in lines.items())
+    return "".join([*families, "# EOF\n"])
+
+
+def _line(sample: Sample, labels: Labels, seconds: int) -> str:
+    named = ",".join(f'{name}="{value}"' for name, value in {**labels, **sample.labels}.items())
+    return f"{sample.name}{{{named}}} {floatToGoString(sample.value)} {seconds}\n"
 
 
 def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[tuple[Labels, list[Family]]]:
@@ -85,14 +88,14 @@ def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[t
         yield target, [*families_of(metrics.OPERATOR, figures), *_process(second)]
         if leads:
             now = datetime.fromtimestamp(START + second, UTC)
-            members = [(job.job(), job.status(START)) for job in fleet]
+            members = [(job.job, job.status(START)) for job in fleet]
             for job, status in members:
                 yield target, job_families(job, status, now)
             yield target, domain_families(DOMAIN, members, now)
     for index, job in enumerate(fleet):
         for progress in job.progresses(START):
             target = {"job": "wattrain-workers", "instance": f"10.0.{index + 1}.{progress.worker}:9400"}
-            named = {**identity_of(job.job()), "worker": str(progress.worker)}
+            named = {**identity_of(job.job), "worker": str(progress.worker)}
             yield target | named, families_of(metrics.WORKER, progress)
 
 
@@ -121,11 +124,3 @@ def _process(second: int) -> Iterator[Family]:
             for s in family.samples
         ]
         yield family
-
-
-class _Ready(Collector):
-    def __init__(self, families: Iterable[Family]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Family]:
-        return self._families

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from wattrain_api import reasons
 from wattrain_api.contract import progress
@@ -117,6 +118,7 @@ class PastJob:
             return math.nan
         return self.first_loss * math.exp(-6.5 * self.step / self.planned_steps)
 
+    @cached_property
     def job(self) -> TrainingJob:
         """The object as its user wrote it."""
         base = {"data": {"source": {"builtin": "digits"}}, "training": {"epochs": 10}} if "recipe" in self.spec else {}
