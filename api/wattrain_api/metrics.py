@@ -72,6 +72,11 @@ METRICS: tuple[Metric, ...] = (
         worker="steps_done", job="status.steps_done",
     ),
     Metric(
+        "steps_paused", GAUGE, "",
+        "1 while a running job evaluates, waits for a checkpoint to be saved or exports: no step is made meanwhile.",
+        job="steps_paused",
+    ),
+    Metric(
         "planned_steps", GAUGE, "steps", "Optimizer steps that the training is to make in all.",
         job="status.progress.total_steps", known_by="status.progress.total_steps",
     ),

@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client.core import Metric as Family
 
 from wattrain_api import metrics
+from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import families_of
 from wattrain_api.powerdomain import Tariff
 from wattrain_api.status import PhaseTotals, State, TrainingJobStatus
@@ -47,6 +48,8 @@ class ExportedJob:
     """Those of the status, with the present state until now."""
     samples_per_second: float | None
     """That of the progress; 0 while nothing is trained."""
+    steps_paused: bool | None
+    """Whether a running group does what takes much longer than a step, at the same step. None: it is not known."""
 
 
 def identity_of(job: TrainingJob) -> dict[str, str]:
@@ -61,8 +64,9 @@ def job_families(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -
     is in `status`, or else that count would fall when another state is told of.
     """
     exported = ExportedJob(
-        status, _info(job.spec, status.attempt), phase_totals.as_of(status, as_of), _samples_per_second(status)
-    )
+        status, _info(job.spec, status.attempt), phase_totals.as_of(status, as_of), _samples_per_second(status),
+        _steps_paused(status),
+    )  # fmt: skip
     return families_of(metrics.JOB, exported, identity_of(job))
 
 
@@ -70,6 +74,10 @@ def _samples_per_second(status: TrainingJobStatus) -> float | None:
     if status.progress is None:
         return None
     return 0.0 if status.state in _NOTHING_TRAINS else status.progress.samples_per_second
+
+
+def _steps_paused(status: TrainingJobStatus) -> bool | None:
+    return None if status.progress is None else status.state == "Running" and status.progress.phase in LONG_PHASES
 
 
 def _info(spec: TrainingJobSpec, attempt: int) -> JobInfo:

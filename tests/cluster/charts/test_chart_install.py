@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from harness.daemon import wait_for
+from harness.helm import MONITORING
 
 JOBS = "/apis/wattrain.dev/v1alpha1/namespaces/{}/trainingjobs"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/wattrain-operator"
@@ -55,6 +56,46 @@ def test_helm_installs_upgrades_and_removes_and_the_jobs_stay(install, new_names
     assert api.get(f"{JOBS.format(namespace)}/digits")["spec"]["recipe"]["name"] == "mlp"
     assert not api.exists(LEASE.format(namespace))  # the next operator need not wait until it has run out
     install("install", namespace)
+
+
+@pytest.fixture
+def prometheus_operator(empty, api):
+    """Brings the kinds of the Prometheus operator, without their schemas; they are gone afterwards."""
+    group, version = MONITORING.split("/")
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    made = []
+
+    def bring(kinds):
+        for kind, plural in kinds.items():
+            schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+            served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            spec = {"group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural}}
+            api.create(path, {"metadata": {"name": f"{plural}.{group}"}, "spec": {**spec, "versions": [served]}})
+            made.append(f"{plural}.{group}")
+            wait_for(
+                lambda plural=plural: api.request("GET", f"/apis/{MONITORING}/{plural}").status == 200,
+                seconds=30,
+                what=f"{plural} to be served",
+            )
+
+    yield bring
+    for name in made:
+        api.delete(f"{path}/{name}")
+
+
+def test_monitors_and_rules_come_with_the_first_upgrade_after_the_prometheus_operator(
+    prometheus_operator, install, new_namespace, api
+):
+    namespace = new_namespace()
+    assert "Left out" in install("install", namespace)
+    prometheus_operator({"PodMonitor": "podmonitors", "PrometheusRule": "prometheusrules"})
+    assert "Left out" not in install("upgrade", namespace)
+    found = {
+        o["metadata"]["name"]
+        for plural in ("podmonitors", "prometheusrules")
+        for o in api.get(f"/apis/{MONITORING}/namespaces/{namespace}/{plural}")["items"]
+    }
+    assert found == {"wattrain-operator", "wattrain-workers", "wattrain"}
 
 
 def test_a_lease_that_an_operator_made_before_the_chart_had_one_does_not_hinder_it(install, new_namespace, api):

@@ -46,6 +46,7 @@ def of_domain(**figures):
 
 RUNNING, QUEUED, PENDING, STARTING = (state_of((word, 1)) for word in ("Running", "Queued", "Pending", "Starting"))
 FREE = of_domain(granted_jobs=constant(0))
+IN_DEFAULT = of_job(info=None) | {PREFIX + 'info{recipe="mlp",powerdomain="default"}': constant(1)}
 ENDED_AT_ONE_HOUR = of_job(completion_timestamp_seconds=constant(3600))
 V_SHAPED = since(60, lambda m: 2.3 - m / 30, lambda m: 0.3 + (m - 60) / 30)
 
@@ -64,6 +65,8 @@ FIRING = {
         ("JobWaitsWithoutReason", QUEUED, FREE, 9, 12),
     "queued in a domain without a limit":
         ("JobWaitsWithoutReason", QUEUED, of_domain(max_running_jobs=None), 9, 12),
+    "queued in the domain default that nobody has created":
+        ("JobWaitsWithoutReason", QUEUED, of_domain(accepted=None, max_running_jobs=None) | IN_DEFAULT, 9, 12),
     "not looked at by any operator":
         ("JobWaitsWithoutReason", PENDING, FREE, 9, 12),
     "a domain that is not accepted":
@@ -110,10 +113,10 @@ QUIET = {
             loss=constant(math.nan), energy_incomplete=constant(1), restarts_total=lambda m: m // 2
         )),
     "failed long ago": (state_of(("Failed", 1)), of_job(completion_timestamp_seconds=constant(-3600))),
-    "restarts twice and has another loss from the checkpoint on":
+    "restarts twice and begins anew":
         (RUNNING, of_job(
-            restarts_total=lambda m: int(m >= 60) + int(m >= 62),
-            loss=since(60, lambda m: 2.3 - m / 30, lambda m: max(0.2, 1.3 - (m - 60) / 60)),
+            restarts_total=lambda m: int(m >= 59) + int(m >= 60),
+            loss=since(60, lambda m: 2.3 - m / 30, lambda m: max(0.2, 2.3 - (m - 60) / 30)),
         )),
     "has a loss that wavers near nothing":
         (RUNNING, of_job(loss=lambda m: 2.3 if m < 20 else 1e-6 * (1 + m % 37))),

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from wattrain_api.metrics import JOB, exported_of
 from wattrain_api.powerdomain import PowerDomain, PowerDomainSpec, Tariff
-from wattrain_api.status import TrainingJobStatus
+from wattrain_api.status import Progress, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta
 from wattrain_operator.local import metrics_page
 from wattrain_operator.local.refused import Refused
@@ -50,6 +50,20 @@ def test_the_families_of_all_workers_are_one_labelled_by_worker(make_job):
     steps = found["wattrain_worker_step_duration_seconds"]
     assert steps.type == "histogram"
     assert len(steps.samples) == 8
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "paused"),
+    [
+        ("Running", "training", [0]), ("Running", "evaluating", [1]), ("Running", "checkpointing", [1]),
+        ("Running", "exporting", [1]), ("Complete", "exporting", [0]), ("Suspended", "evaluating", [0]),
+        ("Running", None, []),
+    ],
+)  # fmt: skip
+def test_steps_are_paused_while_a_running_job_does_what_takes_longer(make_job, state, phase, paused):
+    status = TrainingJobStatus(state=state, progress=None if phase is None else Progress(phase=phase))
+    found = families(make_job, status)["wattrain_trainingjob_steps_paused"]
+    assert [sample.value for sample in found.samples] == paused
 
 
 def test_the_jobs_own_figures_have_the_names_and_helps_of_the_catalogue(make_job, filled):
