@@ -41,7 +41,7 @@ def _figures() -> Section:
     parts = ("recipe", "strategy", "precision", "image", "powerdomain")
     info = rows("What they are", "none", "Recipe, strategy, precision, image and power domain; the number is always 1.",
                 ["known"], Query(ONE_JOB.of_job("info", by=parts)))  # fmt: skip
-    return Section("Figures", [Placed(with_links_to_job(table), 16, 8), Placed(info, 8, 8)])
+    return Section("Figures", [Placed(with_links_to_job(table), 24, 7), Placed(info, 24, 6)])
 
 
 def _curves() -> Section:

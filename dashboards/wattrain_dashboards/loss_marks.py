@@ -26,7 +26,8 @@ def what_each_loss_took(scope: Scope) -> table.Panel:
     """Steps, seconds and joules by marks: a row for each."""
     amounts = {"steps": _steps(scope), "time": _seconds(scope), "energy": _joules(scope)}
     queries = [Query(" or ".join(_labelled(scope, amount, mark) for mark in MARKS)) for amount in amounts.values()]
-    panel = rows("What each loss took", "none", f"Steps, time and energy {_MEANING}", list(amounts), *queries)
+    panel = rows("What each loss took", "none", f"Steps, time and energy {_MEANING}", list(amounts), *queries,
+                 hide=("namespace", "trainingjob"))  # fmt: skip
     return panel.override_by_name("time", column("s")).override_by_name("energy", column("joule"))
 
 

@@ -39,7 +39,7 @@ def _now() -> Section:
         ),
         Placed(
             figure("Version", "none", "Versions of the operators that run.",
-                   Query(f"count by (version) ({_of('build_info')})", "{{version}}"))
+                   Query(f"count by (version) ({_of('build_info', 'version')})", "{{version}}"))
             .text_mode(common.BigValueTextMode.NAME),
             3, 4,
         ),
@@ -55,13 +55,13 @@ def _now() -> Section:
         ),
         Placed(
             figure("Age of the cache", "s", "Longest time since all objects of a kind were last read. That is done "
-                   "every 90 seconds.", Query(f"max({_of('list_age_seconds')} {_LEADS})"),
+                   "every 90 seconds.", Query(f"max({_of('list_age_seconds', 'kind')} {_LEADS})"),
                    steps=((None, "green"), (300, "orange"), (600, "red"))),
             3, 4,
         ),
         Placed(
             figure("Missed changes", "none", "Changes that the last reading found and no watch had shown.",
-                   Query(f"sum({_of('watch_missed_changes')})"), steps=((None, "green"), (1, "orange"))),
+                   Query(f"sum({_of('watch_missed_changes', 'kind')})"), steps=((None, "green"), (1, "orange"))),
             3, 4,
         ),
         Placed(
@@ -74,11 +74,11 @@ def _now() -> Section:
 
 
 def _passes() -> Section:
-    buckets = f"sum by (le) (rate({_of('reconcile_duration_seconds_bucket')}[{RATE}]))"
+    buckets = _rate("reconcile_duration_seconds_bucket", "le")
     return Section("Passes over jobs", [
         Placed(
             lines("Leader", "none", "1 for the operator that works, 0 for one that stands by.",
-                  Query(f"max by (instance) ({_of('leader')})", "{{instance}}")).min(0).decimals(0)
+                  Query(_of("leader"), "{{instance}}")).min(0).decimals(0)
             .line_interpolation(common.LineInterpolation.STEP_AFTER),
             6, 8,
         ),
@@ -125,24 +125,24 @@ def _cache() -> Section:
     return Section("Cache and watches", [
         Placed(
             lines("Objects in the cache", "none", "Objects that the operator knows of.",
-                  Query(f"max by (kind) ({_of('cache_objects')})", "{{kind}}")).min(0),
+                  Query(f"max by (kind) ({_of('cache_objects', 'kind')})", "{{kind}}")).min(0),
             6, 8,
         ),
         Placed(
             lines("Age of the cache", "s", "Time since all objects of the kind were last read.",
-                  Query(f"max by (kind) ({_of('list_age_seconds')} {_LEADS})", "{{kind}}"),
+                  Query(f"max by (kind) ({_of('list_age_seconds', 'kind')} {_LEADS})", "{{kind}}"),
                   steps=((None, "transparent"), (300, "orange"))).min(0),
             6, 8,
         ),
         Placed(
             lines("Age of watches", "s", "Time since a watch showed an object of the kind. Long where nothing changes.",
-                  Query(f"max by (kind) ({_of('watch_age_seconds')} {_LEADS})", "{{kind}}")).min(0),
+                  Query(f"max by (kind) ({_of('watch_age_seconds', 'kind')} {_LEADS})", "{{kind}}")).min(0),
             6, 8,
         ),
         Placed(
             lines("Missed changes", "none", "Changes that the last reading found and the watch has not shown: more "
                   "than 0 for long means a watch that shows nothing.",
-                  Query(f"max by (kind) ({_of('watch_missed_changes')})", "{{kind}}")).min(0),
+                  Query(f"max by (kind) ({_of('watch_missed_changes', 'kind')})", "{{kind}}")).min(0),
             6, 8,
         ),
     ])  # fmt: skip
@@ -164,19 +164,22 @@ def _process() -> Section:
         ),
         Placed(
             lines("Event loop lag", "s", "How late the event loop was when last measured.",
-                  Query(f"max by (instance) ({_of('event_loop_lag_seconds')})", "{{instance}}"),
+                  Query(_of("event_loop_lag_seconds"), "{{instance}}"),
                   steps=((None, "transparent"), (0.25, "orange"))).min(0),
             6, 8,
         ),
     ])  # fmt: skip
 
 
-def _of(name: str) -> str:
-    return f"wattrain_operator_{name}{{{_SELECTED}}}"
+def _of(name: str, *labels: str) -> str:
+    """One series an operator of the gauge `name`, or one for each value of `labels`."""
+    return f"max by ({', '.join(('cluster', 'instance', *labels))}) (wattrain_operator_{name}{{{_SELECTED}}})"
 
 
 def _rate(name: str, *labels: str) -> str:
-    return f"sum by ({', '.join(labels)}) (rate({_of(name)}[{RATE}]))"
+    """How fast a counter of all operators grows, a second."""
+    of_one = f"rate(wattrain_operator_{name}{{{_SELECTED}}}[{RATE}])"
+    return f"sum by ({', '.join(labels)}) (max by ({', '.join(('cluster', 'instance', *labels))}) ({of_one}))"
 
 
 def _of_process(name: str) -> str:
@@ -185,4 +188,4 @@ def _of_process(name: str) -> str:
 
 def _of_operators(expr: str) -> str:
     """`expr`, which all programs may export, of operators alone."""
-    return f"({expr} and on (cluster, job, instance) wattrain_operator_leader)"
+    return f"max by (cluster, instance) ({expr} and on (cluster, job, instance) wattrain_operator_leader)"

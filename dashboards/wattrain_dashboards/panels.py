@@ -75,16 +75,20 @@ def lines(title: str, unit: str, description: str, *queries: Query, steps: Steps
     )
 
 
-def rows(title: str, unit: str, description: str, names: Sequence[str], *queries: Query) -> table.Panel:
-    """A table: `names` are its columns of figures, one for each query, in that order."""
+def rows(
+    title: str, unit: str, description: str, names: Sequence[str], *queries: Query, hide: Sequence[str] = ()
+) -> table.Panel:
+    """A table: `names` are its columns of figures, one for each query, in that order. Columns of labels in `hide` are
+    not shown.
+    """
     panel = _with_queries(_described(table.Panel(), title, unit, description), queries, instant=True)
     refs = string.ascii_uppercase[: len(queries)]
     renamed = {f"Value #{ref}" if len(queries) > 1 else "Value": name for ref, name in zip(refs, names, strict=True)}
-    hidden = dict.fromkeys(("Time", "cluster", "instance", "job", "__name__"), True)
+    left_out = dict.fromkeys(("Time", "cluster", *hide), True)
     transformed = panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
     return transformed.with_transformation(
         dashboard.DataTransformerConfig(
-            id_val="organize", options={"excludeByName": hidden, "renameByName": {**renamed, "trainingjob": "job"}}
+            id_val="organize", options={"excludeByName": left_out, "renameByName": {**renamed, "trainingjob": "job"}}
         )
     ).thresholds(thresholds(NEUTRAL))
 

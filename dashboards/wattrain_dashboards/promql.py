@@ -1,7 +1,8 @@
 """Parts of PromQL that the dashboards share: selectors, and what may be said of a job's series.
 
 A job's series come from whichever operator leads. After a change of leader the same job has a second series with
-another `instance`, so every expression aggregates to the labels that name the job.
+another `instance`, and a target that two configurations scrape has another `job`. So every expression aggregates to the
+labels that name what it is of, by `max` first: a sum would count twice.
 """
 
 from __future__ import annotations
@@ -38,13 +39,21 @@ class Scope(NamedTuple):
         """Selector of `wattrain_worker_<name>`, with further matchers."""
         return f"wattrain_worker_{name}{{{','.join((self.matchers, *more))}}}"
 
+    def of_worker(self, name: str, *more: str, by: tuple[str, ...] = ()) -> str:
+        """One series a worker of the gauge `name`, or one for each value of the labels `by`."""
+        return f"max {_by('worker', *by)} ({self.worker(name, *more)})"
+
+    def rate_of_worker(self, name: str, by: tuple[str, ...] = ()) -> str:
+        """The same of how fast a counter grows, a second."""
+        return f"max {_by('worker', *by)} (rate({self.worker(name)}[{RATE}]))"
+
     def of_job(self, name: str, *more: str, by: tuple[str, ...] = ()) -> str:
         """One series a job of the gauge or counter `name`, or one for each value of the labels `by`."""
         return f"max {_by(*by)} ({self.job(name, *more)})"
 
     def rate_of_job(self, name: str, *more: str, by: tuple[str, ...] = ()) -> str:
-        """The same of how fast a counter grows, a second."""
-        return f"max {_by(*by)} (rate({self.job(name, *more)}[{RATE}]))"
+        """The same of how fast a counter grows, a second. Where one operator takes over from another, both count."""
+        return f"max {_by(*by)} (sum {_by(*by, 'job')} (rate({self.job(name, *more)}[{RATE}])))"
 
     def changes_of_job(self, name: str) -> str:
         """How often a figure changed in two minutes: with a step of one minute, no change falls between two windows."""

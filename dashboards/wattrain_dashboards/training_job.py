@@ -22,10 +22,12 @@ from wattrain_dashboards.panels import (
     state_mapping,
     states,
 )  # fmt: skip
-from wattrain_dashboards.promql import ONE_JOB, RATE, Query
+from wattrain_dashboards.promql import ONE_JOB, Query
 
 UID: Final = "wattrain-training-job"
 _LOGS: Final = "${logs:raw}?${namespace:queryparam}&${job:queryparam}&from=${__from}&to=${__to}"
+_SAME: Final = ("namespace", "trainingjob")
+"""Labels that are the same for all that is shown."""
 _ABOUT_ENERGY: Final = """\
 **Measured** energy is what a counter counted: `nvml` of a GPU, `rapl` of a processor. **Modelled** energy is computed
 from CPU time and memory; its lines are dashed and its legends say *modelled*. Both have bounds: the least and the most
@@ -126,7 +128,7 @@ def _learning() -> Section:
 
 
 def _speed() -> Section:
-    buckets = f"sum by (le) (rate({ONE_JOB.worker('step_duration_seconds_bucket')}[{RATE}]))"
+    buckets = f"sum by (le) ({ONE_JOB.rate_of_worker('step_duration_seconds_bucket', by=('le',))})"
     waits = {"waits for data": "data_wait_seconds_total", "saves a checkpoint": "checkpoint_blocked_seconds_total"}
     return Section("Speed", [
         Placed(
@@ -150,7 +152,7 @@ def _speed() -> Section:
         Placed(
             lines("Where a step waits", "percentunit", "Share of the time in which the training loop waits, mean over "
                   "the workers; the rest is computing and exchanging gradients.",
-                  *(Query(f"avg(rate({ONE_JOB.worker(metric)}[{RATE}]))", name) for name, metric in waits.items()))
+                  *(Query(f"avg({ONE_JOB.rate_of_worker(metric)})", name) for name, metric in waits.items()))
             .min(0),
             6, 9,
         ),
@@ -159,8 +161,10 @@ def _speed() -> Section:
 
 def _workers() -> Section:
     age = f"time() - {ONE_JOB.of_job('checkpoint_timestamp_seconds')} {ONE_JOB.is_running()}"
-    per_worker = f"max by (worker) (rate({ONE_JOB.worker('samples_total')}[{RATE}]))"
-    power = "sum by (worker) ({})"
+    measured, modelled = (
+        f"sum by (worker) ({ONE_JOB.of_worker('power_watts', which, by=('component', 'device', 'source'))})"
+        for which in ('source!="model"', 'source="model"')
+    )
     return Section("State, workers and checkpoints", [
         Placed(states("State over time", "State of the job.", Query(ONE_JOB.state_code(), "{{trainingjob}}")), 12, 5),
         Placed(
@@ -171,14 +175,13 @@ def _workers() -> Section:
         ),
         Placed(
             lines("Power by worker", "watt", "Power of each worker now, all components together.",
-                  Query(power.format(ONE_JOB.worker("power_watts", 'source!="model"')), "worker {{worker}}, measured"),
-                  Query(power.format(ONE_JOB.worker("power_watts", 'source="model"')), "worker {{worker}}, modelled"))
+                  Query(measured, "worker {{worker}}, measured"), Query(modelled, "worker {{worker}}, modelled"))
             .min(0),
             6, 8,
         ),
         Placed(
             lines("Samples a second by worker", "short", "A worker that is slower than the others holds them all up.",
-                  Query(per_worker, "worker {{worker}}")).min(0),
+                  Query(ONE_JOB.rate_of_worker("samples_total"), "worker {{worker}}")).min(0),
             6, 8,
         ),
         Placed(
@@ -198,11 +201,11 @@ def _about() -> Section:
     about = rows(
         "About the job", "dateTimeAsLocal", "What is trained, and how.", ["start", "end"],
         Query(f"{ONE_JOB.of_job('start_timestamp_seconds')} * 1000"),
-        Query(f"{ONE_JOB.of_job('completion_timestamp_seconds')} * 1000"),
+        Query(f"{ONE_JOB.of_job('completion_timestamp_seconds')} * 1000"), hide=_SAME,
     )  # fmt: skip
     parts = ("recipe", "strategy", "precision", "image", "powerdomain", "attempt")
     info = rows("Recipe", "none", "What is trained, with which image and attempt.", ["info"],
-                Query(ONE_JOB.of_job("info", by=parts))).override_by_name("info", [hidden()])  # fmt: skip
+                Query(ONE_JOB.of_job("info", by=parts)), hide=_SAME).override_by_name("info", [hidden()])  # fmt: skip
     return Section("About", [
         Placed(info, 12, 6), Placed(about, 6, 6),
         Placed(note("Measured and modelled", "What the words mean.", _ABOUT_ENERGY), 6, 6),

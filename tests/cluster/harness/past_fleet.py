@@ -35,8 +35,7 @@ START = END - SECONDS
 SCRAPE_SECONDS = 30
 HANDOVER = 1500
 """When the second operator becomes the leader."""
-DOMAIN = Domain("default", PowerDomainSpec(max_running_jobs=3))
-_PROCESS = {"process_cpu_seconds_total": 0.02, "process_resident_memory_bytes": 9e7, "process_open_fds": 30.0}
+DOMAIN = Domain("default", PowerDomainSpec(max_running_jobs=4))
 Labels = dict[str, str]
 
 
@@ -84,8 +83,8 @@ def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[t
     """What each target answers, and the labels that its scrape gives where a sample does not have them."""
     for number, leads in enumerate((second < HANDOVER, second >= HANDOVER)):
         target = {"job": "wattrain-operator", "instance": f"10.0.0.{number + 1}:9400", "namespace": "wattrain-system"}
-        figures = _operator(second if leads else 0, passes, leads=leads)
-        yield target, [*families_of(metrics.OPERATOR, figures), *_process(second)]
+        worked = max(0, second - HANDOVER) if number else min(second, HANDOVER)
+        yield target, [*families_of(metrics.OPERATOR, _operator(worked, passes, leads=leads)), *_process(second)]
         if leads:
             now = datetime.fromtimestamp(START + second, UTC)
             members = [(job.job, job.status(START)) for job in fleet]
@@ -118,9 +117,8 @@ def _operator(second: int, passes: Histogram, *, leads: bool) -> OperatorFigures
 
 def _process(second: int) -> Iterator[Family]:
     """What a process exports, with figures that are the same in every run."""
+    same = {"process_cpu_seconds_total": 0.02 * second, "process_start_time_seconds": float(START)}
+    same |= {"process_resident_memory_bytes": 9e7, "process_open_fds": 30.0}
     for family in ProcessCollector(registry=None).collect():
-        family.samples = [
-            s._replace(value=float(START) if "start" in s.name else _PROCESS.get(s.name, 1.0) * (second or 1))
-            for s in family.samples
-        ]
+        family.samples = [sample._replace(value=same.get(sample.name, 1.0)) for sample in family.samples]
         yield family
