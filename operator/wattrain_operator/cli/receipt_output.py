@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from wattrain_operator.cli.cluster_options import ReceiptForm
+from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.refused import EXIT_COMPLETE
 from wattrain_operator.receipt import to_html, to_json, to_markdown
 from wattrain_operator.remote.connection import Connection
@@ -18,7 +19,7 @@ async def show_receipt(connection: Connection, name: str, prometheus: str, form:
     if form is ReceiptForm.JSON:
         text = to_json(receipt)
     elif form is ReceiptForm.HTML:
-        text = to_html(receipt, curves)
+        text = to_html(receipt, curves, drawing_code())
     else:
         text = to_markdown(receipt)
     sys.stdout.write(text)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from wattrain_operator.dashboard.drawing_code import DrawingCode
+
 _STATIC = Path(__file__).parent / "static"
 _DASHBOARDS = (Path(__file__).parent / "dashboards", Path(__file__).parents[3] / "dashboards")
 """In the wheel they lie beside this module, in a clone at its root."""
@@ -32,9 +34,16 @@ class ShippedDashboard:
     body: bytes
 
 
-def static_text(name: str) -> str:
-    """The text of a file of the page."""
-    return (_STATIC / name).read_text(encoding="utf-8")
+@cache
+def drawing_code() -> DrawingCode:
+    """What a receipt carries to draw its plots."""
+    styles, library, *module = (
+        (_STATIC / name).read_text(encoding="utf-8")
+        for name in ("plot.css", "uplot/uPlot.iife.min.js", "units.js", "plot.js", "receipt.js")
+    )
+    return DrawingCode(
+        (_STATIC / "uplot/uPlot.min.css").read_text(encoding="utf-8") + styles, library, "\n".join(module)
+    )
 
 
 @cache

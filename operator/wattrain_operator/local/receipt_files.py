@@ -11,6 +11,7 @@ from wattrain_api.atomic_file import write_atomically
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
+from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.machine import cpu_model, versions
 from wattrain_operator.local.recorded_steps import RecordedSteps
 from wattrain_operator.receipt import Circumstances, Receipt, build, curves, to_html, to_json, to_markdown
@@ -32,7 +33,7 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     texts = {
         "receipt.json": to_json(receipt),
         "receipt.md": to_markdown(receipt),
-        "receipt.html": to_html(receipt, plotted),
+        "receipt.html": to_html(receipt, plotted, drawing_code()),
     }
     for name, text in texts.items():
         write_atomically(run_dir / name, text.encode())

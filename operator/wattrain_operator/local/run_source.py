@@ -35,6 +35,7 @@ class _Run:
         self._figures = RecordedFigures(path / "metrics.jsonl")
         self._read()
         self.job = TrainingJob.model_validate(_json(path / "job.json"), extra="ignore")
+        self._made: tuple[object, dict[str, list[RecordedSeries]]] = (None, {})
 
     def _read(self) -> None:
         file = self.path / "status.json"
@@ -46,8 +47,12 @@ class _Run:
         self._figures.read_on()
 
     def series(self) -> dict[str, list[RecordedSeries]]:
-        self._read()
-        return self._figures.series(self.job, self.status, self.end or self._written)
+        """Made anew where something was recorded since: the page asks dozens of questions at once."""
+        state = [_state(self.path / name) for name in ("status.json", "metrics.jsonl")]
+        if self._made[0] != state:
+            self._read()
+            self._made = state, self._figures.series(self.job, self.status, self.end or self._written)
+        return self._made[1]
 
     @property
     def end(self) -> datetime | None:
@@ -169,6 +174,15 @@ class _Named:
     def __call__(self, name: str) -> list[RecordedSeries]:
         found = (series for named in self._of_runs for series in named.get(name, ()))
         return [series for series in found if len(series.points) >= self._shortest]
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """When it was written, and its size; zeros where it is missing."""
+    try:
+        found = file.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def _json(file: Path) -> object:

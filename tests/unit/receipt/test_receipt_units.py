@@ -1,7 +1,10 @@
 """Numbers, curves and plots of a receipt, without any run."""
 
+import base64
+import hashlib
+import json
 import re
-import xml.etree.ElementTree as ET
+from html import unescape
 from itertools import pairwise
 
 import pytest
@@ -10,10 +13,11 @@ from hypothesis import strategies as st
 
 from wattrain_api.contract.codec import decode
 from wattrain_api.contract.recorded_step import RecordedStep
+from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.recorded_steps import RecordedSteps
 from wattrain_operator.receipt import units
 from wattrain_operator.receipt.curves import MAX_POINTS, Curves, curves, thin
-from wattrain_operator.receipt.plot import Band, Line, log_ticks, plot, ticks
+from wattrain_operator.receipt.plotted import Plotted, PlottedLine, losses, power
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_power_keeps_repeated_steps_and_counts_time_from_the_first_line():
     assert found.power == (((0.0, 3.0), (2.5, 4.0)),)
 
 
-def power(*samples):
+def power_of(*samples):
     return curves_of(
         *(
             {"step": 1, "time": time, "watts": 3.0, "attempt": attempt, "generation": generation, "joules": joules}
@@ -80,7 +84,7 @@ def power(*samples):
 
 
 def test_power_is_not_drawn_across_a_restart_or_the_time_in_which_nothing_ran():
-    found = power(
+    found = power_of(
         (0, 1, 0, 10), (1, 1, 0, 13), (2, 1, 1, 20), (3, 1, 1, 23), (4, 2, 1, 30), (60, 2, 1, 90), (61, 2, 1, 94)
     )
     assert [[time for time, _ in part] for part in found.power] == [[0, 1], [2, 3], [4], [60, 61]]
@@ -88,12 +92,12 @@ def test_power_is_not_drawn_across_a_restart_or_the_time_in_which_nothing_ran():
 
 
 def test_a_training_that_records_every_ten_seconds_has_no_gaps_but_long_ones():
-    found = power(*((10.0 * i, 1, 0, i) for i in range(5)), (200.0, 1, 0, 9), (210.0, 1, 0, 10))
+    found = power_of(*((10.0 * i, 1, 0, i) for i in range(5)), (200.0, 1, 0, 9), (210.0, 1, 0, 10))
     assert [len(part) for part in found.power] == [5, 2]
 
 
 def test_many_stretches_are_thinned_together():
-    found = power(*((0.1 * i, 1, i // 1000, i) for i in range(5000)))
+    found = power_of(*((0.1 * i, 1, i // 1000, i) for i in range(5000)))
     assert len(found.power) == 5
     assert sum(map(len, found.power)) <= MAX_POINTS + 2 * 5
     assert found.power[2][0][0] == pytest.approx(200.0)
@@ -124,56 +128,48 @@ def test_thinning_keeps_the_ends_and_the_mean_in_bounds(count):
     assert all(a[0] < b[0] for a, b in pairwise(thinned))
 
 
-@given(st.floats(-12, 9), st.floats(1e-3, 20))
-def test_logarithmic_ticks_are_few_ascending_and_inside(low, span):
-    found = log_ticks(low, low + span)
-    assert 2 <= len(found) <= 6
-    assert found == sorted(found)
-    assert 10**low * (1 - 1e-6) <= found[0] <= found[-1] <= 10 ** (low + span) * (1 + 1e-6)
+def test_losses_share_the_steps_at_which_one_of_them_is_known():
+    plot = losses(((1, 2.0), (2, 1.0), (3, 0.5)), ((2, 1.5),))
+    assert plot is not None
+    assert (plot.x, dict(plot.scale)) == ((1, 2, 3), {"logarithmic": True})
+    assert [(line.name, line.values) for line in plot.lines] == [
+        ("training", (2.0, 1.0, 0.5)), ("validation", (None, 1.5, None)),
+    ]  # fmt: skip
 
 
-def test_a_line_and_its_band_are_cut_where_there_is_a_gap():
-    svg = plot("T", "x", [Line("l", [[(0, 1.0), (1, 1.0)], [(5, 2.0), (6, 2.0)], [(9, 1.0)]], "a")], Band(0.5, 2.0))
-    assert (svg.count("<polyline"), svg.count("<polygon"), svg.count("<circle")) == (2, 3, 1)
+def test_a_loss_of_zero_has_no_logarithm():
+    plot = losses(((1, 2.0), (2, 0.0)), ())
+    assert plot is not None
+    assert dict(plot.scale) == {"logarithmic": False}
+    assert [line.name for line in plot.lines] == ["training"]
+    assert losses((), ()) is None
 
 
-def test_equal_steps_of_a_logarithmic_axis_are_equal_factors():
-    svg = plot("T", "x", [Line("l", [[(0, 100.0), (1, 10.0), (2, 1.0)]], "a")], axis="logarithmic")
-    [drawn] = re.findall(r'<polyline class="a" points="([^"]+)"', svg)
-    high, middle, low = (float(pair.split(",")[1]) for pair in drawn.split())
-    assert low - middle == pytest.approx(middle - high)
-    assert {"1", "10", "100"} <= set(re.findall(r'class="tick y">([^<]+)<', svg))
+def test_power_and_its_bounds_are_cut_where_there_is_a_gap():
+    plot = power("Power", [[(0, 1.0), (1, 1.0)], [(5, 2.0)]], (0.5, 2.0), modelled=True)
+    assert (plot.x, plot.xName, plot.bands) == ((0, 1, 3.0, 5), "seconds", ((1, 2),))
+    assert [(line.name, line.values) for line in plot.lines] == [
+        ("power", (1.0, 1.0, None, 2.0)), ("at most", (2.0, 2.0, None, 4.0)), ("at least", (0.5, 0.5, None, 1.0)),
+    ]  # fmt: skip
+    assert all(line.modelled for line in plot.lines)
 
 
-number = st.floats(-1e9, 1e9, allow_nan=False)
+def test_a_long_run_is_drawn_in_minutes_and_measured_power_has_no_bounds():
+    plot = power("Power", [[(0, 1.0), (600, 1.0)]], None, modelled=False)
+    assert (plot.x, plot.xName, len(plot.lines), plot.bands) == ((0, 10), "minutes", 1, ())
 
 
-@given(number, st.floats(1e-3, 1e9))
-def test_ticks_are_few_ascending_and_inside(low, span):
-    found = ticks(low, low + span)
-    assert 2 <= len(found) <= 6
-    assert found == sorted(found)
-    assert low - 1e-6 * span <= found[0] <= found[-1] <= low + span + 1e-6 * span
+def test_what_a_plot_shows_cannot_become_markup():
+    plot = Plotted('a "b" <c>\'', "step", "none", (1,), (PlottedLine("</div>", (1 / 3,)),))
+    text = plot.to_html()
+    assert text.count("<") == text.count(">") == 2
+    content = json.loads(unescape(text.removeprefix('<div class="plot" data-plot="').removesuffix('"></div>')))
+    assert (content["title"], content["lines"][0]["values"]) == ('a "b" <c>\'', [0.333333])
 
 
-@given(
-    st.lists(st.tuples(number, number), min_size=1, max_size=20),
-    st.sampled_from(("linear", "from zero", "logarithmic")),
-    st.booleans(),
-    st.integers(0, 19),
-)
-def test_every_plot_is_well_formed_and_stays_inside_of_its_frame(points, axis, banded, cut):
-    points = [(x, abs(y) + (axis == "logarithmic") * 1e-12) for x, y in sorted(points)]
-    stretches = [part for part in (points[:cut], points[cut:]) if part]
-    svg = plot("T", "x", [Line("l", stretches, "a")], Band(0.35, 2.2) if banded else None, axis)
-    root = ET.fromstring(svg)
-    for element in root.iter():
-        for pair in (element.get("points") or "").split():
-            x, y = map(float, pair.split(","))
-            assert 58 <= x <= 426
-            assert 13.9 <= y <= 206.1
-
-
-def test_the_description_of_a_plot_escapes_and_tells_the_ends():
-    svg = plot('a "b" <c>', "x", [Line("training", [[(0, 2.0), (1, 0.5)]], "a")])
-    assert re.search(r'aria-label="a &quot;b&quot; &lt;c&gt;: training from 2.00 to 0.500"', svg)
+def test_the_policy_of_a_receipt_allows_its_own_scripts_and_no_others():
+    code = drawing_code()
+    digest = base64.b64encode(hashlib.sha256(code.script.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in code.policy
+    assert "script-src 'unsafe" not in code.policy and "'self'" not in code.policy  # noqa: PT018
+    assert re.findall(r"^import\b|\bfetch\(|</script", code.library + "\n" + code.script, re.MULTILINE) == []

@@ -82,13 +82,13 @@ function options(plot, strokes, surface, legend) {
     scales: { x: { time: (plot.xName ?? "time") === "time" }, ...Object.fromEntries(names.map((name) => [name, scaleOf(scales[name], plot)])) },
     axes: [
       { ...axis, space: 70, values: (_, splits) => splits.map((at) => (at == null ? "" : plot.formatTick(at))), ...(plot.xName && plot.xName !== "time" ? { label: plot.xName, labelSize: 18, labelFont: axis.font } : {}), size: 30 },
-      ...names.map((name, index) => ({ ...axis, scale: name, side: index ? 1 : 3, size: widthOfLabels, incrs: scales[name].whole ? WHOLE_STEPS : undefined, grid: { ...axis.grid, show: index === 0 }, values: (_, values) => values.map((v) => (v == null ? "" : (scales[name].format ?? plot.format)(v))) })),
+      ...names.map((name, index) => ({ ...axis, scale: name, side: index ? 1 : 3, size: widthOfLabels, incrs: scales[name].whole ? WHOLE_STEPS : undefined, ...(scales[name].logarithmic ? { splits: decades } : {}), grid: { ...axis.grid, show: index === 0 }, values: (_, values) => values.map((v) => (v == null ? "" : (scales[name].format ?? plot.format)(v))) })),
     ],
     series: [{}, ...plot.lines.map((line, index) => ({
       label: line.name, scale: line.scale ?? names[0], stroke: strokes[index].stroke, width: strokes[index].width, dash: strokes[index].dash,
       fill: line.fill ? tinted(strokes[index].stroke, line.fill) : undefined, spanGaps: line.spanGaps ?? false,
       paths: line.pointsOnly ? () => null : line.step ? uPlot.paths.stepped({ align: 1 }) : undefined,
-      points: { show: line.pointsOnly || isSparse(line.drawn ?? line.values), size: 6, fill: strokes[index].stroke },
+      points: { show: line.pointsOnly || isSparse(line), size: 6, fill: strokes[index].stroke },
     }))],
     bands: (plot.bands ?? []).map(([upper, lower]) => ({ series: [upper + 1, lower + 1], fill: tinted(strokes[upper].stroke, 0.14) })),
     hooks: { draw: [(made) => { for (const mark of plot.marks ?? []) drawMark(made, mark); for (const limit of plot.limits ?? []) drawLimit(made, limit, names[0]); }], setCursor: [legend.follow] },
@@ -112,8 +112,18 @@ function scaleOf(wanted, plot) {
 }
 
 /** Whether a line has values that touch no other: a line alone would not show them. */
-function isSparse(values) {
-  return values.some((v, i) => v != null && values[i - 1] == null && values[i + 1] == null);
+function isSparse({ values, drawn, spanGaps }) {
+  if (spanGaps) return values.filter((value) => value != null).length === 1;
+  const there = drawn ?? values;
+  return there.some((value, index) => value != null && there[index - 1] == null && there[index + 1] == null);
+}
+
+/** Round numbers of a logarithmic axis: decades, and between few of them 2 and 5. */
+function decades(_, __, least, most) {
+  const [from, to] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
+  const rounds = to - from > 3 ? [1] : [1, 2, 5];
+  const all = Array.from({ length: to - from + 1 }, (_, i) => rounds.map((round) => round * 10 ** (from + i))).flat();
+  return all.filter((value) => value >= least * 0.999 && value <= most * 1.001);
 }
 
 function tinted(stroke, opacity) {
