@@ -37,8 +37,9 @@ EXAMPLES: Final[dict[type, object]] = {
     ),
     Progress: Progress(
         job="digits-mlp", role=names.ROLE_WORKER, attempt=1, generation=1, node="laptop", ranks_running=2,
-        phase=Phase.TRAINING, step=120, total_steps=690, epoch=5, epochs=30, loss=0.31, learning_rate=0.001,
-        uid=_UID, gradient_norm=0.8, step_seconds=0.0021, samples=7680, validation=Evaluation(115, 0.2, 0.95),
+        phase=Phase.TRAINING, step=120, steps_done=140, total_steps=690, epoch=5, epochs=30, loss=0.31,
+        learning_rate=0.001, uid=_UID, gradient_norm=0.8, step_seconds=0.0021, samples=7680,
+        validation=Evaluation(115, 0.2, 0.95),
         checkpoint=Checkpoint(100, "checkpoints/step-100", 0.2, 0.01, 12345, 1795480000.1, 31.0), resumed=Resumed(100),
         power=(_POWER,), directive_version=1,
         group=GroupProgress(
@@ -57,8 +58,8 @@ EXAMPLES: Final[dict[type, object]] = {
     ),
     Directive: Directive(2, stop_at_step=0),
     TerminationMessage: TerminationMessage(
-        exit_code=75, cause=_KILLED, generation=2, step=120, loss=0.3, phase=Phase.TRAINING, checkpoint_step=100,
-        energy=(_WORKER_ENERGY,),
+        exit_code=75, cause=_KILLED, generation=2, step=120, steps_done=160, loss=0.3, phase=Phase.TRAINING,
+        checkpoint_step=100, energy=(_WORKER_ENERGY,),
     ),
     RecordedStep: RecordedStep(
         120, 1795480000.0, 5, 0.31, 0.001, samples_per_second=41000.0, watts=6.2, joules=88.0, attempt=1, generation=0

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import common
 from wattrain_dashboards import fleet_energy, frame
 from wattrain_dashboards.frame import Placed, Section
 from wattrain_dashboards.panels import dashed, lines, rows, with_links_to_job
-from wattrain_dashboards.promql import ALL_JOBS, Query, of_domain
+from wattrain_dashboards.promql import ALL_JOBS, IDENTITY, Query, of_domain
 
 UID: Final = "wattrain-fleet"
 
@@ -22,11 +22,14 @@ def build_dashboard() -> dashboard.Dashboard:
     domains = frame.values_variable("powerdomain", "Power domain", "wattrain_powerdomain_granted_jobs")
     for variable in (frame.cluster_variable(), frame.namespaces_variable(), domains):
         made = made.with_variable(variable)
+    made = made.refresh("1m")
     return frame.with_sections(made, [fleet_energy.now(), _jobs(), *fleet_energy.sections()])
 
 
 def _jobs() -> Section:
-    states = f"sum by (state) ({ALL_JOBS.of_job('state', by=('state',))}) > 0"
+    # Nine in ten of these series are 0: of 1,000 jobs they are dropped before anything is grouped.
+    in_state = f"max by ({', '.join(IDENTITY)}, state) ({ALL_JOBS.job('state')} == 1)"
+    states = f"count by (state) ({in_state})"
     queue = rows("Queue", "none", "Jobs that wait for their power domain, by their position: 1 is the next.",
                  ["position"], Query(f"{ALL_JOBS.of_job('queue_position')} > 0"))  # fmt: skip
     return Section("Jobs", [

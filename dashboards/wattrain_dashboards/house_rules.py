@@ -27,6 +27,9 @@ _MATCHER: Final = re.compile(r'(=~|!~|!=|=)\s*"\$')
 _SELECTOR: Final = re.compile(r"\bwattrain_(?:trainingjob|worker)_\w+(\{[^}]*\})?")
 
 
+_ADDED_UP: Final = re.compile(r"\b(?:sum|avg|count)(?: by \(([^)]*)\))? ?\((?:rate\()?wattrain_")
+
+
 def broken_rules(text: str) -> list[str]:
     """What is wrong with the dashboard in `text`, a sentence each."""
     dashboard = json.loads(text)
@@ -136,6 +139,9 @@ def _of_a_query(target: Json) -> Iterator[str]:
     for window in _WINDOW.findall(expr):
         if window != "$__rate_interval":
             yield f"a rate over [{window}] instead of [$__rate_interval]"
+    for labels in _ADDED_UP.findall(expr):
+        if not {"instance", "job"} & set(labels.split(", ")):
+            yield "it adds up what two configurations may have scraped twice: take the most by the labels first"
     for operator in _MATCHER.findall(expr):
         if operator != "=~":
             yield f"{operator} with a variable, which may stand for several values"

@@ -57,17 +57,25 @@ def identity_of(job: TrainingJob) -> dict[str, str]:
     return dict(zip(metrics.JOB.identity, (job.metadata.namespace, job.metadata.name), strict=True))
 
 
+def identity_of_domain(name: str) -> dict[str, str]:
+    """The label that says which power domain it is."""
+    return dict(zip(metrics.DOMAIN.identity, (name,), strict=True))
+
+
 def job_families(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -> list[Family]:
-    """The families of a job as `status` has them.
+    """The families of one job; `as_of` as in `exported_job`."""
+    return families_of(metrics.JOB, exported_job(job, status, as_of), identity_of(job))
+
+
+def exported_job(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -> ExportedJob:
+    """What is exported of a job that `status` tells of.
 
     `as_of` (aware) is the time until which its present state is counted: so long ago that whatever was decided before
     is in `status`, or else that count would fall when another state is told of.
     """
-    exported = ExportedJob(
-        status, _info(job.spec, status.attempt), phase_totals.as_of(status, as_of), _samples_per_second(status),
-        _steps_paused(status),
-    )  # fmt: skip
-    return families_of(metrics.JOB, exported, identity_of(job))
+    phases = phase_totals.as_of(status, as_of)
+    info, speed = _info(job.spec, status.attempt), _samples_per_second(status)
+    return ExportedJob(status, info, phases, speed, _steps_paused(status))
 
 
 def _samples_per_second(status: TrainingJobStatus) -> float | None:
@@ -114,10 +122,10 @@ class ExportedDomain:
     price: Price | None = None
 
 
-def domain_families(
+def exported_domain(
     domain: Domain, jobs: Sequence[tuple[TrainingJob, TrainingJobStatus]], now: datetime
-) -> list[Family]:
-    """The families of `domain` with its `jobs` at the moment `now` (aware)."""
+) -> ExportedDomain:
+    """What is exported of `domain` with its `jobs` at the moment `now` (aware)."""
     reserved = {(r.uid, r.turn) for r in domain.reservations}
     seen = [fleet_job(job, status, living_children=False, fresh=False) for job, status in jobs]
     running = {(job.uid, job.turn) for job in seen if job.runs}
@@ -129,15 +137,15 @@ def domain_families(
         queued_jobs=len(waiting - reserved),
         power_watts=None if running and not watts else sum(watts),
     )
-    if domain.spec is not None:
-        exported = replace(
-            exported,
-            max_running_jobs=domain.spec.max_running_jobs,
-            grams_per_kwh=domain.spec.carbon.grams_per_kwh,
-            pue=domain.spec.pue,
-            price=_price(domain.spec.tariff, now),
-        )
-    return families_of(metrics.DOMAIN, exported, {"powerdomain": domain.name})
+    if domain.spec is None:
+        return exported
+    return replace(
+        exported,
+        max_running_jobs=domain.spec.max_running_jobs,
+        grams_per_kwh=domain.spec.carbon.grams_per_kwh,
+        pue=domain.spec.pue,
+        price=_price(domain.spec.tariff, now),
+    )
 
 
 def _price(tariff: Tariff | None, now: datetime) -> Price | None:

@@ -13,17 +13,16 @@ from importlib.metadata import version
 from typing import Final
 
 from prometheus_client import Histogram, ProcessCollector
-from prometheus_client.core import Metric as Family
 from pydantic import ValidationError
 
 from wattrain_api import metrics
-from wattrain_api.metric_families import families_of, merge, text_of
+from wattrain_api.metric_families import Families, families_of, text_of
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster import reading
 from wattrain_operator.cluster.kube.resources import KINDS
 from wattrain_operator.cluster.shell import Shell
-from wattrain_operator.exposition import domain_families, job_families
+from wattrain_operator.exposition import exported_domain, exported_job, identity_of, identity_of_domain
 
 JOBS_AT_ONCE = 50
 """Jobs that are rendered before the event loop gets its turn again."""
@@ -96,7 +95,7 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
     figures = operator_figures(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
     now = datetime.now(UTC)
     as_of = now - timedelta(seconds=SETTLED_SECONDS)
-    merged: dict[str, Family] = {}
+    families, domains = Families(metrics.JOB), Families(metrics.DOMAIN)
     members: dict[str, list[tuple[TrainingJob, TrainingJobStatus]]] = {}
     for count, body in enumerate(list(shell.cache.jobs())):
         if count % JOBS_AT_ONCE == JOBS_AT_ONCE - 1:
@@ -106,10 +105,13 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
         except ValidationError:
             continue  # the job's own condition says so
         members.setdefault(job.spec.energy.power_domain, []).append((job, job.status))
-        merge(merged, job_families(job, job.status, as_of))
+        families.add(exported_job(job, job.status, as_of), identity_of(job))
     for name in shell.cache.domain_names():
-        merge(merged, domain_families(shell.fleets.domain(name), members.get(name, ()), now))
-    return text_of([*families_of(metrics.OPERATOR, figures), *_PROCESS.collect(), *merged.values()])
+        exported = exported_domain(shell.fleets.domain(name), members.get(name, ()), now)
+        domains.add(exported, identity_of_domain(name))
+    own = families_of(metrics.OPERATOR, figures)
+    # In a thread: the event loop goes on, which would stand still for half a second with a thousand jobs.
+    return await asyncio.to_thread(text_of, [*own, *_PROCESS.collect(), *families.all(), *domains.all()])
 
 
 def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> OperatorFigures:

@@ -12,14 +12,14 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
-from wattrain_api import names
-from wattrain_api.metric_families import merge, text_of
+from wattrain_api import metrics, names
+from wattrain_api.metric_families import Families, text_of
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.fleet import Domain
 from wattrain_operator.dashboard.http_server import Answer, HttpServer, Request
-from wattrain_operator.exposition import domain_families, identity_of, job_families
+from wattrain_operator.exposition import exported_domain, exported_job, identity_of, identity_of_domain
 from wattrain_operator.local.refused import Refused
 
 SETTLED_SECONDS: Final = 2.0
@@ -77,13 +77,17 @@ def page(jobs: Sequence[JobFigures]) -> bytes:
     """The text of the exposition: each family once, with the samples of all jobs and of their power domains."""
     now = datetime.now(UTC)
     as_of = now - timedelta(seconds=SETTLED_SECONDS)
-    merged: dict[str, Family] = {}
+    workers: dict[str, Family] = {}
+    families, domains = Families(metrics.JOB), Families(metrics.DOMAIN)
     for figures in jobs:
-        merge(merged, [*_worker_families(figures), *job_families(figures.job, figures.status, as_of)])
-    for domain in {figures.domain.metadata.name: figures.domain for figures in jobs}.values():
-        members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == domain.metadata.name]
-        merge(merged, domain_families(Domain(domain.metadata.name, domain.spec), members, now))
-    return text_of(merged.values())
+        for family in _worker_families(figures):
+            into = workers.setdefault(family.name, Family(family.name, family.documentation, family.type))
+            into.samples += family.samples
+        families.add(exported_job(figures.job, figures.status, as_of), identity_of(figures.job))
+    for name, domain in {figures.domain.metadata.name: figures.domain for figures in jobs}.items():
+        members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == name]
+        domains.add(exported_domain(Domain(name, domain.spec), members, now), identity_of_domain(name))
+    return text_of([*workers.values(), *families.all(), *domains.all()])
 
 
 def _worker_families(figures: JobFigures) -> Iterator[Family]:

@@ -68,12 +68,20 @@ def test_energy_in_the_time_that_is_shown_is_exact_although_the_leader_changed(p
     assert {sample.labels["namespace"]: sample.value for sample in shown} == pytest.approx(used)
 
 
-@pytest.mark.parametrize("name", ["digits", "wine"])
-def test_the_area_below_the_power_is_the_energy_within_two_percent(past, name):
+@pytest.mark.parametrize(("name", "ref"), [("digits", "B"), ("wine", "B"), ("gpu", "A")])
+def test_the_area_below_the_power_is_the_energy_within_two_percent(past, name, ref):
     job = job_of(past, name)
-    curves = past.curves("training-job", "Power by component and source", "B", namespace=job.namespace, job=name)
+    curves = past.curves("training-job", "Power by component and source", ref, namespace=job.namespace, job=name)
     joules = sum(watts * HOUR.step for curve in curves for _, watts in curve.points)
     assert joules == pytest.approx(job.total_joules, rel=0.02)
+
+
+def test_the_power_does_not_dip_while_another_operator_takes_over(past):
+    [curve] = past.curves("fleet", "Power by namespace", "A", namespace="team-b")
+    around = [watts for time, watts in curve.points if abs(time - HOUR.start - past_fleet.HANDOVER) <= 180]
+    assert len(around) > 10
+    assert min(around) == pytest.approx(500, rel=0.02)
+    assert max(around) == pytest.approx(500, rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["digits", "wine"])

@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from wattrain_api import metrics
-from wattrain_api.metric_families import families_of
+from wattrain_api.metric_families import Families, families_of
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_operator.cluster.operator_figures import (
     BuildInfo,
@@ -26,7 +26,7 @@ from wattrain_operator.cluster.operator_figures import (
     RequestCount,
 )  # fmt: skip
 from wattrain_operator.core.fleet import Domain
-from wattrain_operator.exposition import domain_families, identity_of, job_families
+from wattrain_operator.exposition import exported_domain, exported_job, identity_of, identity_of_domain
 
 END = 1_767_229_200
 """Unix time: 1 January 2026, 01:00 UTC."""
@@ -88,9 +88,12 @@ def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[t
         if leads:
             now = datetime.fromtimestamp(START + second, UTC)
             members = [(job.job, job.status(START)) for job in fleet]
+            jobs = Families(metrics.JOB)
             for job, status in members:
-                yield target, job_families(job, status, now)
-            yield target, domain_families(DOMAIN, members, now)
+                jobs.add(exported_job(job, status, now), identity_of(job))
+            yield target, jobs.all()
+            domain = exported_domain(DOMAIN, members, now)
+            yield target, families_of(metrics.DOMAIN, domain, identity_of_domain(DOMAIN.name))
     for index, job in enumerate(fleet):
         for progress in job.progresses(START):
             target = {"job": "wattrain-workers", "instance": f"10.0.{index + 1}.{progress.worker}:9400"}

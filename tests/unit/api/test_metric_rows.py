@@ -37,6 +37,10 @@ BASE_UNITS = {"seconds", "joules", "watts", "bytes", "grams", "ratio"}
 CONTRACT_UNITS = {"s": "seconds", "J": "joules", "W": "watts", "B": "bytes", "1/s": "samples per second"}
 
 
+def text_of_job(job, status):
+    return text_of(job_families(TrainingJob.model_validate(job), status, NOW)).decode()
+
+
 def plain(hint):
     """A type without None, tuple and Annotated around it."""
     arguments = [item for item in typing.get_args(hint) if item not in (type(None), Ellipsis)]
@@ -96,7 +100,7 @@ def test_a_row_that_is_added_appears_in_both_expositions_and_in_the_document(mon
     monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, row))
     assert "\nwattrain_worker_all_steps 690.0\n" in metrics_text(Progress(total_steps=690)).decode()
     status = TrainingJobStatus(progress=JobProgress(total_steps=690))
-    text = text_of(job_families(TrainingJob.model_validate(job), status, NOW)).decode()
+    text = text_of_job(job, status)
     assert re.search(
         r'^wattrain_trainingjob_all_steps{namespace="\w*",trainingjob="digits"} 690.0$', text, re.MULTILINE
     )
@@ -130,7 +134,7 @@ def test_a_field_that_does_not_exist_is_an_error_and_not_an_absent_metric(monkey
 
 def test_a_loss_that_is_no_number_any_more_is_exported_as_prometheus_writes_it(job):
     status = TrainingJobStatus(progress=JobProgress(loss_not_finite="NaN"))
-    text = text_of(job_families(TrainingJob.model_validate(job), status, NOW)).decode()
+    text = text_of_job(job, status)
     assert re.search(r"^wattrain_trainingjob_loss{.*} NaN$", text, re.MULTILINE)
     worker = metrics_text(Progress(loss=float("-inf"), gradient_norm=float("inf"))).decode()
     assert "\nwattrain_worker_loss -Inf\n" in worker

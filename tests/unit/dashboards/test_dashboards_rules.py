@@ -84,6 +84,7 @@ MISTAKES = {
     "refIds ['A', 'A', 'C']": lambda d: panel_of(d, "Energy")["targets"][1].update(refId="A"),
     "a data source is not": lambda d: figure_of(d)["targets"][0]["datasource"].update(uid="prometheus"),
     "a rate over [5m]": lambda d: change_query(d, "$__rate_interval", "5m"),
+    "scraped twice": lambda d: change_query(d, "rate(", "sum(rate("),
     "= with a variable": lambda d: change_query(d, '=~"$job"', '="$job"'),
     "a selector does not follow": lambda d: change_query(d, 'namespace=~"$namespace",', ""),
     "is not called modelled": lambda d: lines_of(d)["targets"][1].update(legendFormat="{{component}}"),

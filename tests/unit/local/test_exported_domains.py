@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from wattrain_api import reasons
+from wattrain_api.metric_families import families_of
+from wattrain_api.metrics import DOMAIN
 from wattrain_api.powerdomain import CarbonIntensity, PowerDomainSpec, Reservation, Tariff, TariffWindow
 from wattrain_api.status import Condition, EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_operator.core.fleet import Domain
-from wattrain_operator.exposition import domain_families
+from wattrain_operator.exposition import exported_domain, identity_of_domain
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SPEC = TrainingJobSpec.model_validate({"script": {"command": ["python"]}})
@@ -26,7 +28,7 @@ def member(uid: str, *, admitted: bool, watts: float | None = None, ended: bool 
 
 
 def exported(domain: Domain, *members: Member) -> dict[str, float]:
-    families = domain_families(domain, members, NOON)
+    families = families_of(DOMAIN, exported_domain(domain, members, NOON), identity_of_domain(domain.name))
     samples = [s for family in families for s in family.samples]
     assert all(s.labels["powerdomain"] == domain.name for s in samples)
     return {s.name.removeprefix("wattrain_powerdomain_"): s.value for s in samples}

@@ -131,7 +131,8 @@ def test_every_metric_of_the_operator_is_exported_as_it_is_documented():
             await shell.close()
 
     shown, after_deletion = asyncio.run(main())
-    assert b"wattrain_trainingjob_" not in after_deletion
+    assert b'trainingjob="one"' in shown
+    assert b'trainingjob="one"' not in after_deletion
     families = {f.name: f for f in text_string_to_metric_families(shown.decode())}
     assert families["wattrain_powerdomain_queued_jobs"].samples[0].value == 1.0
     for exported in [*metrics.exported_of(metrics.OPERATOR), *metrics.exported_of(metrics.DOMAIN)]:

@@ -25,7 +25,7 @@ Make = Callable[..., Directives]
 
 @pytest.fixture
 def reports() -> RankReports:
-    steps = StepCount(is_script=False, tells_resumption=True, first_attempt=True)
+    steps = StepCount(is_script=False, first_attempt=True)
     return RankReports(Phase.TRAINING, 0, lambda _: None, steps)
 
 

@@ -39,7 +39,7 @@ class Client:
 
 @pytest.fixture
 def reports() -> RankReports:
-    steps = StepCount(is_script=False, tells_resumption=True, first_attempt=True)
+    steps = StepCount(is_script=False, first_attempt=True)
     return RankReports(Phase.TRAINING, 0, lambda _: None, steps)
 
 

@@ -14,7 +14,7 @@ from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.supervisor.rank_reports import RankReports
 from wattrain_worker.supervisor.step_count import StepCount
 
-STEPS = partial(StepCount, is_script=False, tells_resumption=True, first_attempt=True)
+STEPS = partial(StepCount, is_script=False, first_attempt=True)
 
 
 @pytest.fixture

@@ -11,53 +11,39 @@ from wattrain_worker.supervisor.step_count import StepCount
 from wattrain_worker.supervisor.worker_messages import termination_of
 
 
-def count(*told: int | str, is_script: bool = False, first_attempt: bool = True) -> int | None:
-    """What is counted of steps (7), of ranks that say where they go on ("at 5") and of starts ("start")."""
-    steps = StepCount(is_script=is_script, tells_resumption=not is_script, first_attempt=first_attempt)
-    reports = RankReports(Phase.STARTING, 0, lambda _: None, steps)
-    for one in told:
-        if one == "start":
-            reports.start_generation(Phase.STARTING)
-        elif isinstance(one, int):
-            reports.ingest(RankReport(rank=0, step=one))
-            reports.ingest(RankReport(rank=1, step=one + 1))  # another rank of this worker: its steps are the same
-        else:
-            reports.ingest(RankReport(rank=0, resumed=Resumed(int(one.removeprefix("at ")))))
+def count(*told: RankReport, is_script: bool = False, first_attempt: bool = True) -> int | None:
+    """What is counted of the reports of rank 0; rank 1 of the same worker says the same, for they go in step."""
+    reports = RankReports(
+        Phase.STARTING, 0, lambda _: None, StepCount(is_script=is_script, first_attempt=first_attempt)
+    )
+    reports.start_generation(Phase.STARTING)
+    for report in told:
+        reports.ingest(report)
+        reports.ingest(RankReport(rank=1, step=report.step, steps=report.steps))
     progress = reports.progress()
     assert termination_of(progress, 0.0, None).steps_done == progress.steps_done
     return progress.steps_done
 
 
-@pytest.mark.parametrize(
-    ("told", "made"),
-    [
-        (("start",), 0),
-        (("start", 10, 25), 25),
-        (("start", 25, "start", "at 20", 21, 30), 35),
-        (("start", 25, "start", 4), 29),  # it began anew: there was no checkpoint
-        (("start", 25, "start", "at 25"), 25),
-    ],
-)
-def test_a_recipe_tells_where_it_goes_on_and_every_step_counts(told: tuple[int | str, ...], made: int) -> None:
-    assert count(*told) == made
-
-
-def test_a_recipe_that_begins_anew_or_goes_on_in_a_later_attempt_is_counted_from_there() -> None:
-    assert count("start", 10, first_attempt=False) == 10
-    assert count("start", "at 200", 210, first_attempt=False) == 10
+def test_a_recipe_tells_how_many_steps_it_made_wherever_it_went_on() -> None:
+    assert count() == 0
+    restart = RankReport(step=25, steps=25), RankReport(resumed=Resumed(20)), RankReport(step=30, steps=10)
+    assert count(*restart) == 35
+    assert count(*restart, first_attempt=False) == 35
 
 
 @pytest.mark.parametrize(
-    ("told", "first_attempt", "made"),
+    ("steps", "first_attempt", "made"),
     [
-        (("start",), True, None),  # many tell no step at all
-        (("start", 10, 25), True, 25),
-        (("start", 100, 110), False, 10),  # it may have gone on from 99 or begun at 1
-        (("start", 25, "start", 10, 20), True, 35),  # nobody knows whether 9 steps were made before the first told
-        (("start", 25, "start", 30), True, 30),
+        ((), True, None),  # many tell no step at all
+        ((10, 25), True, 25),
+        ((100, 110), False, 10),  # it may have gone on from 99, or have begun anew
+        ((25, 10, 20), True, 35),  # nobody knows whether it made 9 steps before the first that it told again
+        ((25, 30), True, 30),
     ],
 )
-def test_of_a_script_only_what_it_tells_is_counted(
-    told: tuple[int | str, ...], first_attempt: bool, made: int | None
+def test_of_a_script_the_rises_of_its_step_are_counted(
+    steps: tuple[int, ...], first_attempt: bool, made: int | None
 ) -> None:
-    assert count(*told, is_script=True, first_attempt=first_attempt) == made
+    told = [RankReport(step=step) for step in steps]
+    assert count(*told, RankReport(loss=0.5), is_script=True, first_attempt=first_attempt) == made

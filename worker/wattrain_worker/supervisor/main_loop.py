@@ -59,11 +59,7 @@ class Supervisor:
         self._waker = Waker()
         self._journal = Journal(config.metrics_file if config.worker == 0 else "")
         first_rank = config.worker * config.processes_per_worker if config.launcher == "native" else None
-        steps = StepCount(
-            is_script=bool(config.command),
-            tells_resumption=config.worker == 0 and not config.command,
-            first_attempt=config.attempt <= 1,
-        )
+        steps = StepCount(is_script=bool(config.command), first_attempt=config.attempt <= 1)
         self._reports = RankReports(self._first_phase, first_rank, self._journal.record, steps)
         self._inbox = Inbox(self._take_datagram)
         self._directives = Directives(config, self._inbox.directory, self._reports)

@@ -59,7 +59,6 @@ class RankReports:
         """Forget what belonged to the ranks before; what they had reached stays known until the new ones report."""
         with self._lock:
             self._lead = self._first_rank
-            self._steps.start_generation()
             self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None)
 
     def set_phase(self, phase: Phase) -> None:
