@@ -43,6 +43,17 @@ def test_every_query_returns_data_and_series_that_can_be_told_apart(name, past):
     assert problems_with(dashboard(name), past) == []
 
 
+def test_jobs_that_are_chosen_are_all_compared_and_no_other(past):
+    shown = dashboard("compare")
+    values = chosen(shown, past.server, HOUR, {}) | {"job": "(digits|wine|gpu)"}  # as Grafana writes several
+    for asked in queries(shown):
+        answer = ask(asked, past.server, HOUR, values)
+        found = {labels["trainingjob"] for labels in answer.series}
+        assert answer.problems == []
+        assert found == {"digits", "wine", "gpu"} or asked.panel.startswith("Loss against"), asked
+        assert found <= {"digits", "wine", "gpu"}, asked
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_metric_that_a_dashboard_names_is_exported(name):
     assert not_exported(dashboard(name)) == set()
