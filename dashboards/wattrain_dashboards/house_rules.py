@@ -27,6 +27,12 @@ _MATCHER: Final = re.compile(r'(=~|!~|!=|=)\s*"\$')
 _SELECTOR: Final = re.compile(r"\bwattrain_(?:trainingjob|worker)_\w+(\{[^}]*\})?")
 
 
+_CALCS: Final = {"lastNotNull", "max"}
+_TRANSFORMATIONS: Final = {"merge", "organize"}
+_PROPERTIES: Final = {
+    "unit", "links",
+    "custom.hidden", "custom.lineStyle", "custom.lineWidth", "custom.fillBelowTo", "custom.fillOpacity",
+}  # fmt: skip
 _ADDED_UP: Final = re.compile(r"\b(?:sum|avg|count)(?: by \(([^)]*)\))? ?\((?:rate\()?wattrain_")
 
 
@@ -113,6 +119,7 @@ def _of_a_panel(panel: Json) -> Iterator[str]:
     if panel["type"] == "text":
         return
     yield from _of_units(panel["fieldConfig"])
+    yield from _of_words(panel)
     refs = [target["refId"] for target in panel["targets"]]
     if len(set(refs)) != len(refs) or not refs:
         yield f"refIds {refs}"
@@ -132,6 +139,26 @@ def _of_units(config: Json) -> Iterator[str]:
             yield f"unit {unit} is not known"
     if not config["defaults"].get("thresholds", {}).get("steps"):
         yield "it needs thresholds, were it one colour for all"
+
+
+def _of_words(panel: Json) -> Iterator[str]:
+    """Words that Grafana's types take for any text, and that do nothing where they are misspelt."""
+    options, transformations = panel["options"], panel.get("transformations", ())
+    for calc in (*options.get("legend", {}).get("calcs", ()), *options.get("reduceOptions", {}).get("calcs", ())):
+        if calc not in _CALCS:
+            yield f"{calc} is no way to reduce a series that we use"
+    for each in transformations:
+        if each["id"] not in _TRANSFORMATIONS:
+            yield f"{each['id']} is no transformation that we use"
+    shown = {target["legendFormat"] for target in panel["targets"]}
+    shown |= {name for each in transformations for name in each["options"].get("renameByName", {}).values()}
+    for override in panel["fieldConfig"]["overrides"]:
+        matcher = override["matcher"]
+        if matcher["id"] == "byName" and matcher["options"] not in shown:
+            yield f"an override is for {matcher['options']}, which it does not show"
+        for each in override["properties"]:
+            if each["id"] not in _PROPERTIES:
+                yield f"{each['id']} is no property that we override"
 
 
 def _of_a_query(target: Json) -> Iterator[str]:

@@ -38,6 +38,14 @@ def figure_of(dashboard):
     return panel_of(dashboard, "Progress")
 
 
+def table_of(dashboard):
+    return panel_of(dashboard, "What each loss took")
+
+
+def override_of(dashboard):
+    return table_of(dashboard)["fieldConfig"]["overrides"][0]["properties"][0]
+
+
 def steps_of(dashboard):
     return figure_of(dashboard)["fieldConfig"]["defaults"]["thresholds"]["steps"]
 
@@ -77,10 +85,12 @@ MISTAKES = {
     "is not a kind that": lambda d: figure_of(d).update(type="graph"),
     "a description in sentences": lambda d: figure_of(d).update(description="How far"),
     "unit wats is not known": lambda d: figure_of(d)["fieldConfig"]["defaults"].update(unit="wats"),
-    "unit mili is not known": lambda d: panel_of(d, "What each loss took")["fieldConfig"]["overrides"][0]["properties"][
-        0
-    ].update(value="mili"),
+    "unit mili is not known": lambda d: override_of(d).update(value="mili"),
     "needs thresholds": lambda d: steps_of(d).clear(),
+    "lastnotnull is no way": lambda d: lines_of(d)["options"]["legend"]["calcs"].append("lastnotnull"),
+    "orgnize is no transformation": lambda d: table_of(d)["transformations"][1].update(id="orgnize"),
+    "an override is for tim,": lambda d: table_of(d)["fieldConfig"]["overrides"][0]["matcher"].update(options="tim"),
+    "unti is no property": lambda d: override_of(d).update(id="unti"),
     "refIds ['A', 'A', 'C']": lambda d: panel_of(d, "Energy")["targets"][1].update(refId="A"),
     "a data source is not": lambda d: figure_of(d)["targets"][0]["datasource"].update(uid="prometheus"),
     "a rate over [5m]": lambda d: change_query(d, "$__rate_interval", "5m"),
