@@ -143,7 +143,8 @@ class Progress(StatusPart):
 
     phase: Annotated[str, Field(max_length=32)] = ""
     """What the ranks do now: starting, training, evaluating, checkpointing, exporting, done."""
-    epoch: Count = 0
+    epoch: Count | None = None
+    """Passes over the training split that are completed; unset: many scripts do not tell."""
     step: Count = 0
     total_steps: Count = 0
     loss: float | None = None

@@ -130,7 +130,8 @@ class Report:
     steps_done: int | None = None
     """Optimizer steps that the group has made in this attempt, repeated ones counted again; None: not known."""
     total_steps: int = 0
-    epoch: int = 0
+    epoch: int | None = None
+    """None: not known."""
     loss: float | None = None
     loss_not_finite: NotFinite | None = None
     """What the loss is instead of a number."""

@@ -120,7 +120,8 @@ def _progress_of_next_attempt(draft: Draft) -> Progress | None:
     if old is None:
         return None
     if not draft.seen.shared_storage:
-        return Progress(total_steps=old.total_steps, updated_time=old.updated_time)
+        epoch = None if old.epoch is None else 0
+        return Progress(epoch=epoch, total_steps=old.total_steps, updated_time=old.updated_time)
     return replace(old, phase="", samples_per_second=None, eta_seconds=None)
 
 

@@ -56,7 +56,7 @@ def to_report(
         step=progress.step,
         steps_done=progress.steps_done,
         total_steps=progress.total_steps or 0,
-        epoch=progress.epoch or 0,
+        epoch=progress.epoch,
         loss=_finite(progress.loss),
         loss_not_finite=_not_finite(progress.loss),
         learning_rate=_finite(progress.learning_rate),

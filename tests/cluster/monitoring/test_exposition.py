@@ -1,6 +1,7 @@
 """What a worker, a run and the operator export is as Prometheus wants it, by promtool's own judgement."""
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from harness.prometheus import promtool
 
 from wattrain_api.contract.progress import Progress
 from wattrain_api.contract_examples import EXAMPLES
+from wattrain_api.metrics_neighbours import JOIN_BY_POD, JOIN_BY_UUID
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
@@ -86,3 +88,31 @@ def test_promtool_would_complain_of_a_mistake(right, wrong):
     text = of_run().decode().replace("energy_cost_total", "energy_costs_total")
     assert right in text
     assert promtool("check", "metrics", text=text.replace(right, wrong)).returncode != 0
+
+
+SERIES = {
+    'wattrain_worker_energy_joules_total{component="gpu",device="GPU-a",namespace="t",trainingjob="one",worker="0"}': 5,
+    'wattrain_worker_energy_joules_total{component="gpu",device="GPU-b",namespace="t",trainingjob="one",worker="1"}': 7,
+    'wattrain_worker_energy_joules_total{component="cpu",device="",namespace="t",trainingjob="one",worker="0"}': 9,
+    'wattrain_worker_generation{namespace="t",trainingjob="one",worker="0",pod="one-1-0"}': 1,
+    'wattrain_worker_generation{namespace="t",trainingjob="one",worker="1",pod="one-1-1"}': 0,
+    'DCGM_FI_DEV_GPU_UTIL{UUID="GPU-a",device="nvidia0",Hostname="n"}': 80,
+    'DCGM_FI_DEV_GPU_UTIL{UUID="GPU-b",device="nvidia0",Hostname="m"}': 60,
+    'DCGM_FI_DEV_GPU_UTIL{UUID="GPU-c",device="nvidia1",Hostname="m"}': 1,
+    'DCGM_FI_DEV_POWER_USAGE{UUID="GPU-a",namespace="t",pod="one-1-0",GPU_I_ID="1"}': 300,
+    'DCGM_FI_DEV_POWER_USAGE{UUID="GPU-a",namespace="t",pod="one-1-0",GPU_I_ID="2"}': 300,
+    'DCGM_FI_DEV_POWER_USAGE{UUID="GPU-b",namespace="t",pod="one-1-1"}': 200,
+    'DCGM_FI_DEV_POWER_USAGE{UUID="GPU-c",namespace="t",pod=""}': 50,
+}
+
+
+@pytest.mark.usefixtures("promtool_is_there")
+@pytest.mark.parametrize(("query", "value"), [(JOIN_BY_UUID, 70), (JOIN_BY_POD, 500)])
+def test_the_joins_to_dcgm_that_are_documented_give_a_job_the_figures_of_its_gpus(query, value, tmp_path):
+    sample = {"labels": '{namespace="t", trainingjob="one"}', "value": value}
+    series = [{"series": name, "values": f"{figure}x5"} for name, figure in SERIES.items()]
+    expected = {"expr": query, "eval_time": "2m", "exp_samples": [sample]}
+    file = tmp_path / "test.json"  # JSON is YAML
+    file.write_text(json.dumps({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": [expected]}]}))
+    judged = promtool("test", "rules", file)
+    assert judged.returncode == 0, judged.stdout + judged.stderr

@@ -176,3 +176,11 @@ def test_a_job_that_fails_while_it_waits_is_in_no_queue(scene: Scene) -> None:
     job.storage_failure = "the disk is full"
     job.settle()
     assert (job.status.state, job.exported("queue_position")) == ("Failed", [])
+
+
+def test_the_epoch_of_who_does_not_tell_one_is_absent(scene: Scene) -> None:
+    job = scene().run()
+    assert job.exported("epoch") == []
+    job.report = replace(job.report, epoch=0)
+    job.settle()
+    assert job.exported("epoch") == [0]

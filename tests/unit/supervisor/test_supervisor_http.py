@@ -166,3 +166,10 @@ def test_what_nobody_has_reported_is_absent_rather_than_zero(client: Client) -> 
     names = {family.name for family in text_string_to_metric_families(text)}
     assert "wattrain_worker_loss" not in names
     assert "wattrain_worker_checkpoint_step" not in names
+
+
+def test_a_worker_that_has_ended_draws_nothing_and_keeps_its_joules() -> None:
+    shown = metrics_text(Progress(power=(READING,)), has_ended=True).decode()
+    values = {line.partition("{")[0]: line.rpartition(" ")[2] for line in shown.splitlines()}
+    assert values["wattrain_worker_power_watts"] == "0.0"
+    assert float(values["wattrain_worker_energy_joules_total"]) == READING.joules > 0

@@ -68,6 +68,7 @@ class Supervisor:
         self._power_sampled: tuple[PowerReading, ...] = ()
         self._counted_elsewhere: frozenset[str] = frozenset()
         self._power_read_at: float | None = None
+        self._has_ended = False
         self._left_at: float | None = None
         """When the last message was left that outlives a SIGKILL; infinity: it cannot be left."""
         self._ranks: Ranks | None = None
@@ -156,6 +157,7 @@ class Supervisor:
         if self._fork_server is not None:
             self._fork_server.close()
         self._left_behind.end_all()
+        self._has_ended = True
         self._power.stop()  # with a last sample: the shortest work has cost something, as has what was left behind
         self._power_read_at = None
         self._journal.flush(now=True)
@@ -249,7 +251,7 @@ class Supervisor:
             say(f"{where}, and that cannot be served ({error.strerror}); the training goes on without metrics")
             return None
         exchange = None if self._coordinator is None else partial(self._answer_member, self._coordinator)
-        return Server(listening, lambda: metrics_text(self._worker_progress()), self._progress, exchange, config.token)
+        return Server(listening, self._metrics, self._progress, exchange, config.token)
 
     def _answer_member(self, coordinator: Coordinator, message: MemberMessage) -> CoordinatorReply:
         """Take another worker's message; where it leads to a decision, this one's own member hears of it at once."""
@@ -258,6 +260,10 @@ class Supervisor:
         if coordinator.decision != before:
             self._waker.wake()
         return reply
+
+    def _metrics(self) -> bytes:
+        """What /metrics answers."""
+        return metrics_text(self._worker_progress(), has_ended=self._has_ended)
 
     def _worker_progress(self) -> Progress:
         """What this worker says of itself."""
