@@ -46,6 +46,13 @@ def test_label_folder_and_namespace_can_be_set(helm):
         assert o["metadata"]["annotations"]["folder"] == "Training"
 
 
+@pytest.mark.parametrize(("key", "value"), [
+    ("enabled", "yes"), ("namespace", "Team A"), ("labels", {"a": 1}), ("annotations", ["a"]), ("folder", "Training"),
+])  # fmt: skip
+def test_a_bad_value_is_refused_by_name(helm, key, value):
+    assert key in helm.refusal({"dashboards": {key: value}})
+
+
 def test_they_can_be_left_out_and_nothing_else_with_them(helm, shipped):
     without = helm.render({"dashboards": {"enabled": False}})
     assert config_maps(without) == []
