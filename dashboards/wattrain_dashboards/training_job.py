@@ -129,7 +129,10 @@ def _learning() -> Section:
 
 def _speed() -> Section:
     buckets = f"sum by (le) ({ONE_JOB.rate_of_worker('step_duration_seconds_bucket', by=('le',))})"
-    waits = {"waits for data": "data_wait_seconds_total", "saves a checkpoint": "checkpoint_blocked_seconds_total"}
+    # A worker counts the waits of all its ranks, which go in step; a checkpoint is counted by the rank that writes it.
+    waits = ONE_JOB.rate_of_worker("data_wait_seconds_total")
+    ranks = f"{ONE_JOB.of_worker('ranks_running')} > 0"
+    saves = f"max({ONE_JOB.rate_of_worker('checkpoint_blocked_seconds_total')})"
     return Section("Speed", [
         Placed(
             lines("Throughput", "short", "Samples trained on per second, all workers together.",
@@ -151,9 +154,8 @@ def _speed() -> Section:
         ),
         Placed(
             lines("Where a step waits", "percentunit", "Share of the time in which the training loop waits, mean over "
-                  "the workers; the rest is computing and exchanging gradients.",
-                  *(Query(f"avg({ONE_JOB.rate_of_worker(metric)})", name) for name, metric in waits.items()))
-            .min(0),
+                  "the ranks; the rest is computing and exchanging gradients.",
+                  Query(f"avg({waits} / ({ranks}))", "waits for data"), Query(saves, "saves a checkpoint")).min(0),
             6, 9,
         ),
     ])  # fmt: skip

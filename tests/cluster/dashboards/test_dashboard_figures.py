@@ -76,6 +76,14 @@ def test_the_area_below_the_power_is_the_energy_within_two_percent(past, name, r
     assert joules == pytest.approx(job.total_joules, rel=0.02)
 
 
+def test_waits_are_shares_of_the_time_of_a_rank(past):
+    [waits] = past.curves("training-job", "Where a step waits", "A", namespace="team-a", job="wine")
+    # 2 steps a second; two ranks together wait 0.002 s a step in worker 0, and 0.004 s in worker 1.
+    assert waits.points[-1][1] == pytest.approx((0.004 + 0.008) / 4, rel=0.01)
+    [saves] = past.curves("training-job", "Where a step waits", "B", namespace="team-a", job="wine")
+    assert max(share for _, share in saves.points) == pytest.approx(0.05 / 90, rel=0.01)  # four scrapes span 90 s
+
+
 def test_the_power_does_not_dip_while_another_operator_takes_over(past):
     [curve] = past.curves("fleet", "Power by namespace", "A", namespace="team-b")
     around = [watts for time, watts in curve.points if abs(time - HOUR.start - past_fleet.HANDOVER) <= 180]

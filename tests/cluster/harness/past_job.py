@@ -213,7 +213,7 @@ class PastJob:
             yield progress.Progress(
                 attempt=1 + self.restarts,
                 worker=worker,
-                ranks_running=1,
+                ranks_running=2,
                 step=int(self.step),
                 epoch=int(self.step * 10 / self.planned_steps),
                 loss=loss,
@@ -223,7 +223,7 @@ class PastJob:
                 samples=steps * self.batch // self.workers,
                 step_durations=progress.Distribution(BOUNDS, _spread(steps), 0.05 * steps),
                 data_wait_seconds=0.002 * steps * (1 + worker),
-                checkpoint_blocked_seconds=0.05 * (self.second // 240),
+                checkpoint_blocked_seconds=0.0 if worker else 0.05 * (self.second // 240),
                 validation=progress.Evaluation(int(self.step), 1.05 * loss, 0.9),
                 checkpoint=None if saved is None else progress.Checkpoint(
                     saved[0], seconds=0.4, bytes=120_000, time=start + saved[1]
