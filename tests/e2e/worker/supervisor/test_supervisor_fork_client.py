@@ -130,6 +130,7 @@ def test_a_rank_is_asked_to_end_and_is_ended(bench):
         made.begin(SAVES + STAYS)
     for index in (0, 1):
         wait_until(lambda index=index: "ready" in made.output(index), "it is ready")
+        wait_until(lambda index=index: made.server.news_of(index), "its number is known, by which it is asked to end")
     made.ranks[0].process.terminate()
     made.ranks[1].process.kill()
     assert [made.ends(0), made.ends(1)] == [75, -9]
