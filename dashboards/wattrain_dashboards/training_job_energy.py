@@ -61,7 +61,7 @@ def figures_now() -> list[Placed]:
             3, 4,
         ),
         Placed(
-            figure("Energy a sample", "joule", "Energy / samples that the training has gone through.",
+            figure("Energy a sample", "joule", "Energy of the current attempt / samples that it has trained on.",
                    Query(ONE_JOB.of_job("joules_per_sample"))),
             3, 4,
         ),
