@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import dashboard, timeseries
 from wattrain_dashboards import frame
 from wattrain_dashboards.frame import Placed, Section
 from wattrain_dashboards.loss_marks import loss_against_energy, loss_against_steps, loss_against_time
-from wattrain_dashboards.panels import column, lines, rows, states, with_links_to_job
+from wattrain_dashboards.panels import column, hidden, lines, rows, states, with_links_to_job
 from wattrain_dashboards.promql import ONE_JOB, Query
 
 UID: Final = "wattrain-compare"
@@ -39,8 +39,8 @@ def _figures() -> Section:
     for name, unit in units.items():
         table.override_by_name(name, column(unit))
     parts = ("recipe", "strategy", "precision", "image", "powerdomain")
-    info = rows("What they are", "none", "Recipe, strategy, precision, image and power domain; the number is always 1.",
-                ["known"], Query(ONE_JOB.of_job("info", by=parts)))  # fmt: skip
+    info = rows("What they are", "none", "Recipe, strategy, precision, image and power domain.",
+                ["info"], Query(ONE_JOB.of_job("info", by=parts))).override_by_name("info", [hidden()])  # fmt: skip
     return Section("Figures", [Placed(with_links_to_job(table), 24, 7), Placed(info, 24, 6)])
 
 

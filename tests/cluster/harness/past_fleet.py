@@ -1,7 +1,8 @@
 """A fixed hour of five jobs and two operators, as Prometheus would have scraped it from our own exposition.
 
 A job is restarted and completes, one is suspended and goes on, one loses its loss and fails, one waits, and one has
-counters for all of its energy. Meanwhile one operator hands over to another.
+counters for all of its energy. Meanwhile one operator hands over to another. What is filled in later has no marks of
+staleness: for five minutes Prometheus still knows what the first operator last said.
 """
 
 from __future__ import annotations
