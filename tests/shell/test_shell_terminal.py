@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import signal
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -37,7 +41,7 @@ def job_file(tmp_path):
 
 @pytest.fixture
 def call(own_or_shared, namespace):
-    """Calls a command in a thread of its own, as this namespace's user; with its exit code and what it wrote."""
+    """Calls a command in a thread of its own, one at a time; with its exit code and what it wrote."""
 
     async def called(*words, exit_code=0):
         options = [f"--kubeconfig={own_or_shared.kubeconfig}", f"--namespace={namespace}"]
@@ -103,7 +107,8 @@ def test_a_submitted_job_is_followed_to_its_end_and_leaves_a_receipt_when_its_po
             assert kept.stdout == "worker 0 says\ngoodbye\n"
             assert "the pods of seen are gone; its status has kept the last lines" in kept.stderr
             assert "| worker 0 says |" in page
-            assert (await call("logs", "seen", "--worker=1", exit_code=1)).stdout == ""
+            other = await call("logs", "seen", "--worker=1", exit_code=1)
+            assert (other.stdout, "no log of worker 1 of seen is here: its pods are gone" in other.stderr) == ("", True)
             assert "<h1>Receipt of seen</h1>" in (await call("receipt", "seen", "--output", "html")).stdout
 
     scenario(story)
@@ -116,12 +121,11 @@ def test_a_job_that_fails_ends_its_followers_and_waiters_with_1(scenario, call, 
             file = job_file("bad", policy={"maxRestarts": 0})
             following = asyncio.create_task(call("submit", file, "--follow", "--output", "json", exit_code=1))
             await stage.run()
-            waiting = asyncio.create_task(call("wait", "bad", exit_code=1))
             await stage.fail()
             told = [json.loads(line) for line in (await following).stdout.splitlines()]
             assert (told[0]["type"], told[0]["namespace"]) == ("start", cluster.namespace)
             assert (told[-1]["type"], told[-1]["state"], told[-1]["exitCode"]) == ("result", "Failed", 1)
-            assert "bad is Failed" in (await waiting).stderr
+            assert "bad is Failed (RestartBudgetExhausted)" in (await call("wait", "bad", exit_code=1)).stderr
             await call("wait", "bad", "--for=failed")
 
     scenario(story)
@@ -164,7 +168,28 @@ def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, c
     scenario(story)
 
 
-def test_what_the_cluster_refuses_is_told_with_the_remedy(scenario, call, job_file, own_or_shared, namespace):
+@pytest.fixture
+def interrupted(own_or_shared, namespace):
+    """The first line that a command writes, and what it writes after Ctrl-C, with which it ends."""
+
+    async def written(*words):
+        command = [str(Path(sys.executable).parent / "wattrain"), *words, f"--namespace={namespace}"]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "KUBECONFIG": str(own_or_shared.kubeconfig)},
+        )  # fmt: skip
+        first = await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = await process.stdout.read()
+        assert await process.wait() == 130, rest
+        return first.decode(), rest.decode()
+
+    return written
+
+
+def test_what_the_cluster_refuses_is_told_and_ctrl_c_ends_the_command_alone(
+    scenario, call, interrupted, job_file, own_or_shared, namespace
+):
     async def story(cluster):
         await call("submit", job_file("taken"))
         error = (await call("submit", job_file("taken"), exit_code=2)).stderr
@@ -172,6 +197,12 @@ def test_what_the_cluster_refuses_is_told_with_the_remedy(scenario, call, job_fi
         told = await call("wait", "taken", "--timeout=1s", "--output", "json", exit_code=1)
         assert json.loads(told.stdout)["exitCode"] == 1
         assert "taken is not complete after 1 s; it is Pending" in told.stderr
+        assert await interrupted("wait", "taken") == (
+            "taken: Pending\n", "interrupted; the jobs go on as they are\n",
+        )  # fmt: skip
+        line, _ = await interrupted("top", "-o", "json")
+        assert json.loads(line)["name"] == "taken"
+        assert (await cluster.job("taken"))["spec"].get("suspend", False) is False
         nobody = own_or_shared.kubeconfig_of(namespace, "default")
         forbidden = await asyncio.to_thread(
             CliRunner().invoke, app, ["top", "--once", f"--kubeconfig={nobody}", f"--namespace={namespace}"]

@@ -37,6 +37,9 @@ async def show_logs(
     kept = (await get_job(connection, name)).status.last_lines if not found and worker is None else ()
     if kept:
         note(f"the pods of {name} are gone; its status has kept the last lines of the worker that decided its end")
+    elif not found:
+        whose = name if worker is None else f"worker {worker} of {name}"
+        note(f"no log of {whose} is here: its pods are gone, or not there yet (policy.keepPods: All keeps them)")
     for text in kept:
         sys.stdout.write((json.dumps({"line": text}) if as_json else text) + "\n")
     sys.stdout.flush()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from wattrain_operator.receipt.contents import Receipt
-from wattrain_operator.receipt.rows import Row, Table, summary, tables
+from wattrain_operator.receipt.rows import summary, tables
+from wattrain_operator.receipt.titled_rows import Row, Table
 
 
 def to_markdown(receipt: Receipt) -> str:

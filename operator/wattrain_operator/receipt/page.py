@@ -12,7 +12,8 @@ from wattrain_operator.receipt import units
 from wattrain_operator.receipt.contents import Receipt
 from wattrain_operator.receipt.curves import Curves
 from wattrain_operator.receipt.plotted import Plotted, losses, power
-from wattrain_operator.receipt.rows import Table, summary, tables
+from wattrain_operator.receipt.rows import summary, tables
+from wattrain_operator.receipt.titled_rows import Table
 
 _STYLE = """
 * { box-sizing: border-box; }
@@ -88,7 +89,7 @@ def _power(receipt: Receipt, curves: Curves) -> str:
 
 
 def _figure(plot: Plotted, caption: str) -> str:
-    without = "<noscript><p>The plot needs JavaScript; the figures are in metrics.jsonl.</p></noscript>"
+    without = "<noscript><p>The plot needs JavaScript.</p></noscript>"
     return f"<figure><figcaption>{escape(caption)}</figcaption>{plot.to_html()}{without}</figure>"
 
 

@@ -61,7 +61,8 @@ class LogReader:
         pods = await self._pods()
         newest = max((source_of(pod).attempt for pod in pods), default=0)
         current = [pod for pod in pods if source_of(pod).attempt == newest]
-        self._note_what_is_gone(source_of(pod) for pod in current)
+        if current:
+            self._note_what_is_gone(source_of(pod) for pod in current)
         return sum([await self._stream(pod, follow=False) for pod in current])
 
     async def follow(self) -> int:

@@ -17,6 +17,7 @@ from wattrain_operator.receipt.curves import MAX_POINTS, Curves, Point, curves_o
 from wattrain_operator.remote.seen_job import SeenJob
 
 _TIMEOUT_SECONDS: Final = 15.0
+_REMEDY: Final = "give its address, such as http://127.0.0.1:9090"
 _AFTER_SECONDS: Final = 60.0
 """Scrapes that came after the end still belong to the job: the last figures may be seen only then."""
 
@@ -30,7 +31,10 @@ class Recorded(NamedTuple):
 
 
 async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
-    """From the Prometheus at the address `prometheus`. Refused where it does not answer, or not as a Prometheus."""
+    """From the Prometheus at the address `prometheus`. Refused where that is no address, or where it does not answer,
+    or not as a Prometheus."""
+    if not prometheus.startswith(("http://", "https://")):
+        raise Refused(f"--prometheus {prometheus}: is no address; {_REMEDY}")
     start = job.status.start_time or job.created_time or now
     end = min(now.timestamp(), (job.status.completion_time or now).timestamp() + _AFTER_SECONDS)
     step_seconds = max(1, math.ceil((end - start.timestamp()) / MAX_POINTS))
@@ -72,6 +76,4 @@ def _query(prometheus: str, query: dict[str, str]) -> list[Point]:
         why = f"cannot be asked ({getattr(error, 'reason', error)})"
     except (KeyError, TypeError, IndexError):
         why = "answers, but not as a Prometheus does"
-    raise Refused(
-        f"--prometheus {prometheus}: {why}; give its address, such as http://127.0.0.1:9090", exit_code=EXIT_FAILED
-    )
+    raise Refused(f"--prometheus {prometheus}: {why}; {_REMEDY}", exit_code=EXIT_FAILED)

@@ -89,7 +89,7 @@ def test_a_job_that_cannot_be_is_refused_with_its_field_before_a_cluster_is_look
     file = tmp_path / "job.yaml"
     for spec, told in [
         ({"training": {"epochs": 1, "optimizer": {"lr": -1}}}, "spec.training.optimizer.lr: -1 is not allowed"),
-        ({"energy": {"powerCap": {"watts": 5}}}, "spec.energy.powerCap"),
+        ({"inference": {"enabled": True}}, "spec.inference.enabled: serving is not in this version"),
     ]:
         file.write_text(yaml.safe_dump({**JOB, "spec": {**JOB["spec"], **spec}}))
         result = call("submit", str(file))
@@ -198,7 +198,7 @@ def test_every_shell_has_a_completion(shell, word):
 
 def test_completion_without_a_cluster_offers_nothing_and_says_nothing():
     result = complete("complete_bash", COMP_WORDS="wattrain logs d", COMP_CWORD="2")
-    assert (result.stdout.strip(), result.stderr) == ("", "")
+    assert (result.stdout.strip(), result.stderr, result.exception) == ("", "", None)
     commands = complete("complete_bash", COMP_WORDS="wattrain s", COMP_CWORD="1")
     assert commands.stdout.split() == ["submit", "suspend"]
 

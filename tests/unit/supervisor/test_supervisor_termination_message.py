@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wattrain_api.contract.codec import decode_json
 from wattrain_api.contract.failures import Failure
-from wattrain_api.contract.progress import Model, PowerReading, PrepareCounts
+from wattrain_api.contract.progress import Model, Notice, PowerReading, PrepareCounts
 from wattrain_api.contract.termination import TerminationMessage
 from wattrain_worker.supervisor.termination_message import encode_termination, leave, left_before
 
@@ -43,6 +44,10 @@ def test_the_last_lines_go_first_the_older_half_before_the_newer() -> None:
     kept = decode_json(TerminationMessage, encode_termination(fuller))
     assert kept is not None
     assert (kept.last_lines, kept.model, kept.prepare) == (lines[5:], fuller.model, fuller.prepare)
+    fullest = replace(fuller, notices=(Notice("Doubtful", "n" * 1000),))
+    kept = decode_json(TerminationMessage, encode_termination(fullest))
+    assert kept is not None
+    assert (kept.last_lines, kept.model, kept.notices) == ((), fullest.model, fullest.notices)
 
 
 def test_nothing_is_cut_that_fits() -> None:

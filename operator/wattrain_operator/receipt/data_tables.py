@@ -1,0 +1,60 @@
+"""The data of a training, as a receipt shows it: where it came from, and what became of each row."""
+
+from __future__ import annotations
+
+from wattrain_operator.receipt.contents import Receipt
+from wattrain_operator.receipt.prepared import to_prepared
+from wattrain_operator.receipt.titled_rows import Row, Table
+
+_COUNTS = {
+    "read": "Read",
+    "repeats": "That repeat an earlier one",
+    "duplicates": "Duplicates removed",
+    "missingDropped": "Removed for missing values",
+    "outliersDropped": "Removed as outliers",
+    "outliersClipped": "Clipped as outliers",
+    "training": "For training",
+    "validation": "For validation",
+    "test": "For the test",
+    "testAlsoInTraining": "For the test, with the features of a training row",
+}
+_MOST_CLASSES = 20
+
+
+def data_table(receipt: Receipt) -> Table:
+    """Where the rows came from and what became of them; counts of 0 say nothing and are left out."""
+    data = receipt.data or {}
+    source, counts = data.get("source"), data.get("counts")
+    rows: list[Row] = []
+    if isinstance(source, dict):
+        rows.append(
+            ("Source", str(source.get("name") or source.get("uri") or source.get("path") or source.get("kind")))
+        )
+    if isinstance(counts, dict):
+        rows += [(_COUNTS.get(name, name), f"{n:,}") for name, n in _in_order(counts) if isinstance(n, int) and n]
+    prepared = to_prepared(data)
+    rows += [("Features", prepared.features), ("Left out, as the file's index", prepared.left_out)]
+    rows += [("Warning", str(warning)) for warning in data.get("warnings") or ()]
+    return Table("Data", ("", ""), tuple(row for row in rows if row[1]))
+
+
+def classes_table(receipt: Receipt) -> Table:
+    """How many rows of each class each split has, and which share of the split these are."""
+    data = receipt.data or {}
+    names, histogram = data.get("classesAsWritten"), data.get("labelHistogram")
+    columns = ("Class", "Training", "Validation", "Test")
+    if not isinstance(names, list) or not isinstance(histogram, dict):
+        return Table("Classes", columns, ())
+    splits = [histogram.get(split) or [0] * len(names) for split in ("train", "validation", "test")]
+    rows = [(str(name), *(_share(split, code) for split in splits)) for code, name in enumerate(names[:_MOST_CLASSES])]
+    more = f", the first {_MOST_CLASSES} of {len(names):,}" if len(names) > _MOST_CLASSES else ""
+    return Table(f"Classes{more}", columns, tuple(rows))
+
+
+def _share(split: list[int], code: int) -> str:
+    return f"{split[code]:,} ({100 * split[code] / sum(split):.1f} %)" if sum(split) else "0"
+
+
+def _in_order(counts: dict[str, object]) -> list[tuple[str, object]]:
+    order = list(_COUNTS)
+    return sorted(counts.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
