@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +59,14 @@ def _handler(answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler
         timeout = _LONGEST_SECONDS
 
         def do_GET(self) -> None:
-            found = answer(_request(self.path, self.headers.get("Host", "")))
+            try:
+                found = answer(_request(self.path, self.headers.get("Host", "")))
+            except Exception as error:  # a defect: shown where it was met, and not in the terminal of a run
+                found = Answer(500, "text/plain; charset=utf-8", f"unexpected {error!r}".encode())
+            with contextlib.suppress(ConnectionError, TimeoutError):  # a browser that has left meanwhile
+                self._send(found)
+
+        def _send(self, found: Answer) -> None:
             self.send_response(found.status)
             self.send_header("Content-Type", found.content_type)
             self.send_header("Content-Length", str(len(found.body)))

@@ -51,8 +51,13 @@ class _Run:
         state = [_state(self.path / name) for name in ("status.json", "metrics.jsonl")]
         if self._made[0] != state:
             self._read()
-            self._made = state, self._figures.series(self.job, self.status, self.end or self._written)
+            self._made = state, self._figures.series(self.job, self.status, self.known_at)
         return self._made[1]
+
+    @property
+    def known_at(self) -> datetime:
+        """Of when its status is."""
+        return self.end or self._written
 
     @property
     def end(self) -> datetime | None:
@@ -142,8 +147,17 @@ class RunSource:
             return failure(400, "bad_data", str(error))
         return failure(404, "not_found", f"{path}: not answered from the records of a run")
 
+    def _present(self, moment: float) -> float:
+        """`moment`, or the newest status that is a little later: who asks for the present of a run that goes on means
+        what is known of it."""
+        newest = max((run.known_at.timestamp() for run in self._runs if run.end is None), default=moment)
+        return newest if 0 < newest - moment < recorded_query.HOLDS_SECONDS else moment
+
     def _query(self, text: str, moments: Sequence[float], *, instant: bool) -> Answer:
-        curves = recorded_query.evaluate(recorded_query.read_query(text), moments, self._series_of(instant=instant))
+        series_of = self._series_of(instant=instant)
+        if instant:
+            moments = [self._present(moment) for moment in moments]
+        curves = recorded_query.evaluate(recorded_query.read_query(text), moments, series_of)
         result: list[dict[str, object]] = []
         for curve in curves:
             at = [[m, _as_text(v)] for m, v in zip(moments, curve.values, strict=True) if v is not None]

@@ -43,7 +43,8 @@ def panels(dashboard):
 
 
 def test_a_run_is_drawn_live_afterwards_and_on_its_receipt(laptop, write_job, page):
-    laptop.start(write_job(training={"maxSteps": 800, "batchSize": 64}), "--dashboard")
+    job = write_job(training={"maxSteps": 400, "batchSize": 64}, workers={"replicas": 1})
+    laptop.start(job, "--dashboard")
     laptop.wait_until(lambda: laptop.of("start"))
     base = laptop.of("start")[0]["pageUrl"]
     page.open(f"{base}?dashboard=wattrain-training-job")
@@ -51,8 +52,18 @@ def test_a_run_is_drawn_live_afterwards_and_on_its_receipt(laptop, write_job, pa
     titles = panels(page.evaluate("fetch('/dashboards/wattrain-training-job.json').then((answer) => answer.json())"))
     (steps,) = [each for each, title in titles.items() if title == "Steps"]
     page.wait_for(f"({FIGURES})['{steps}']?.[0] > 0")  # drawn again by itself
+    shown = page.evaluate(FIGURES)
+    assert {titles[each] for each in shown if each in titles} >= {
+        "Loss",
+        "Steps",
+        "Progress",
+        "Restarts",
+        "CO2e",
+        "Recipe",
+    }
     assert page.messages == []
     assert laptop.finish() == 0
+    assert laptop.errors() == ""
     check_afterwards(laptop, page, titles, steps)
     check_receipt(laptop, page)
 

@@ -104,6 +104,13 @@ def test_a_run_that_goes_on_is_read_on(directory):
     assert source.about().end is not None
 
 
+def test_who_asks_for_the_present_of_a_run_gets_its_newest_status(directory):
+    write_status(directory, energy("model"), state="Running")
+    source, written = RunSource([directory]), (directory / "status.json").stat().st_mtime
+    assert query(source, 'wattrain_trainingjob_state{state="Running"}', written - 3.0) == [1.0]
+    assert query(source, 'wattrain_trainingjob_state{state="Running"}', written - 300.0) == []
+
+
 def test_events_and_receipt_are_there_without_half_a_line(directory):
     source = RunSource([directory])
     [story] = source.about().jobs

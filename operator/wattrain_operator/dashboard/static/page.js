@@ -80,7 +80,7 @@ async function drawDashboard(about) {
   const stories = about.jobs.filter(({ namespace, name }) => namespace === values.namespace && name === values.job);
   byId("story").replaceChildren(...stories.map(storyOf));
   const [known, marks] = await Promise.all([knownOf(values, time), marksOf(dashboard, stories, values, time)]);
-  const context = { time, values, known, marks, linkOf, logs: values.logs };
+  const context = { time, values, known, marks, linkOf: (field, row, value) => linkOf(field, row, value, values) };
   const states = await Promise.all(page.panels.map((panel) => panel.refresh(context)));
   sayMarks(marks);
   tidy(about, states);
@@ -139,15 +139,19 @@ function sayMarks(marks) {
   byId("marks").textContent = told ? `Dotted lines in the plots: ${told}.` : "";
 }
 
-/** Where a cell leads to: Grafana's addresses of dashboards are those of this page as well. */
-function linkOf(field, row, value) {
+/** Where a figure leads to: Grafana's addresses of dashboards are those of this page as well. */
+function linkOf(field, row, value, values) {
   const url = field.links?.[0]?.url;
   if (!url) return undefined;
+  if (!url.startsWith("/d/")) return outside(interpolated(url, values));
   const filled = url.replace(/\$\{__data\.fields\.(\w+)\}/g, (_, name) => encodeURIComponent(row[name] ?? "")).replaceAll("${__value.text}", encodeURIComponent(value));
   const [, uid, query] = /^\/d\/([\w-]+)\?(.*)$/.exec(filled) ?? [];
   const chosen = [...new URLSearchParams(query)].filter(([name, text]) => name.startsWith("var-") && !text.includes("$"));
   return uid ? choices.address({ dashboard: uid }, chosen) : undefined;
 }
+
+/** An address that the reader has typed in, as of logs: of the web and of nothing else. */
+const outside = (address) => (/^https?:\/\//.test(address) ? address : undefined);
 
 function choose(changes) {
   history.pushState(null, "", choices.address(changes));

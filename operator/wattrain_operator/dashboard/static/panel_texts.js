@@ -16,14 +16,15 @@ function figuresOf(panel, results) {
   }));
 }
 
-export function drawFigures(panel, box, results) {
+export function drawFigures(panel, box, results, { linkOf }) {
   const found = figuresOf(panel, results), named = panel.options?.textMode === "value_and_name" || found.length > 1;
   const list = element("dl", { class: found.length > 1 ? "stat several" : "stat" });
-  for (const { name, value, text, color } of found) {
+  for (const { name, value, text, color, field } of found) {
     const made = figure(value, panel.options?.textMode === "name" ? name : text);
     made.style.color = `var(--${hue(color)})`;
     const term = element("dt", { class: named && name !== "value" ? null : "unseen", text: name === "value" ? panel.title : name });
-    list.append(element("div", {}, term, element("dd", { class: text.length > 9 ? "long" : null }, made)));
+    const href = linkOf(field, {}, text), shownAs = href ? element("a", { href, rel: "noreferrer" }, made) : made;
+    list.append(element("div", {}, term, element("dd", { class: text.length > 8 ? "long" : null }, shownAs)));
   }
   box.replaceChildren(list);
   return {};
