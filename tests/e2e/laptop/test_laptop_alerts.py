@@ -1,5 +1,5 @@
 """Alerts that real jobs make fire on a real Prometheus: one whose loss is nan, one that hangs, one that crashes again
-and again.
+and again, one that fails for good.
 
 The rules are those that ship, but for their patience: `for` is a second, and a job without steps is seen after five.
 """
@@ -24,12 +24,14 @@ SCRIPTS = {
     "not-a-number": LOOP % ("1e999 - 1e999", "0.1"),
     "hangs": LOOP % ("1 / step", "0.1 if step < 5 else 3600"),
     "crashes": "import os\nos.kill(os.getpid(), 9)\n",
+    "fails": "raise SystemExit(3)\n",
     "trains": LOOP % ("1 / step", "0.1"),
 }
 EXPECTED = {
     ("WattrainLossNotFinite", "not-a-number"),
     ("WattrainJobMakesNoSteps", "hangs"),
     ("WattrainJobRestartsOften", "crashes"),
+    ("WattrainJobFailed", "fails"),
 }
 
 
@@ -77,7 +79,9 @@ def server(port, tmp_path):
         yield running
 
 
-def test_a_loss_that_is_nan_a_hang_and_many_restarts_are_told_of_with_the_jobs_name(laptop, jobs, server, port):
+def test_a_loss_that_is_nan_a_hang_many_restarts_and_a_failure_are_told_of_with_the_jobs_name(
+    laptop, jobs, server, port
+):
     laptop.start(*jobs, "--metrics-port", port)
 
     def firing():
@@ -86,7 +90,8 @@ def test_a_loss_that_is_nan_a_hang_and_many_restarts_are_told_of_with_the_jobs_n
 
     laptop.wait_until(lambda: firing().keys() >= EXPECTED)
     alerts = firing()
-    assert not {name for name, job in alerts if job == "trains"}
+    others = {"WattrainLossNotFinite", "WattrainJobRestartsOften", "WattrainJobFailed"}
+    assert not {(name, "trains") for name in others} & alerts.keys()
     for name, job in EXPECTED:
         told = alerts[name, job]["annotations"]
         assert f"local/{job}" in told["description"]

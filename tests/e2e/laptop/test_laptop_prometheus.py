@@ -49,7 +49,7 @@ def test_loss_and_watts_of_a_run_come_back_by_namespace_and_job(laptop, write_jo
     workers = "count by (namespace, trainingjob, worker) (wattrain_worker_loss)"
     assert set(value(workers)) == {(*job, ("worker", str(index))) for index in range(2)}
     assert value('sum by (state) (wattrain_trainingjob_state{state="Running"})') == {(("state", "Running"),): 1}
-    laptop.signal(signal.SIGINT)
+    laptop.signal(signal.SIGKILL)  # its workers end with it
     laptop.finish()
     wait_for(lambda: value("up") == {} or 0 in value("up").values(), seconds=60, what="the target to be down")
     assert server.query("wattrain_trainingjob_loss") == []  # absent, and not frozen
