@@ -157,13 +157,18 @@ def test_modelled_energy_looks_unlike_measured(page, base):
     assert shown == {"digits": ("modelled", ["10 10"]), "gpu": ("measured", ["", ""])}
 
 
-def test_the_list_of_jobs_leads_to_each_of_them(page, base):
+def test_the_list_of_jobs_has_their_figures_and_leads_to_each_of_them(page, base, server):
     page.open(f"{base}?to={int(WINDOW.end * 1000)}")
     wait_until_drawn(page)
     rows = page.evaluate("[...document.querySelectorAll('.jobs tbody tr')].map((row) => row.innerText.split(/\\s+/))")
     assert sorted((name, state) for name, _, state, *_ in rows) == [
         ("digits", "Complete"), ("diverges", "Failed"), ("gpu", "Running"), ("waits", "Queued"), ("wine", "Running"),
     ]  # fmt: skip
+    found = page.evaluate("[...document.querySelectorAll('.jobs tbody tr')].map((row) => [row.querySelector('a').text,"
+                          "...[...row.querySelectorAll('data')].map((data) => Number(data.value))])")  # fmt: skip
+    asked = "sum by (trainingjob) (max by (trainingjob, component, source) (wattrain_trainingjob_energy_joules_total))"
+    joules = {sample.labels["trainingjob"]: sample.value for sample in server.query(asked, at=WINDOW.end)}
+    assert {name: figures[5] for name, *figures in found if figures} == pytest.approx(joules)
     page.evaluate("[...document.querySelectorAll('.jobs a')].find((link) => link.textContent === 'gpu').click()")
     page.wait_for("document.querySelector('h1')?.textContent === 'Training job: gpu'")
     assert page.messages == []

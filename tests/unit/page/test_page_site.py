@@ -1,8 +1,10 @@
 """Which requests the page's server answers, and with which headers."""
 
 import json
+from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from wattrain_operator.dashboard.http_server import Answer, Request
 from wattrain_operator.dashboard.page_site import PageSite
@@ -109,6 +111,16 @@ def test_the_dashboards_that_ship_are_those_of_the_repository(root_of_dashboards
     uids = {json.loads(file.read_bytes())["uid"] for file in root_of_dashboards.glob("*.json")}
     assert set(shipped_dashboards()) == uids
     assert "wattrain-training-job" in uids  # which the list of jobs leads to
+
+
+def test_the_wheel_has_the_dashboards_the_page_and_the_licence_of_what_it_brings(root_of_dashboards):
+    builder = WheelBuilder(str(root_of_dashboards.parent))
+    packed = {Path(file.distribution_path) for file in builder.recurse_included_files()}
+    folder = Path("wattrain_operator/dashboard")
+    assert {folder / "dashboards" / file.name for file in root_of_dashboards.glob("*.json")} <= packed
+    assert {folder / "static" / name for name in static_files()} <= packed
+    assert folder / "static/uplot/LICENSE" in packed
+    assert {path.parts[0] for path in packed} == {"wattrain_api", "wattrain_operator", "wattrain_worker"}
 
 
 def test_a_file_that_is_no_dashboard_is_named(tmp_path):

@@ -9,8 +9,12 @@ const COLUMNS = [
   ["Progress", "progress_ratio", "percentunit"], ["Step", "step", "none"], ["Loss", "loss", "none"], ["Samples a second", "samples_per_second", "short"],
   ["Power", "power_watts", "watt"], ["Energy", "energy_joules_total", "joule"], ["CO2e", "emissions_co2e_grams_total", "massg"],
 ];
-/** The metrics that this list asks for. */
-export const METRICS = ["state", "energy_incomplete", "measured_energy_ratio", ...COLUMNS.map(([, metric]) => metric)].map((metric) => JOB + metric);
+/** One series a job: after a change of leader two operators may have told of it. */
+const ofJob = (metric, ...labels) => `max by (namespace, trainingjob${labels.map((label) => `, ${label}`).join("")}) (${JOB}${metric})`;
+const QUERIES = [
+  ofJob("state", "state"), ofJob("energy_incomplete"), ofJob("measured_energy_ratio"),
+  ...COLUMNS.map(([, metric]) => (metric === "energy_joules_total" ? `sum by (namespace, trainingjob) (${ofJob(metric, "component", "source")})` : ofJob(metric))),
+];
 
 const keyOf = ({ namespace = "", trainingjob = "" }) => `${namespace}/${trainingjob}`;
 
@@ -34,13 +38,13 @@ export async function knownOf(values, time) {
 
 /** Draws the list into `box`; `linkOf(namespace, name)` leads to a job. Returns how many jobs there are. */
 export async function drawJobs(box, time, linkOf) {
-  const [states, gaps, ratios, ...columns] = await Promise.all(METRICS.map((query) => api("query", { query, time: time.end })));
+  const [states, gaps, ratios, ...columns] = await Promise.all(QUERIES.map((query) => api("query", { query, time: time.end })));
   const jobs = new Map();
   for (const { metric, value } of states.result) if (valueOf(value[1]) === 1) jobs.set(keyOf(metric), { ...metric, figures: {} });
   columns.forEach(({ result }, index) => {
     for (const { metric, value } of result) {
       const figures = jobs.get(keyOf(metric))?.figures;
-      if (figures) figures[index] = (figures[index] ?? 0) + valueOf(value[1]);  // of energy: the sum over its components
+      if (figures) figures[index] = valueOf(value[1]);
     }
   });
   const ratioOf = new Map(ratios.result.map(({ metric, value }) => [keyOf(metric), valueOf(value[1])]));
