@@ -1,7 +1,8 @@
 """A real Prometheus scrapes operator and workers on a real node by the configuration that ships for clusters.
 
 Debian's Prometheus has no discovery in Kubernetes. In its place stands a file with what that would find: the pods that
-the API server has for the shipped selectors, with labels as Prometheus' documentation names them.
+the API server has for the shipped selectors, with the labels that the discovery of Prometheus 3.4 gave such pods when
+it was tried.
 """
 
 import json
