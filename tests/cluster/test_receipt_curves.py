@@ -105,13 +105,15 @@ def test_figures_of_an_earlier_job_of_that_name_are_not_taken(prometheus):
 @pytest.mark.parametrize("path", ["/nowhere", ""])
 def test_what_is_no_prometheus_is_refused_in_a_sentence(prometheus, path):
     url = f"{prometheus}{path}" if path else "http://127.0.0.1:1"
-    with pytest.raises(Refused, match=r"--prometheus http://127.0.0.1:\d+.*give its address, such as") as refused:
+    with pytest.raises(
+        Refused, match=r"--prometheus http://127.0.0.1:\d+.*give the address of a Prometheus"
+    ) as refused:
         read(url, job())
     assert refused.value.exit_code == 1
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9090", "file:///dev/null"])
 def test_what_is_no_address_is_bad_input(url):
-    with pytest.raises(Refused, match="is no address; give its address, such as http") as refused:
+    with pytest.raises(Refused, match="is no address of a Prometheus; write one as in http") as refused:
         read(url, job())
     assert refused.value.exit_code == 2

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import urllib.error
-import urllib.parse
-import urllib.request
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from wattrain_api.metrics import JOB, exported_of
+from wattrain_operator.dashboard.prometheus_source import PrometheusSource
 from wattrain_operator.local.refused import EXIT_FAILED, Refused
 from wattrain_operator.receipt.curves import MAX_POINTS, Curves, Point, curves_of_samples
 from wattrain_operator.remote.seen_job import SeenJob
 
-_TIMEOUT_SECONDS: Final = 15.0
-_REMEDY: Final = "give its address, such as http://127.0.0.1:9090"
 _AFTER_SECONDS: Final = 60.0
 """Scrapes that came after the end still belong to the job: the last figures may be seen only then."""
 
@@ -33,8 +29,10 @@ class Recorded(NamedTuple):
 async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
     """From the Prometheus at the address `prometheus`. Refused where that is no address, or where it does not answer,
     or not as a Prometheus."""
-    if not prometheus.startswith(("http://", "https://")):
-        raise Refused(f"--prometheus {prometheus}: is no address; {_REMEDY}")
+    try:
+        source = PrometheusSource(prometheus, scrape_seconds=0.0)
+    except ValueError as error:
+        raise Refused(f"--prometheus {error}") from None
     start = job.status.start_time or job.created_time or now
     end = min(now.timestamp(), (job.status.completion_time or now).timestamp() + _AFTER_SECONDS)
     step_seconds = max(1, math.ceil((end - start.timestamp()) / MAX_POINTS))
@@ -43,7 +41,11 @@ async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
     for name, metric in wanted.items():
         query = {"query": _selector(metric, job), "start": f"{start.timestamp():.3f}", "end": f"{end:.3f}"}
         query["step"] = str(step_seconds)
-        found[name] = await asyncio.to_thread(_query, prometheus, query)
+        try:
+            found[name] = await asyncio.to_thread(_query, source, query)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{error}; give the address of a Prometheus that scrapes the operator"
+            raise Refused(f"--prometheus {prometheus}: {why}", exit_code=EXIT_FAILED) from None
     steps = dict(found["step"])
     losses = [(steps[time], loss) for time, loss in found["loss"] if time in steps]
     missing = tuple(wanted[name] for name, points in found.items() if not points)
@@ -62,18 +64,12 @@ def _selector(metric: str, job: SeenJob) -> str:
     return f"max({metric}{{{labels}}})"
 
 
-def _query(prometheus: str, query: dict[str, str]) -> list[Point]:
-    """Points (Unix time in seconds, value) of the only series; none where there is none."""
-    url = f"{prometheus.rstrip('/')}/api/v1/query_range?{urllib.parse.urlencode(query)}"
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
-            body: Any = json.loads(answer.read())
-        series = body["data"]["result"]
-        return [(float(time), float(value)) for time, value in (series[0]["values"] if series else ())]
-    except urllib.error.HTTPError as error:
-        why = f"answers {error.code} ({error.reason})"
-    except (OSError, ValueError) as error:
-        why = f"cannot be asked ({getattr(error, 'reason', error)})"
-    except (KeyError, TypeError, IndexError):
-        why = "answers, but not as a Prometheus does"
-    raise Refused(f"--prometheus {prometheus}: {why}; {_REMEDY}", exit_code=EXIT_FAILED)
+def _query(source: PrometheusSource, query: dict[str, str]) -> list[Point]:
+    """Points (Unix time in seconds, value) of the only series; none where there is none. ValueError where the answer is
+    none of Prometheus."""
+    answer = source.ask("query_range", {name: (value,) for name, value in query.items()})
+    body: Any = json.loads(answer.body)
+    if body.get("status") != "success":
+        raise ValueError(str(body.get("error") or body))
+    series = body["data"]["result"]
+    return [(float(time), float(value)) for time, value in (series[0]["values"] if series else ())]
