@@ -1,6 +1,7 @@
 """A real Prometheus with the configuration of docs/prometheus scrapes a real `wattrain run`."""
 
 import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 from harness.components import free_port
 from harness.daemon import wait_for
 from harness.fixtures import or_skipped
-from harness.prometheus import running_prometheus
+from harness.prometheus import promtool, running_prometheus
 
 SHIPPED = Path(__file__).parents[3] / "docs" / "prometheus" / "laptop.yml"
 
@@ -49,6 +50,11 @@ def test_loss_and_watts_of_a_run_come_back_by_namespace_and_job(laptop, write_jo
     workers = "count by (namespace, trainingjob, worker) (wattrain_worker_loss)"
     assert set(value(workers)) == {(*job, ("worker", str(index))) for index in range(2)}
     assert value('sum by (state) (wattrain_trainingjob_state{state="Running"})') == {(("state", "Running"),): 1}
+    steps = "sum by (namespace, trainingjob) (wattrain_trainingjob_steps_total)"
+    assert 0 < value(steps)[job] <= sum(value("wattrain_worker_steps_total").values())  # of two workers, asked later
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+        judged = promtool("check", "metrics", text=page.read().decode())
+    assert (judged.returncode, judged.stdout, judged.stderr) == (0, "", "")
     laptop.signal(signal.SIGKILL)  # its workers end with it
     laptop.finish()
     wait_for(lambda: value("up") == {} or 0 in value("up").values(), seconds=60, what="the target to be down")
