@@ -184,3 +184,20 @@ def test_the_epoch_of_who_does_not_tell_one_is_absent(scene: Scene) -> None:
     job.report = replace(job.report, epoch=0)
     job.settle()
     assert job.exported("epoch") == [0]
+
+
+def test_steps_and_joules_by_state_are_held_back_like_other_figures(scene: Scene) -> None:
+    job = scene().run()
+    job.interval_seconds = 15.0
+    job.report = replace(job.report, step=2, steps_done=2)
+    _use(job, 5.0)
+    job.plan()  # the first figures, for which somebody waits
+    before = job.status
+    job.report = replace(job.report, step=3, steps_done=3)
+    _use(job, 7.0)
+    job.seconds = 3.0
+    job.plan()
+    assert job.status == before
+    job.seconds = 16.0
+    job.plan()
+    assert (job.exported("steps_total"), job.status.energy.joules) == ([3], 7.0)
