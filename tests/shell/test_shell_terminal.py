@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from harness.binaries import find
 from typer.testing import CliRunner
 
 from wattrain_operator.cli.app import app
@@ -127,6 +129,12 @@ def test_a_job_that_fails_ends_its_followers_and_waiters_with_1(scenario, call, 
             assert (told[-1]["type"], told[-1]["state"], told[-1]["exitCode"]) == ("result", "Failed", 1)
             assert "bad is Failed (RestartBudgetExhausted)" in (await call("wait", "bad", exit_code=1)).stderr
             await call("wait", "bad", "--for=failed")
+            good = Stage(cluster, "good")
+            waiting = asyncio.create_task(call("submit", job_file("good"), "--wait", "--output", "name"))
+            await good.run()
+            await good.succeed()
+            told = await waiting
+            assert (told.stdout, "good: Complete" in told.stderr) == ("trainingjob.wattrain.dev/good\n", True)
 
     scenario(story)
 
@@ -145,7 +153,7 @@ def complete(own_or_shared):
     return completed
 
 
-def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, call, complete, job_file):
+def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, call, complete, as_plugin, job_file):
     async def story(cluster):
         async with cluster.operator():
             await call("submit", job_file("top-a", "top-b"))
@@ -162,10 +170,27 @@ def test_top_shows_who_runs_who_waits_for_whom_and_nothing_of_others(scenario, c
             assert "NAMESPACE" in (await call("top", "--once", "--all-namespaces")).stdout
             offered = await asyncio.to_thread(complete, f"wattrain logs -n {cluster.namespace} top-", 4)
             assert offered == ["top-a", "top-b"]
+            plugin = await asyncio.to_thread(as_plugin, "top", "--once", "-n", cluster.namespace)
+            assert [line.split()[0] for line in plugin.splitlines()[1:-1]] == [row.split()[0] for row in rows[:-1]]
             missing = await call("top", "top-c", "--once", exit_code=2)
             assert "there is no TrainingJob top-c" in missing.stderr
 
     scenario(story)
+
+
+@pytest.fixture
+def as_plugin(own_or_shared):
+    """What `kubectl wattrain` says, called with these words."""
+
+    def said(*words):
+        folder = str(Path(sys.executable).parent)
+        environment = {"PATH": folder, "HOME": folder, "KUBECONFIG": str(own_or_shared.kubeconfig)}
+        command = [str(find("kubectl")), "wattrain", *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return said
 
 
 @pytest.fixture
