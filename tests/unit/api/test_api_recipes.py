@@ -45,8 +45,8 @@ def test_models_and_rules_refuse_each_recipe_the_parameters_of_the_others(job, r
     ("recipe", "expected"),
     [
         ({"name": "logistic-regression", "params": {"dropout": 0.5}},
-         "spec.recipe.params.dropout: 0.5 is not allowed: no parameter of logistic-regression; remove it, or write mlp "
-         "for recipe.name"),
+         "spec.recipe.params.dropout: 0.5 is not allowed: no parameter of logistic-regression; remove it, or write "
+         f"{' or '.join(name for name in RECIPE_PARAMETERS if 'dropout' in fields_of(name))} for recipe.name"),
         ({"name": "mlp", "params": {"hiden": 3}},
          "spec.recipe.params.hiden: 3 is not allowed: there is no such field; did you mean hidden?"),
         ({"name": "logistic-regression", "params": {"hiden": 3}},

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from wattrain_api.generated import add_check_option, write_or_check
 from wattrain_api.recipe_parameters import RecipeParameters
+from wattrain_worker.train import recipes
 from wattrain_worker.train.recipes import recipe_folders
 from wattrain_worker.train.strategies import STRATEGIES
 
@@ -32,6 +33,14 @@ _OWN_IMPORTS: Final = {
     ("typing", "Annotated"), ("typing", "Final"), ("typing", "Literal"), ("typing", "Union"), ("pydantic", "Field"),
     ("wattrain_api.base", "Model"), ("wattrain_api.recipe_parameters", "RecipeParameters"),
 }  # fmt: skip
+
+
+_BOUNDS: Final = {
+    "integer": "give it some: Annotated[int, Field(ge=1, le=4096)]",
+    "number": "give it some: Annotated[float, Field(ge=0, le=1)]",
+    "string": "name the values that it may have: Literal[...]",
+    "array": "give it some: Annotated[tuple[...], Field(max_length=16)]",
+}
 
 
 class UnusableRecipe(Exception):  # noqa: N818
@@ -54,7 +63,11 @@ class _Parameters:
 
 def registered_module() -> str:
     """The text of the module. UnusableRecipe where a folder is not what `recipe_protocol.py` says."""
-    found = [_read(name, package) for name, package in recipe_folders().items()]
+    folders = recipe_folders()
+    for folder in sorted(path for path in Path(recipes.__path__[0]).iterdir() if path.is_dir()):
+        if folder.name != "__pycache__" and folder.name.replace("_", "-") not in folders:
+            raise UnusableRecipe(f"{folder}: there is no __init__.py; write one with a line, or remove the folder")
+    found = [_read(name, package) for name, package in folders.items()]
     imports = sorted(_OWN_IMPORTS.union(*(recipe.imports for recipe in found)))
     names = dict.fromkeys(registration.name for registration in STRATEGIES)
     strategies = "".join(f'    "{name}",\n' for name in names)
@@ -85,6 +98,11 @@ def _read(name: str, package: str) -> _Parameters:
         )
     if not parameters.__doc__:
         raise UnusableRecipe(f"{module.__file__}: {stem}Parameters has no docstring; say what the model is, in a line")
+    for field, schema in parameters.model_json_schema(by_alias=False)["properties"].items():
+        if "description" not in schema:
+            raise UnusableRecipe(f"{module.__file__}: {field} has no docstring; say below it what it is, in a line")
+        if unbounded := _unbounded(schema):
+            raise UnusableRecipe(f"{module.__file__}: {field} has no bounds; {_BOUNDS[unbounded]}")
     if parameters.RULES:
         raise UnusableRecipe(
             f"{module.__file__}: {stem}Parameters.RULES cannot be told to an API server, which does not fill in the "
@@ -94,6 +112,17 @@ def _read(name: str, package: str) -> _Parameters:
     names = set().union(*(_imported(node, f"{module.__file__}:{node.lineno}") for node in imports))
     body = "\n".join(text.splitlines()[imports[-1].end_lineno :]).strip()
     return _Parameters(name, stem, frozenset(names), body, _constructible(parameters))
+
+
+def _unbounded(schema: dict[str, Any]) -> str:
+    """The type of JSON of a value that may be as large as a user likes; empty: there is none in `schema`."""
+    kind = schema.get("type", "")
+    highest = ("maximum", "exclusiveMaximum")
+    limits = {"integer": highest, "number": highest, "string": ("maxLength", "enum", "const"), "array": ("maxItems",)}
+    if kind in limits and not any(limit in schema for limit in limits[kind]):
+        return str(kind)
+    parts = [*schema.get("anyOf", ()), *([schema["items"]] if isinstance(schema.get("items"), dict) else ())]
+    return next((found for part in parts if (found := _unbounded(part))), "")
 
 
 def _imported(node: ast.Import | ast.ImportFrom, where: str) -> set[tuple[str, str]]:
