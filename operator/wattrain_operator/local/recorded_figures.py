@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -82,7 +82,7 @@ class RecordedFigures:
         for sample in (sample for family in job_families(job, status, now) for sample in family.samples):
             end, recorded = (now.timestamp(), float(sample.value)), found.get(sample.name)
             if sample.name.removeprefix(JOB.prefix) in _RECORDED and recorded:
-                found[sample.name] = [RecordedSeries(sample.labels, [*recorded[0].points, end])]
+                found[sample.name] = [RecordedSeries(sample.labels, _ended(recorded[0].points, end))]
             else:
                 found.setdefault(sample.name, []).append(RecordedSeries(sample.labels, [end]))
         if status.energy.joules > 0:
@@ -104,7 +104,7 @@ class RecordedFigures:
             known = {str(getattr(meter, label)) for meter in status.energy.meters}
             if len(known) == 1:
                 labels[label] = known.pop()
-        points = [*_in_order(values), (now, status.energy.joules * scale)]
+        points = _ended(_in_order(values), (now, status.energy.joules * scale))
         return RecordedSeries(labels, points, frozenset(_METER) - labels.keys())
 
 
@@ -113,6 +113,11 @@ def _counted_up(points: list[Point]) -> list[Point]:
     values = [0.0, *(value for _, value in points)]
     rises = accumulate(max(0.0, after - before) for before, after in pairwise(values))
     return [(time, total) for (time, _), total in zip(points, rises, strict=True)]
+
+
+def _ended(points: Sequence[Point], end: Point) -> list[Point]:
+    """`points` with the status at their end, unless a line is newer than the status."""
+    return [*points, end] if not points or points[-1][0] <= end[0] else [*points]
 
 
 def _in_order(points: list[Point]) -> list[Point]:

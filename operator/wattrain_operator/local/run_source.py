@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -63,7 +63,7 @@ class _Run:
     def end(self) -> datetime | None:
         """When it ended or was stopped; None: it may still run."""
         if self.status.completion_time is not None:  # in whole seconds
-            return max([self.status.completion_time, *(datetime.fromtimestamp(t, UTC) for t in self._figures.times)])
+            return max([self.status.completion_time, *map(_not_before, self._figures.times)])
         over = is_finished(self.status) or is_true(self.status, reasons.SUSPENDED)
         return self._written if over else None
 
@@ -188,6 +188,12 @@ class _Named:
     def __call__(self, name: str) -> list[RecordedSeries]:
         found = (series for named in self._of_runs for series in named.get(name, ()))
         return [series for series in found if len(series.points) >= self._shortest]
+
+
+def _not_before(seconds: float) -> datetime:
+    """The time of a line, which has more digits than a microsecond: rounded down, the line would lie after the end."""
+    time = datetime.fromtimestamp(seconds, UTC)
+    return time if time.timestamp() >= seconds else time + timedelta(microseconds=1)
 
 
 def _state(file: Path) -> tuple[int, int]:

@@ -93,6 +93,18 @@ def test_the_last_status_is_known_at_the_end_alone(directory):
     assert json.loads(source.ask("query_range", parameters).body)["data"]["result"] == []
 
 
+@pytest.mark.parametrize("digits", [0.1234564, 0.1234567])
+@pytest.mark.parametrize("lines", range(1, 8))
+def test_the_last_status_is_the_end_where_a_line_has_more_digits_than_a_microsecond(directory, lines, digits):
+    with (directory / "metrics.jsonl").open("a") as file:
+        for n in range(11, 11 + lines):
+            file.write(json.dumps({"step": n, "time": START + n + digits, "joules": 49.0}) + "\n")
+    source = RunSource([directory])
+    end = source.about().end
+    assert query(source, "wattrain_trainingjob_energy_joules_total", end) == [50.0]
+    assert query(source, 'wattrain_trainingjob_state{state="Complete"}', end) == [1.0]
+
+
 def test_a_run_that_goes_on_is_read_on(directory):
     write_status(directory, energy("model"), state="Running")
     source = RunSource([directory])
@@ -102,6 +114,17 @@ def test_a_run_that_goes_on_is_read_on(directory):
     assert query(source, "wattrain_trainingjob_loss", START + 11.5) == [0.01]
     write_status(directory, energy("model"))
     assert source.about().end is not None
+
+
+def test_a_line_that_is_newer_than_the_status_counts(directory):
+    write_status(directory, energy("model"), state="Running")
+    written = (directory / "status.json").stat().st_mtime
+    with (directory / "metrics.jsonl").open("a") as file:
+        for n in (1, 2, 3):
+            file.write(json.dumps({"step": 20 + n, "time": written + n, "joules": 60.0 + n}) + "\n")
+    source = RunSource([directory])
+    asked = "wattrain_trainingjob_energy_joules_total"
+    assert [query(source, asked, written + n) for n in (1, 2, 3)] == [[61.0], [62.0], [63.0]]
 
 
 def test_who_asks_for_the_present_of_a_run_gets_its_newest_status(directory):
