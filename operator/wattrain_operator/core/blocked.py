@@ -35,7 +35,7 @@ def report_what_blocks(draft: Draft, children: Sequence[Child], since: datetime)
         if _CANNOT_START in running.message:
             set_condition(draft, reasons.RUNNING, "False", running.reason, _GONE)
         return
-    if is_due:
+    if is_due and not _others_may_follow(draft):
         _report(draft, f"{_subject(blocked[0])}: {blocked[0].message}")
 
 
@@ -58,6 +58,19 @@ def report_what_stays(draft: Draft) -> None:
     set_condition(draft, reasons.RUNNING, running.status, running.reason, message)
     if not told:
         draft.add_event(reasons.WORKER_BLOCKED, message, warning=True)
+
+
+def _others_may_follow(draft: Draft) -> bool:
+    """Whether one that was told of has become ready just now. On a slow cluster the others follow one by one, and to
+    name each would cost a write and an event."""
+    moved = draft.internal.workers_time
+    if _CANNOT_START not in condition_of(draft.status, reasons.RUNNING).message or moved is None:
+        return False
+    due = moved + timedelta(seconds=PATIENCE_SECONDS)
+    if draft.seen.now >= due:
+        return False
+    draft.wake_at(due)
+    return True
 
 
 def _is_due(draft: Draft, waiting: Sequence[Child], since: datetime) -> bool:

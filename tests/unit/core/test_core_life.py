@@ -184,6 +184,27 @@ def test_an_obstacle_is_told_once_it_lasts_and_only_once_and_taken_back_when_it_
     assert job.status.message == "what was in the way is gone"
 
 
+def test_workers_that_are_blocked_and_start_one_after_the_other_are_not_each_told_of(scene: Scene) -> None:
+    job = scene()
+    job.settle()
+    slow = {"phase": "Pending", "ready": False, "blocked_by": "NotTakenByNode", "message": "the node has not begun"}
+    job.add(0, **slow)
+    job.add(1, **slow)
+    job.settle()
+    job.seconds = 10
+    job.settle()
+    first = "job-1-0 cannot start (NotTakenByNode): the node has not begun"
+    assert job.status.message == first
+    job.add(0)
+    job.seconds = 14
+    assert job.settle().wake_after_seconds == 10
+    assert job.status.message == first
+    job.seconds = 24
+    job.settle()
+    assert job.status.message == "job-1-1 cannot start (NotTakenByNode): the node has not begun"
+    assert len([e for e in job.events if e.reason == "WorkerCannotStart"]) == 2
+
+
 def test_a_worker_that_does_not_say_what_it_waits_for_is_looked_into_after_ten_seconds_and_then_told(
     scene: Scene,
 ) -> None:
