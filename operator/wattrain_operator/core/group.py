@@ -186,8 +186,7 @@ def _hold_to_answer(draft: Draft, workers: list[Child], report: Report | None) -
     if _is_over(draft, since, limit):
         line = f"no answer for {limit} s from {', '.join(_silent(workers))}"
         step = draft.status.progress.step if draft.status.progress is not None else 0
-        failure = Failure(reasons.NO_PROGRESS, last_line=line, step=step)
-        restarts.answer_failure(draft, failure, reasons.meaning_of_exit(reasons.EXIT_NO_PROGRESS))
+        _answer_no_progress(draft, line, step)
 
 
 def _silent_since(draft: Draft) -> datetime:
@@ -231,6 +230,11 @@ def _answer_hang(draft: Draft, report: Report) -> bool:
         line += f"; {who} had left with exit code 0 while others still ran"
     elif draft.spec.script is not None:
         line += " (a script that tells steps less often needs a larger policy.progressDeadlineSeconds)"
-    failure = Failure(reasons.NO_PROGRESS, last_line=line, step=report.step)
-    restarts.answer_failure(draft, failure, reasons.meaning_of_exit(reasons.EXIT_NO_PROGRESS))
+    _answer_no_progress(draft, line, report.step)
     return True
+
+
+def _answer_no_progress(draft: Draft, line: str, step: int) -> None:
+    """No process has ended, so the failure has no exit code; it counts as that of our own for a hang does."""
+    failure = Failure(reasons.NO_PROGRESS, last_line=line, step=step)
+    restarts.answer_failure(draft, failure, reasons.meaning_of_exit(reasons.EXIT_NO_PROGRESS))
