@@ -7,6 +7,19 @@ import yaml
 
 from wattrain_api.load import InvalidInput, Loaded, load_files
 
+JOB = """\
+apiVersion: wattrain.dev/v1alpha1
+kind: TrainingJob
+metadata: {name: digits}
+spec:
+  recipe: {name: mlp}
+  data:
+    source: {builtin: digits}
+  training:
+    epochs: 2
+"""
+"""A job file as a user writes it."""
+
 
 @pytest.fixture
 def job() -> dict[str, Any]:

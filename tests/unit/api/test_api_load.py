@@ -8,17 +8,7 @@ from wattrain_api.schema import structural_schema
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_api.translation import PATTERNS
 
-JOB = """\
-apiVersion: wattrain.dev/v1alpha1
-kind: TrainingJob
-metadata: {name: digits}
-spec:
-  recipe: {name: mlp}
-  data:
-    source: {builtin: digits}
-  training:
-    epochs: 2
-"""
+from .conftest import JOB
 
 
 @pytest.mark.parametrize("deadline", ["1", "'1'", "2026-12-01 18:00:00Z", "2026-12-01T18:00:00", "tomorrow", "[]"])

@@ -1,16 +1,7 @@
 import pytest
 
-JOB = """\
-apiVersion: wattrain.dev/v1alpha1
-kind: TrainingJob
-metadata: {name: digits}
-spec:
-  recipe: {name: mlp}
-  data:
-    source: {builtin: digits}
-  training:
-    epochs: 2
-"""
+from .conftest import JOB
+
 ITEM = "- " + "".join(f"  {line}\n" for line in JOB.splitlines())[2:]
 LIST = f"apiVersion: v1\nkind: List\nitems:\n{ITEM}"
 
