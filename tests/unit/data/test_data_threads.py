@@ -9,6 +9,10 @@ import sys
 from typing import Any
 
 import numpy as np
+import pytest
+
+from wattrain_worker.data.fit import fit_scaler
+from wattrain_worker.errors import BadData
 
 
 def test_threads_change_no_byte(bench: Any) -> None:
@@ -37,3 +41,21 @@ def test_threads_change_no_byte(bench: Any) -> None:
     one, *others = (bench.shards(count) for count in threads)
     assert [other == one for other in others] == [True, True]
     assert bench.document("7")["counts"]["duplicates"] > 0
+
+
+def test_a_long_table_is_scaled_as_by_its_formula_bit_for_bit() -> None:
+    rows = np.random.default_rng(5).normal(3, 10, size=(10_001, 7))
+    mean = rows.mean(axis=0)
+    deviation = np.sqrt(((rows - mean) ** 2).mean(axis=0))
+    scaler = fit_scaler(rows, "standard")
+    assert (scaler.mean == mean).all()
+    assert (scaler.scale == deviation).all()
+    assert (scaler.apply(rows) == ((rows - mean) / deviation).astype(np.float32)).all()
+
+
+def test_of_a_long_table_the_first_wrong_column_is_complained_of(bench: Any) -> None:
+    lines = [f"{row},{row},{row}" for row in range(30_000)]
+    lines[29_999], lines[7] = "oops,1,1", "1,bad,1"
+    path = bench.write("\n".join(["a,b,kind", *lines, ""]))
+    with pytest.raises(BadData, match='column "a", line 30001: "oops" is not a number'):
+        bench.prepare(path, label="kind")

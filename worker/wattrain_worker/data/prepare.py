@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from wattrain_worker.data.prepared_data import (
     SPLITS,
     Shard,
     read_document,
+    shard_name,
     verify_files,
     write_document,
     write_shard,
@@ -35,8 +37,8 @@ from wattrain_worker.data.readers import read
 from wattrain_worker.data.row_digests import are_among
 from wattrain_worker.data.samples import (
     Samples,
+    first_of_equals,
     gather,
-    repeats,
     with_known_classes,
     without_duplicates,
     without_missing,
@@ -83,10 +85,13 @@ def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR
 
 
 def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str, data_dir: Path) -> dict[str, Any]:
-    samples = gather(read(source, data.missing_values), data)
-    counts = {"read": len(samples.digests), "repeats": repeats(samples)}
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(lambda: source.sha256)
+        samples = gather(read(source, data.missing_values), data)
+    firsts = first_of_equals(samples)
+    counts = {"read": len(samples.digests), "repeats": len(samples.digests) - len(firsts)}
     if data.clean.drop_duplicates:
-        samples = without_duplicates(samples)
+        samples = without_duplicates(samples, firsts)
     counts["duplicates"] = counts["read"] - len(samples.digests)
     present = without_missing(samples, data.clean.missing)
     counts["missingDropped"] = len(samples.digests) - len(present.digests)
@@ -126,7 +131,9 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str
     }
     # An old prepare.json must not vouch for new shards, not even for a moment.
     (data_dir / FILE_PREPARE).unlink(missing_ok=True)
-    document["files"] = {f"{split}.safetensors": write_shard(data_dir, split, result.shards[split]) for split in SPLITS}
+    with ThreadPoolExecutor(len(SPLITS)) as threads:  # hashing and waiting for the disk at once
+        entries = threads.map(lambda split: write_shard(data_dir, split, result.shards[split]), SPLITS)
+        document["files"] = {shard_name(split): entry for split, entry in zip(SPLITS, entries, strict=True)}
     write_document(data_dir, document)
     return document
 

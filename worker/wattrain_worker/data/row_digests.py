@@ -7,6 +7,7 @@ docs/decisions/copies-are-dealt-apart.md.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ Codes = npt.NDArray[np.int64]
 """[rows]: a label's index into the classes."""
 
 _DIGEST_BYTES: Final = 16
+_BLOCK_ROWS: Final = 4096
+"""Rows that are made ready for hashing at a time: they stay in a processor's cache."""
 _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -29,11 +32,16 @@ def row_digests(features: npt.NDArray[np.float64]) -> Digests:
 
     It depends on nothing but the row's features: neither on its label nor its place nor the file's format.
     """
+    blocks = (features[start : start + _BLOCK_ROWS] for start in range(0, len(features), _BLOCK_ROWS))
+    return digests_of(itertools.chain.from_iterable(map(_bytes_of_rows, blocks)))
+
+
+def _bytes_of_rows(features: npt.NDArray[np.float64]) -> list[bytes]:
     # 0.0 == -0.0, and any NaN is a missing value: equal values must have equal bytes
     canonical = np.ascontiguousarray(features + 0.0, dtype="<f8")
     canonical[np.isnan(canonical)] = np.nan
     rows: list[bytes] = canonical.view(f"V{features.shape[1] * 8}").ravel().tolist()
-    return digests_of(rows)
+    return rows
 
 
 def digests_of(items: Iterable[bytes]) -> Digests:
@@ -83,8 +91,12 @@ def _grouped(digests: Digests, codes: Codes | None = None) -> tuple[npt.NDArray[
     """Rows in an order in which those of equal digest and code are neighbours, as in the file; and where the group of
     each begins in it."""
     keys = [digests[:, 0], digests[:, 1], *([] if codes is None else [codes])]
-    # One sort by 64 bits is three times faster than one by all of them, which is needed where two rows share these.
     mixture = digests[:, 0] if codes is None else digests[:, 0] + codes.astype(np.uint64) * _GAMMA
+    in_order = np.sort(mixture)
+    if (in_order[1:] != in_order[:-1]).all():  # no row is like another, which sorting alone shows ten times sooner
+        alone = np.arange(len(mixture))
+        return alone, alone
+    # One sort by 64 bits is three times faster than one by all of them, which is needed where two rows share these.
     order = np.argsort(mixture, kind="stable")
     differs = _differs(keys, order)
     if (differs[1:] & (mixture[order[1:]] == mixture[order[:-1]])).any():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from wattrain_worker.errors import BadData, BadSpec
 
 Rows = npt.NDArray[np.int64]
 """Indices of rows."""
+_ROWS_WORTH_THREADS: Final = 20_000
+"""With fewer, starting them takes longer than they save."""
+_BLOCK_ROWS: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def gather(table: Table, data: Data) -> Samples:
         warnings += _rounded(table, name, of_column.values)
     labels = read_labels(table, label, data.column_schema.get(label))
     warnings += _missing_labels(table, label, labels)
-    features = np.ascontiguousarray(np.stack([column.values for column in read], axis=1))
+    features = as_rows([column.values for column in read])
     if not data.features:
         warnings += doubtful_columns(columns, features, table.place_word)
     digests = row_digests(features)
@@ -108,30 +112,44 @@ def raw_features(
 ) -> list[Numbers]:
     """`columns` of `table`, which `field` asked for, as numbers: how preparation and prediction read a row. BadData at
     the first value that is none."""
-    read = []
-    for name in columns:
+
+    def read(name: str) -> Numbers:
         schema = schemas.get(name)
         if schema is not None and schema.type == "string":
             raise BadSpec(
                 f'spec.data.schema: column "{name}" is of type string, but a feature must be a number; encode it as '
                 "numbers, or leave it out of spec.data.features"
             )
-        read.append(numbers(table, name, field, schema))
-    return read
+        return numbers(table, name, field, schema)
+
+    if len(table.places) < _ROWS_WORTH_THREADS:
+        return [read(name) for name in columns]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:  # in the order of `columns`, errors too
+        return list(threads.map(read, columns))
 
 
-def repeats(samples: Samples) -> int:
-    """How many rows have the features and the label of an earlier one."""
-    return len(samples.places) - len(first_occurrences(samples.digests, samples.labels.codes))
+def as_rows(columns: Sequence[npt.NDArray[np.float64]]) -> Matrix:
+    """[rows, columns] of `columns`, [rows] each; rows that stay in a processor's cache at a time."""
+    rows = np.empty((len(columns[0]), len(columns)))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        for number, values in enumerate(columns):
+            rows[block, number] = values[block]
+    return rows
 
 
-def without_duplicates(samples: Samples) -> Samples:
-    """The samples without rows whose features and label an earlier row has.
+def first_of_equals(samples: Samples) -> Rows:
+    """The rows, rising, whose features and label no earlier row has."""
+    return first_occurrences(samples.digests, samples.labels.codes)
+
+
+def without_duplicates(samples: Samples, firsts: Rows) -> Samples:
+    """The samples without rows whose features and label an earlier row has: `firsts`, of `first_of_equals`.
 
     Rows that repeat are one sample here, so those that are left with equal features, which differ in their label alone,
     are dealt to the same split: apart, they would be tested on an answer that contradicts the one trained on.
     """
-    kept = samples.take(first_occurrences(samples.digests, samples.labels.codes))
+    kept = samples.take(firsts)
     return replace(kept, occurrences=np.zeros_like(kept.occurrences))
 
 

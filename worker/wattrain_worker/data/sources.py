@@ -6,6 +6,7 @@ what parses them never sees a path, in which it might take `[1]`, `*` or `~` for
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import stat
@@ -38,8 +39,11 @@ class SourceFile:
     name: str
     """What the spec calls it, without credentials."""
     content: bytes = field(repr=False)
-    sha256: str
-    """Of `content`."""
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of `content`. Computing it lets other threads run."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def to_json_object(self) -> dict[str, str | int]:
         """The `source` of prepare.json."""
@@ -61,7 +65,7 @@ def fetched(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFile:
     if path_here is not None:
         return _read(path_here, _format(path_here.name, "uri"), "uri", uri)
     shown = without_credentials(uri)
-    return _source_file(_format(shown, "uri"), "uri", shown, _download(uri))
+    return SourceFile(_format(shown, "uri"), "uri", shown, _download(uri))
 
 
 def without_credentials(uri: str) -> str:
@@ -87,10 +91,6 @@ def _format(file_name: str, field: str) -> Format:
     return _FORMATS[suffix]
 
 
-def _source_file(kind: Format, origin: Origin, name: str, content: bytes) -> SourceFile:
-    return SourceFile(kind, origin, name, content, hashlib.sha256(content).hexdigest())
-
-
 def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
     where = f" (looked at {path.absolute()})" if origin != "builtin" else ""
     try:
@@ -104,7 +104,7 @@ def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
             f"spec.data.source: {name!r} cannot be read: {error.strerror}{where}; correct the path, or make the file "
             f"readable for the user that the workers run as{about_tilde(path)}"
         ) from error
-    return _source_file(kind, origin, name, content)
+    return SourceFile(kind, origin, name, content)
 
 
 def _download(uri: str) -> bytes:

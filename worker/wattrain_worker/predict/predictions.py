@@ -14,7 +14,7 @@ from wattrain_worker.data.columns import OF_MODEL, check_schema
 from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels
 from wattrain_worker.data.prepared_data import Label, load_prepared
 from wattrain_worker.data.readers import read
-from wattrain_worker.data.samples import raw_features
+from wattrain_worker.data.samples import as_rows, raw_features
 from wattrain_worker.data.sources import fetched
 from wattrain_worker.data.table import Table, listed
 from wattrain_worker.errors import BadData
@@ -54,7 +54,7 @@ def predict_file(model: ExportedModel, source: Source) -> Predictions:
         name: ColumnSchema(type="boolean" if kind == "boolean" else "float")
         for name, kind in zip(document["columns"], document["columnTypes"], strict=True)
     }
-    raw = np.stack([numbers.values for numbers in raw_features(table, tuple(schemas), schemas, OF_MODEL)], axis=1)
+    raw = as_rows([numbers.values for numbers in raw_features(table, tuple(schemas), schemas, OF_MODEL)])
     features = model.fitted.apply(raw)
     whole = np.asarray(~np.isnan(features).any(axis=1))
     notes = _about_gaps(model, table, raw, whole)
