@@ -102,7 +102,7 @@ def test_a_submitted_job_is_followed_to_its_end_and_leaves_a_receipt_when_its_po
             await stage.until_pods(0)
             page = (await call("receipt", "seen")).stdout
             assert page.startswith("# Receipt of seen\n\nrecipe logistic-regression, 2 ranks: Complete after")
-            assert "no Prometheus was given" in page
+            assert "neither a Prometheus (--prometheus URL)" in page
             told = json.loads((await call("receipt", "seen", "-o", "json")).stdout)
             assert (told["job"]["namespace"], told["versions"], told["cpuModel"]) == (cluster.namespace, {}, "")
             kept = await call("logs", "seen")

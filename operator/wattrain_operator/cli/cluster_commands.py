@@ -3,6 +3,7 @@ libraries take longer to load than `wattrain run` takes to start."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -117,7 +118,7 @@ def logs(
 ) -> None:
     """Print what the workers of a job print, each line with its worker before it.
 
-    Of a job whose pods are gone it prints the last lines that its status has kept.
+    Of a job whose pods are gone it prints the last lines that its status has kept, and says where the rest is.
     Exit code: 0, 1 where there is nothing to read, 2 bad input.
     """
     from wattrain_operator.cli.logs_output import show_logs
@@ -204,6 +205,14 @@ def receipt(
             show_default=False,
         ),
     ] = "",
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The job's records, from its claim, mounted or copied: for its curves without a Prometheus.",
+            show_default=False,
+        ),
+    ] = None,
     namespace: Namespace = "",
     context: Context = "",
     kubeconfig: Kubeconfig = "",
@@ -216,7 +225,8 @@ def receipt(
     from wattrain_operator.cli.receipt_output import show_receipt
 
     in_cluster(
-        place_of(namespace, context, kubeconfig), lambda connection: show_receipt(connection, name, prometheus, output),
+        place_of(namespace, context, kubeconfig),
+        lambda connection: show_receipt(connection, name, prometheus, records, output),
         as_json=output is ReceiptForm.JSON, interrupted="interrupted",
     )  # fmt: skip
 

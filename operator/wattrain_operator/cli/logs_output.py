@@ -40,6 +40,8 @@ async def show_logs(
     elif not found:
         whose = name if worker is None else f"worker {worker} of {name}"
         note(f"no log of {whose} is here: its pods are gone, or not there yet (policy.keepPods: All keeps them)")
+    if not found and job.records_address:
+        note(f"what the workers of {name} have printed is kept in {job.records_address}/worker-<index>.log")
     for text in kept:
         sys.stdout.write((json.dumps({"line": text}) if as_json else text) + "\n")
     sys.stdout.flush()

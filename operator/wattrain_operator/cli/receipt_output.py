@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from wattrain_operator.cli.cluster_options import ReceiptForm
 from wattrain_operator.dashboard.shipped import drawing_code
@@ -13,9 +14,11 @@ from wattrain_operator.remote.job_changes import get_job
 from wattrain_operator.remote.job_receipt import receipt_of
 
 
-async def show_receipt(connection: Connection, name: str, prometheus: str, form: ReceiptForm) -> int:
+async def show_receipt(
+    connection: Connection, name: str, prometheus: str, records: Path | None, form: ReceiptForm
+) -> int:
     """Print the receipt of the job `name`."""
-    receipt, curves = await receipt_of(connection, await get_job(connection, name), prometheus)
+    receipt, curves = await receipt_of(connection, await get_job(connection, name), prometheus, records)
     if form is ReceiptForm.JSON:
         text = to_json(receipt)
     elif form is ReceiptForm.HTML:

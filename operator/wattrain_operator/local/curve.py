@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from wattrain_operator.local.recorded_steps import RecordedSteps
+from wattrain_api.recorded_steps import RecordedSteps
 
 KEPT_POINTS = 4096
 

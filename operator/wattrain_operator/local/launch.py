@@ -95,6 +95,8 @@ def _provision(context: RunContext, child: CreateChild, port: int, coordinator_p
         cpus=_cores() / context.jobs_at_once / child.workers,
         spec_file=str(directory.spec_file.absolute()),
         directory=str(directory.path.absolute()),
+        records=str(directory.path.absolute()),
+        keeps_logs=False,
         termination_file=str(termination_file(directory, child.name).absolute()),
         directive_file=str(directive_file(directory, child.name).absolute()),
         shared_storage=True,

@@ -9,11 +9,11 @@ from typing import Any
 from wattrain_api import names
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.powerdomain import PowerDomain
+from wattrain_api.recorded_steps import RecordedSteps
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.machine import cpu_model, versions
-from wattrain_operator.local.recorded_steps import RecordedSteps
 from wattrain_operator.receipt import Circumstances, Receipt, build, curves, to_html, to_json, to_markdown
 from wattrain_operator.receipt.prepared import PreparedData, to_prepared
 

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_api.metrics import JOB
+from wattrain_api.recorded_steps import RecordedSteps
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.dashboard.recorded_query import Point, RecordedSeries
 from wattrain_operator.exposition import identity_of, job_families
-from wattrain_operator.local.recorded_steps import RecordedSteps
 
 KEPT_STEPS = 4096
 """When there are more, every second one goes."""

@@ -1,8 +1,9 @@
-"""The receipt of a job on a cluster: from its status, its power domain, and a Prometheus where one is given."""
+"""The receipt of a job on a cluster: from its status, its power domain, and a Prometheus or its records, if given."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from wattrain_operator.local.refused import EXIT_FAILED, Refused
 from wattrain_operator.receipt import Circumstances, Curves, Receipt, build
 from wattrain_operator.remote.connection import Connection
 from wattrain_operator.remote.prometheus_curves import read_curves
+from wattrain_operator.remote.recorded_curves import recorded_curves
 from wattrain_operator.remote.seen_job import SeenJob
 
 _UNTOLD = (
@@ -25,9 +27,13 @@ _UNTOLD = (
 )
 
 
-async def receipt_of(connection: Connection, job: SeenJob, prometheus: str) -> tuple[Receipt, Curves]:
-    """The receipt of `job` and its curves, which are empty where `prometheus` (its address) is. Refused where the job
-    cannot be read, or that Prometheus cannot be asked."""
+async def receipt_of(
+    connection: Connection, job: SeenJob, prometheus: str, records: Path | None
+) -> tuple[Receipt, Curves]:
+    """The receipt of `job` and its curves: from `records`, a directory, or from the Prometheus at the address
+    `prometheus`; where neither is given they are empty. Refused where the job, or what is given, cannot be read."""
+    if records is not None and prometheus:
+        raise Refused("--records and --prometheus: the curves come from one of them; leave the other out")
     try:
         read = read_job(job.body)
     except ValidationError as error:
@@ -36,13 +42,20 @@ async def receipt_of(connection: Connection, job: SeenJob, prometheus: str) -> t
         ) from None
     domain, untold = await _domain(connection, job)
     curves = Curves()
-    if prometheus:
+    speed = _speed(read.status)
+    if records is not None:
+        curves = recorded_curves(records, job)
+        speed = curves.samples_per_second or speed
+    elif prometheus:
         recorded = await read_curves(prometheus, job, datetime.now(UTC))
         curves = recorded.curves
         untold += [f"{metric}: the Prometheus at {prometheus} has nothing of it." for metric in recorded.missing]
     else:
-        untold.append("Loss and power over time: no Prometheus was given (--prometheus URL).")
-    beside = Circumstances(samples_per_second=_speed(read.status), not_known=(*_UNTOLD, *untold))
+        untold.append(
+            "Loss and power over time: neither a Prometheus (--prometheus URL) nor the job's records (--records DIR) "
+            "were given."
+        )
+    beside = Circumstances(samples_per_second=speed, not_known=(*_UNTOLD, *untold))
     return build(read, read.status, domain, beside), curves
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from wattrain_api import reasons
+from wattrain_api import names, reasons
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.cluster.kube.cache import domain_of
 from wattrain_operator.cluster.kube.resources import Json
@@ -40,6 +40,12 @@ class SeenJob:
     def is_complete(self) -> bool:
         """Whether it is finished and has done what it was to do."""
         return is_true(self.status, reasons.COMPLETE)
+
+    @property
+    def records_address(self) -> str:
+        """Where its records are, as in `claim://training/digits-mlp/records`; empty: it has no claim for them."""
+        claim = ((self.body.get("spec") or {}).get("storage") or {}).get("claim")
+        return f"claim://{claim}/{self.name}/{names.DIRECTORY_RECORDS}" if claim else ""
 
     @property
     def tells_phase(self) -> bool:

@@ -35,7 +35,11 @@ class Provision:
     """CPUs that it may use where the job does not say; None: not known."""
     spec_file: str
     directory: str
-    """Holds its data, checkpoints, model and metrics.jsonl."""
+    """Holds its data, checkpoints and model."""
+    records: str
+    """Directory of metrics.jsonl and of what is tracked."""
+    keeps_logs: bool
+    """Whether the output of the ranks is kept there as well: what they print goes when their pods go."""
     termination_file: str
     directive_file: str
     """In which the worker finds what its group is asked to do."""
@@ -104,8 +108,11 @@ def _files(job: TrainingJob, child: CreateChild, provision: Provision) -> dict[s
         names.ENV_TERMINATION_FILE: provision.termination_file,
     }
     if child.role == Role.WORKER and child.worker == 0:
-        files[names.ENV_METRICS_FILE] = f"{directory}/metrics.jsonl"
+        files[names.ENV_METRICS_FILE] = f"{provision.records}/{names.FILE_METRICS}"
         files[names.ENV_DIRECTIVE_FILE] = provision.directive_file
+    if provision.keeps_logs:
+        source = f"{child.role}-{child.worker}" if child.role == Role.WORKER else str(child.role)
+        files[names.ENV_KEPT_LOG_FILE] = f"{provision.records}/{source}.log"
     if child.role == Role.WORKER and job.spec.data is not None and not provision.shared_storage:
         files[names.ENV_PREPARE] = names.PREPARE_OWN
     return files

@@ -84,7 +84,7 @@ class Job:
     def metrics(self) -> list[Object]:
         """The recorded steps in metrics.jsonl so far. Only where the claim's folder can be seen."""
         assert self.folder is not None
-        file = self.folder / "metrics.jsonl"
+        file = self.folder / "records" / "metrics.jsonl"
         if not file.exists():
             return []
         text = file.read_text(encoding="utf-8")

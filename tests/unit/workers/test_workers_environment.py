@@ -11,8 +11,8 @@ from wattrain_operator.workers.environment import Provision, environment_of
 
 PROVISION = Provision(
     coordinator="first:9400", group_token="t", port=9400, grace_seconds=50, cpu_scope="cgroup", cpus=None,
-    spec_file="/spec.json", directory="/run-1", termination_file="/end", directive_file="/directive",
-    shared_storage=True,
+    spec_file="/spec.json", directory="/run-1", records="/run-1/records", keeps_logs=False,
+    termination_file="/end", directive_file="/directive", shared_storage=True,
 )  # fmt: skip
 WORKER_0 = CreateChild("job-1-0", Role.WORKER, 1, 0, 2, 3, 7.5)
 
@@ -56,7 +56,7 @@ def test_the_job_limits_the_cpus_and_else_the_backend_says_what_there_is(limit, 
 
 
 def test_worker_0_alone_writes_the_metrics():
-    assert told()["WATTRAIN_METRICS_FILE"] == "/run-1/metrics.jsonl"
+    assert told()["WATTRAIN_METRICS_FILE"] == "/run-1/records/metrics.jsonl"
     assert "WATTRAIN_METRICS_FILE" not in told(child=replace(WORKER_0, worker=1))
     assert "WATTRAIN_METRICS_FILE" not in told(child=replace(WORKER_0, role=Role.PREPARE))
 
@@ -64,3 +64,12 @@ def test_worker_0_alone_writes_the_metrics():
 def test_a_worker_with_a_directory_of_its_own_prepares_the_data_itself():
     assert told(shared_storage=False)["WATTRAIN_PREPARE"] == "own"
     assert "WATTRAIN_PREPARE" not in told()
+
+
+def test_what_each_worker_prints_is_kept_in_a_file_of_its_own_where_storage_outlives_it():
+    assert "WATTRAIN_KEPT_LOG_FILE" not in told()
+    assert told(keeps_logs=True)["WATTRAIN_KEPT_LOG_FILE"] == "/run-1/records/worker-0.log"
+    other = told(child=replace(WORKER_0, worker=3), keeps_logs=True)
+    assert other["WATTRAIN_KEPT_LOG_FILE"] == "/run-1/records/worker-3.log"
+    prepare = told(child=replace(WORKER_0, role=Role.PREPARE), keeps_logs=True)
+    assert prepare["WATTRAIN_KEPT_LOG_FILE"] == "/run-1/records/prepare.log"

@@ -49,6 +49,8 @@ class Config:
     """Uid of the child that this supervisor is; empty: not known."""
     metrics_file: str
     log_file: str
+    kept_log_file: str
+    """Where the ranks' output is kept besides; empty: nowhere."""
     termination_file: str
     directive_file: str
     """Where the operator's directives appear, at worker 0; empty: none comes."""
@@ -127,6 +129,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         uid=environ.get(names.ENV_CHILD_UID, ""),
         metrics_file=environ.get(names.ENV_METRICS_FILE, ""),
         log_file=environ.get(names.ENV_LOG_FILE, ""),
+        kept_log_file=environ.get(names.ENV_KEPT_LOG_FILE, ""),
         termination_file=environ.get(names.ENV_TERMINATION_FILE) or DEFAULT_TERMINATION_FILE,
         directive_file=environ.get(names.ENV_DIRECTIVE_FILE, ""),
         grace_seconds=_number(environ, names.ENV_GRACE_SECONDS, DEFAULT_GRACE_SECONDS),

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from wattrain_api.contract.codec import encode_json
 from wattrain_api.contract.progress import Progress
 from wattrain_api.contract.recorded_step import RecordedStep
-from wattrain_worker.supervisor.log_notices import say
 
 _FLUSH_SECONDS: Final = 0.5
 
@@ -31,9 +30,12 @@ class GroupFigures(NamedTuple):
 class Journal:
     """Keeps lines and appends them at most every half second: a write a step would cost more than the step."""
 
-    def __init__(self, path: str, wall: Callable[[], float] = time.time) -> None:
-        """`path` "": nothing is written."""
-        self._path, self._wall = path, wall
+    def __init__(
+        self, path: str, on_failure: Callable[[str, OSError], None], wall: Callable[[], float] = time.time
+    ) -> None:
+        """`path` "": nothing is written. `on_failure` hears once, with the path, why no more steps are recorded."""
+        self._path, self._on_failure, self._wall = path, on_failure, wall
+        self._is_mended = False
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
         self._written_at = 0.0
@@ -67,8 +69,8 @@ class Journal:
         try:
             self._append(b"".join(lines))
         except OSError as error:
-            say(f"{self._path} cannot be written ({error.strerror}); no more steps are recorded there")
-            self._path = ""
+            path, self._path = self._path, ""
+            self._on_failure(path, error)
 
     def _line(self, step: RecordedStep) -> RecordedStep:
         figures = self._figures
@@ -84,9 +86,18 @@ class Journal:
 
     def _append(self, data: bytes) -> None:
         Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
+            if not self._is_mended:
+                data = _end_of_torn_line(descriptor) + data
+                self._is_mended = True
             while data:
                 data = data[os.write(descriptor, data) :]
         finally:
             os.close(descriptor)
+
+
+def _end_of_torn_line(descriptor: int) -> bytes:
+    """What ends a line that a killed supervisor has begun, so that it spoils no line of ours."""
+    size = os.fstat(descriptor).st_size
+    return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""

@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from wattrain_api import names
+from wattrain_api import names, reasons
 from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.group_exchange import CoordinatorReply, MemberMessage, MemberReport
 from wattrain_api.contract.phases import Phase
-from wattrain_api.contract.progress import PowerReading, Progress
+from wattrain_api.contract.progress import Notice, PowerReading, Progress
 from wattrain_api.contract.termination import LOG_LINES
 from wattrain_worker.power import PowerSampler
 from wattrain_worker.supervisor import termination_message
@@ -24,6 +24,7 @@ from wattrain_worker.supervisor.directives import Directives
 from wattrain_worker.supervisor.fork_client import ForkServer, can_fork
 from wattrain_worker.supervisor.inbox import Inbox
 from wattrain_worker.supervisor.journal import GroupFigures, Journal
+from wattrain_worker.supervisor.kept_log import KeptLog
 from wattrain_worker.supervisor.left_behind import LeftBehind
 from wattrain_worker.supervisor.link import DirectLink, HTTPLink, Link
 from wattrain_worker.supervisor.log_notices import say
@@ -57,13 +58,14 @@ class Supervisor:
         self._config = config
         self._first_phase = Phase.PREPARING if config.preparing else Phase.STARTING
         self._waker = Waker()
-        self._journal = Journal(config.metrics_file if config.worker == 0 else "")
+        self._journal = Journal(config.metrics_file if config.worker == 0 else "", self._lose_records)
         first_rank = config.worker * config.processes_per_worker if config.launcher == "native" else None
         steps = StepCount(is_script=bool(config.command), first_attempt=config.attempt <= 1)
         self._reports = RankReports(self._first_phase, first_rank, self._journal.record, steps)
         self._inbox = Inbox(self._take_datagram)
         self._directives = Directives(config, self._inbox.directory, self._reports)
-        self._log = Log(config.log_file)
+        kept = KeptLog(config.kept_log_file, f"[{config.role}] attempt {config.attempt}", self._lose_records)
+        self._log = Log(config.log_file, kept)
         self._power = PowerSampler.from_environment(pids=lambda: [os.getpid()], since_process_start=True)
         self._power_sampled: tuple[PowerReading, ...] = ()
         self._counted_elsewhere: frozenset[str] = frozenset()
@@ -145,6 +147,13 @@ class Supervisor:
 
     def _last_lines(self) -> list[str]:
         return [] if self._ranks is None else self._ranks.last_lines(LOG_LINES)
+
+    def _lose_records(self, path: str, error: OSError) -> None:
+        """A full disk, or one that must not be written to, is no reason to end a training."""
+        sentence = f"{path} cannot be written ({error.strerror}), and nothing more is recorded in it"
+        say(sentence)
+        remedy = "make room, or have it writable by workers.runAsUser; the next attempt records again"
+        self._reports.add_notice(Notice(reasons.RECORDS_INCOMPLETE, f"{sentence}: {remedy}"))
 
     def _look_for_silence(self) -> None:
         if self._config.command and self._ranks is not None:

@@ -16,6 +16,7 @@ from wattrain_api.contract.codec import decode
 from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
 from wattrain_api.contract.metric_pattern import Found, MetricPattern
 from wattrain_api.contract.progress import Notice, RankReport
+from wattrain_worker.supervisor.kept_log import KeptLog
 from wattrain_worker.supervisor.log_notices import say
 
 _CHUNK_BYTES: Final = 65_536
@@ -33,9 +34,11 @@ _LIBRARY_NOTICE: Final = re.compile(r"^\[?[WI]\d{4} ")
 class Log:
     """Where the lines of all ranks go: a file, else the supervisor's own output."""
 
-    def __init__(self, path: str) -> None:
-        """`path` "" means the supervisor's own output, as does a file that cannot be written (said once)."""
+    def __init__(self, path: str, kept: KeptLog | None = None) -> None:
+        """`path` "" means the supervisor's own output, as does a file that cannot be written (said once). `kept` gets
+        all lines as well; it is closed here."""
         self._lock = threading.Lock()
+        self._kept = kept
         self._fd = 1
         if path:
             try:
@@ -46,11 +49,17 @@ class Log:
     def write(self, data: bytes) -> None:
         """Write whole lines. What cannot be written is lost: a full disk must not stop a training."""
         with self._lock, contextlib.suppress(OSError):
+            if self._kept is not None:
+                self._kept.write(data)
             while data:
                 data = data[os.write(self._fd, data) :]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
+        with self._lock:
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
         if self._fd != 1:
             os.close(self._fd)
             self._fd = 1

@@ -12,6 +12,7 @@ from wattrain_operator.cluster.objects.storage import (
     DIRECTIVE_FILE,
     SCRATCH_DIRECTORY,
     SPEC_FILE,
+    records_directory,
     shares_storage,
     storage_directory,
 )
@@ -56,6 +57,8 @@ def container_environment(job: TrainingJob, child: CreateChild) -> list[Json]:
         cpus=None,
         spec_file=SPEC_FILE,
         directory=storage_directory(job),
+        records=records_directory(job),
+        keeps_logs=shares_storage(job),
         termination_file="/dev/termination-log",
         directive_file=DIRECTIVE_FILE,
         shared_storage=shares_storage(job),

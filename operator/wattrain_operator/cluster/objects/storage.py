@@ -29,6 +29,11 @@ def storage_directory(job: TrainingJob) -> str:
     return f"{_STORAGE_ROOT}/{job.metadata.name}"
 
 
+def records_directory(job: TrainingJob) -> str:
+    """Where a pod of `job` keeps what it has recorded."""
+    return f"{storage_directory(job)}/{names.DIRECTORY_RECORDS}"
+
+
 def address_of(job: TrainingJob, path: str) -> str:
     """`path` of a pod of `job` as somebody outside finds it: `claim://training/digits-mlp/model`. As it is where it is
     on no claim."""

@@ -312,8 +312,20 @@ def test_a_bad_configuration_names_the_variable_the_value_and_the_remedy(group: 
 
 def test_places_that_cannot_be_written_are_said_and_the_training_goes_on(group: Any) -> None:
     nowhere = "/proc/nowhere/file"
-    variables = ("WATTRAIN_LOG_FILE", "WATTRAIN_METRICS_FILE", "WATTRAIN_TERMINATION_FILE")
+    variables = (
+        "WATTRAIN_LOG_FILE", "WATTRAIN_METRICS_FILE", "WATTRAIN_TERMINATION_FILE", "WATTRAIN_KEPT_LOG_FILE",
+    )  # fmt: skip
     group.start('print("still here")\n' + STEPS, environ=dict.fromkeys(variables, nowhere))
     assert group.exit_codes() == [0]
     assert "[rank 0] still here" in group.said()
-    assert group.said().count(nowhere) == 3
+    assert group.said().count(nowhere) == 4
+
+
+def test_records_that_cannot_be_written_are_told_of_once_each_and_the_training_goes_on(group: Any) -> None:
+    files = {"WATTRAIN_METRICS_FILE": "/dev/full", "WATTRAIN_KEPT_LOG_FILE": "/proc/nowhere/worker-0.log"}
+    group.start('print("still here")\n' + STEPS, environ=files)
+    assert group.exit_codes() == [0]
+    said = {notice["message"].partition(" ")[0]: notice["reason"] for notice in group.termination()["notices"]}
+    assert said == dict.fromkeys(files.values(), "RecordsIncomplete")
+    assert len(group.termination()["notices"]) == 2
+    assert "[rank 0] still here" in group.log()

@@ -1,4 +1,7 @@
-"""The steps in a metrics.jsonl, read while it grows."""
+"""The steps in a metrics.jsonl, read while it grows.
+
+Standard library only, Python >= 3.9: the supervisor carries this module into foreign images.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,21 @@ from wattrain_api.contract.recorded_step import RecordedStep
 class RecordedSteps:
     """Reads on in a file where it stopped. A file that is missing or cannot be read has no steps."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, offset_bytes: int = 0) -> None:
+        """Begin `offset_bytes` behind the start of `file`."""
         self._file = file
-        self._offset = 0
+        self.offset_bytes = offset_bytes
+        """Where the first line begins that has not been read yet."""
 
     def read_on(self) -> Iterator[RecordedStep]:
         """The steps of the whole lines that were added since; lines that a killed supervisor tore are left out."""
         try:
             with self._file.open("rb") as lines:
-                lines.seek(self._offset)
+                lines.seek(self.offset_bytes)
                 for line in lines:
                     if not line.endswith(b"\n"):
                         return  # its rest is still to come
-                    self._offset += len(line)
+                    self.offset_bytes += len(line)
                     step = decode_json(RecordedStep, line)
                     if step is not None:
                         yield step
