@@ -34,6 +34,11 @@ class JobStory:
     message: str
     events: tuple[TimedEvent, ...]
     has_receipt: bool
+    silent_since: float | None = None
+    """When the last was heard of a job that ended without a word, as by kill -9, in seconds since 1970.
+    None: it goes on, or has said how it ended."""
+    resumes: str = ""
+    """How such a job is gone on with."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class About:
     start: float | None = None
     """When the runs began, in seconds since 1970; None: the page looks back from now."""
     end: float | None = None
-    """When they ended; None: they still run."""
+    """When they ended, or were last heard of; None: one still runs."""
     jobs: tuple[JobStory, ...] = ()
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +24,7 @@ from wattrain_operator.dashboard.recorded_query import RecordedSeries
 from wattrain_operator.dashboard.source_protocol import About, JobStory, TimedEvent, failure, success
 from wattrain_operator.local.recorded_figures import RecordedFigures
 from wattrain_operator.local.refused import Refused
+from wattrain_operator.local.rundir import is_in_use
 
 SCRAPE_SECONDS = 1.0
 _MOST_EVENTS = 500
@@ -36,6 +40,16 @@ class _Run:
         self._read()
         self.job = TrainingJob.model_validate(_json(path / "job.json"), extra="ignore")
         self._made: tuple[object, dict[str, list[RecordedSeries]]] = (None, {})
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Namespace and name of its job."""
+        return self.job.metadata.namespace, self.job.metadata.name
+
+    def call_by_directory(self) -> None:
+        """Name its job by its directory, to tell it from another run of the job. Names stand in regular expressions."""
+        name = re.sub(r"[^\w./-]", "_", str(self.path))
+        self.job = self.job.model_copy(update={"metadata": self.job.metadata.model_copy(update={"name": name})})
 
     def _read(self) -> None:
         file = self.path / "status.json"
@@ -61,11 +75,22 @@ class _Run:
 
     @property
     def end(self) -> datetime | None:
-        """When it ended or was stopped; None: it may still run."""
+        """When it ended, was stopped, or was last heard of; None: it still runs, as far as is known."""
         if self.status.completion_time is not None:  # in whole seconds
             return max([self.status.completion_time, *map(_not_before, self._figures.times)])
-        over = is_finished(self.status) or is_true(self.status, reasons.SUSPENDED)
-        return self._written if over else None
+        return self._written if self._has_said_its_end else self.silent_since
+
+    @property
+    def _has_said_its_end(self) -> bool:
+        ended = self.status.completion_time is not None or is_finished(self.status)
+        return ended or is_true(self.status, reasons.SUSPENDED)
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """When the last was heard of it, where nobody runs it any more and its status does not say so."""
+        if self._has_said_its_end or is_in_use(self.path) is not False:
+            return None
+        return max([self._written, *map(_not_before, self._figures.times)])
 
     @property
     def start(self) -> float:
@@ -73,6 +98,7 @@ class _Run:
         return min([began.timestamp(), *self._figures.times])
 
     def story(self) -> JobStory:
+        silent_since = self.silent_since
         return JobStory(
             namespace=self.job.metadata.namespace,
             name=self.job.metadata.name,
@@ -80,6 +106,8 @@ class _Run:
             message=self.status.message,
             events=self._events(),
             has_receipt=(self.path / "receipt.html").exists(),
+            silent_since=None if silent_since is None else silent_since.timestamp(),
+            resumes=f"wattrain run {shlex.quote(str(self.path / 'job.json'))} --dir {shlex.quote(str(self.path))}",
         )
 
     def _events(self) -> tuple[TimedEvent, ...]:
@@ -103,6 +131,10 @@ class RunSource:
                 self._runs.append(_Run(path))
             except (OSError, ValueError, ValidationError):
                 raise Refused(f"{path}: holds no run; give the directory that `wattrain run` names") from None
+        jobs = Counter(run.identity for run in self._runs)
+        for run in self._runs:
+            if jobs[run.identity] > 1:
+                run.call_by_directory()
 
     def about(self) -> About:
         """The runs, and from when to when they are."""
@@ -123,7 +155,7 @@ class RunSource:
     def receipt(self, namespace: str, name: str) -> bytes | None:
         """The receipt of a job, once it is finished."""
         for run in self._runs:
-            if (run.job.metadata.namespace, run.job.metadata.name) == (namespace, name):
+            if run.identity == (namespace, name):
                 try:
                     return (run.path / "receipt.html").read_bytes()
                 except OSError:

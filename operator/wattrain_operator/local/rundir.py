@@ -64,7 +64,7 @@ class RunDirectory:
         return opened
 
     def _lock(self, wait_seconds: float) -> None:
-        if not _try_lock(self._owner_fd):
+        if not _try_lock(self._owner_fd) and not self._owner_was_only_looked_at():
             raise Refused(
                 f"--dir {self.path}: is in use by another wattrain run (process {_holder(self._owner_fd)}); wait for "
                 "its end, or choose another directory with --dir"
@@ -80,6 +80,11 @@ class RunDirectory:
                     "directory with --dir"
                 )
             time.sleep(0.1)
+
+    def _owner_was_only_looked_at(self) -> bool:
+        """Whether the lock could be taken a moment later: `is_in_use` holds it for some microseconds."""
+        time.sleep(0.05)
+        return _try_lock(self._owner_fd)
 
     def _hold_reserve(self) -> None:
         try:
@@ -224,9 +229,22 @@ def _refuse_foreign(path: Path) -> None:
         )
 
 
-def _try_lock(fd: int) -> bool:
+def is_in_use(path: Path) -> bool | None:
+    """Whether a command runs in the directory; None: it cannot be told, for it may not be read, or an older version
+    has made it."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = os.open(path / _OWNER, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return not _try_lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _try_lock(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -49,7 +49,7 @@ async def receipt_of(
     elif prometheus:
         recorded = await read_curves(prometheus, job, datetime.now(UTC))
         curves = recorded.curves
-        untold += [f"{metric}: the Prometheus at {prometheus} has nothing of it." for metric in recorded.missing]
+        untold += [f"{metric}: the Prometheus at {recorded.source} has nothing of it." for metric in recorded.missing]
     else:
         untold.append(
             "Loss and power over time: neither a Prometheus (--prometheus URL) nor the job's records (--records DIR) "

@@ -24,6 +24,8 @@ class Recorded(NamedTuple):
     curves: Curves
     missing: tuple[str, ...]
     """Metrics of which it has nothing."""
+    source: str
+    """Its address, without a password."""
 
 
 async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
@@ -32,7 +34,7 @@ async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
     try:
         source = PrometheusSource(prometheus, scrape_seconds=0.0)
     except ValueError as error:
-        raise Refused(f"--prometheus {error}") from None
+        raise Refused(str(error)) from None
     start = job.status.start_time or job.created_time or now
     end = min(now.timestamp(), (job.status.completion_time or now).timestamp() + _AFTER_SECONDS)
     step_seconds = max(1, math.ceil((end - start.timestamp()) / MAX_POINTS))
@@ -45,11 +47,11 @@ async def read_curves(prometheus: str, job: SeenJob, now: datetime) -> Recorded:
             found[name] = await asyncio.to_thread(_query, source, query)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{error}; give the address of a Prometheus that scrapes the operator"
-            raise Refused(f"--prometheus {prometheus}: {why}", exit_code=EXIT_FAILED) from None
+            raise Refused(f"--prometheus {source.shown}: {why}", exit_code=EXIT_FAILED) from None
     steps = dict(found["step"])
     losses = [(steps[time], loss) for time, loss in found["loss"] if time in steps]
     missing = tuple(wanted[name] for name, points in found.items() if not points)
-    return Recorded(curves_of_samples(losses, found["power_watts"]), missing)
+    return Recorded(curves_of_samples(losses, found["power_watts"]), missing, source.shown)
 
 
 def _metric(name: str) -> str:

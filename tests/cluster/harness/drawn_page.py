@@ -27,6 +27,31 @@ _DRAWN = """[...document.querySelectorAll('section.panel')].map((section) => ({
   figures: [...section.querySelectorAll('.body data')].map((each) => each.value),
 }))"""
 
+LEGIBLE = """(() => {
+  const linear = (share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
+  const luminance = (text) => {
+    const [r, g, b] = text.match(/[\\d.]+/g).map((value) => linear(value / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const color = getComputedStyle(element).backgroundColor;
+      if (!/^rgba.*, 0\\)$/.test(color)) return color;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const says = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!says || !element.checkVisibility()) continue;
+    const [a, b] = [getComputedStyle(element).color, behind(element)].map(luminance).sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(`${element.textContent.slice(0, 40)}: ${(a + 0.05) / (b + 0.05)}`);
+  }
+  const back = luminance(getComputedStyle(document.body).backgroundColor);
+  return { faint, width: document.documentElement.scrollWidth, dark: back < 0.2 };
+})()"""
+"""WCAG's contrast of every text with what is behind it: 4.5 is its level AA."""
+
 
 @contextmanager
 def served(server: Prometheus, folder: Path, window: Window) -> Iterator[str]:

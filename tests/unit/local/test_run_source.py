@@ -1,13 +1,17 @@
 """The records of a run as the source of the page."""
 
+import contextlib
 import json
+import os
+import shutil
 from datetime import UTC, datetime
 
 import pytest
 
-from wattrain_api.status import EnergyStatus, Meter, Progress, TrainingJobStatus
+from wattrain_api.status import Condition, EnergyStatus, Meter, Progress, TrainingJobStatus
 from wattrain_operator.local.refused import Refused
 from wattrain_operator.local.run_source import RunSource
+from wattrain_operator.local.rundir import RunDirectory
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 START = BEGAN.timestamp()
@@ -38,7 +42,10 @@ def directory(tmp_path, make_job):
 def write_status(directory, used, state="Complete"):
     ended = BEGAN.replace(second=11) if state == "Complete" else None
     progress = Progress(step=10, total_steps=10, loss=0.1)
-    status = TrainingJobStatus(state=state, start_time=BEGAN, completion_time=ended, energy=used, progress=progress)
+    conditions = (Condition("Suspended", "True", "UserRequest", BEGAN),) if state == "Suspended" else ()
+    status = TrainingJobStatus(
+        state=state, conditions=conditions, start_time=BEGAN, completion_time=ended, energy=used, progress=progress
+    )
     (directory / "status.json").write_text(json.dumps(status.to_json_object()))
 
 
@@ -127,6 +134,30 @@ def test_a_line_that_is_newer_than_the_status_counts(directory):
     assert [query(source, asked, written + n) for n in (1, 2, 3)] == [[61.0], [62.0], [63.0]]
 
 
+def test_a_run_that_nobody_runs_any_more_is_as_it_was_last_heard_of(directory):
+    write_status(directory, energy("model"), state="Running")
+    os.utime(directory / "status.json", (START + 8.5, START + 8.5))
+    running = RunDirectory.open(directory, wait_seconds=0)
+    source = RunSource([directory])
+    assert (source.about().end, source.about().jobs[0].silent_since) == (None, None)
+    running.close()  # as the kernel does it for a command that was killed
+    [job] = source.about().jobs
+    assert (source.about().end, job.silent_since) == (START + 10, START + 10)  # the last line is newer than the status
+    assert job.resumes == f"wattrain run {directory / 'job.json'} --dir {directory}"
+    assert query(source, "wattrain_trainingjob_loss", time=START + 10) == [0.1]
+    RunDirectory.open(directory, wait_seconds=0).close()  # the look has left no lock behind
+    with contextlib.closing(RunDirectory.open(directory, wait_seconds=0)):  # it is gone on with
+        assert (source.about().end, source.about().jobs[0].silent_since) == (None, None)
+
+
+@pytest.mark.parametrize("state", ["Complete", "Suspended"])
+def test_a_run_that_said_how_it_ended_is_not_silent(directory, state):
+    write_status(directory, energy("model"), state=state)
+    RunDirectory.open(directory, wait_seconds=0).close()
+    [job] = RunSource([directory]).about().jobs
+    assert job.silent_since is None
+
+
 def test_who_asks_for_the_present_of_a_run_gets_its_newest_status(directory):
     write_status(directory, energy("model"), state="Running")
     source, written = RunSource([directory]), (directory / "status.json").stat().st_mtime
@@ -143,6 +174,19 @@ def test_events_and_receipt_are_there_without_half_a_line(directory):
     assert source.receipt(story.namespace, story.name) == b"<p>"
     assert source.receipt("other", story.name) is None
     assert source.about().jobs[0].has_receipt
+
+
+def test_two_runs_of_the_same_job_are_called_by_their_directories(directory, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "run (2)"
+    shutil.copytree(directory, other)
+    (other / "receipt.html").write_text("of the other")
+    source = RunSource([directory, other])
+    called = [str(directory), str(other).replace("run (2)", "run__2_")]
+    assert [job.name for job in source.about().jobs] == called
+    for name in called:
+        assert query(source, f'wattrain_trainingjob_loss{{trainingjob=~"{name}"}}') == [0.1]
+    assert source.receipt(source.about().jobs[1].namespace, called[1]) == b"of the other"
+    assert RunSource([other]).about().jobs[0].name == "demo"
 
 
 def test_jobs_are_found_by_their_labels(directory):

@@ -82,10 +82,13 @@ def test_a_prometheus_that_is_not_there_is_told(upstream, source):
 
 
 def test_its_password_is_not_shown():
-    assert PrometheusSource("http://me:secret@host:9090", 15.0).about().what == "Prometheus at host:9090"
+    assert PrometheusSource("https://me:secret@host:9090", 15.0).about().what == "Prometheus at host:9090"
 
 
-@pytest.mark.parametrize("address", ["", "localhost:9090", "ftp://x", "http://", "http://x/?a=1", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "localhost:9090", "ftp://x", "http://", "http://x/?a=1", "file:///etc/passwd", "http://x:70000", "http://x:y"],
+)
 def test_an_address_that_is_none_is_refused_with_what_to_write(address):
     with pytest.raises(ValueError, match=r"is no address of a Prometheus; write one as in http://"):
         PrometheusSource(address, 15.0)

@@ -36,8 +36,8 @@ export async function knownOf(values, time) {
   return howKnown(figures(ratios), figures(gaps).some(Boolean));
 }
 
-/** Draws the list into `box`; `linkOf(namespace, name)` leads to a job. Returns how many jobs there are. */
-export async function drawJobs(box, time, linkOf) {
+/** Draws the list into `box`; `linkOf(namespace, name)` leads to a job, `stories` are of jobs of runs. Returns how many jobs there are. */
+export async function drawJobs(box, time, linkOf, stories) {
   const [states, gaps, ratios, ...columns] = await Promise.all(QUERIES.map((query) => api("query", { query, time: time.end })));
   const jobs = new Map();
   for (const { metric, value } of states.result) if (valueOf(value[1]) === 1) jobs.set(keyOf(metric), { ...metric, figures: {} });
@@ -51,24 +51,38 @@ export async function drawJobs(box, time, linkOf) {
   const incomplete = new Set(gaps.result.filter(({ value }) => valueOf(value[1])).map(({ metric }) => keyOf(metric)));
   for (const [key, job] of jobs) job.known = howKnown(ratioOf.has(key) ? [ratioOf.get(key)] : [], incomplete.has(key));
   const head = ["Job", "Namespace", "State", ...COLUMNS.map(([title]) => title), "Energy is"].map((text, index) => element("th", { scope: "col", class: index > 2 && index < 3 + COLUMNS.length ? "n" : null, text }));
-  const rows = [...jobs.values()].sort((a, b) => keyOf(a).localeCompare(keyOf(b))).map((job) => rowOf(job, linkOf));
+  const rows = [...jobs.values()].sort((a, b) => keyOf(a).localeCompare(keyOf(b))).map((job) => rowOf(job, linkOf, stories.find(({ namespace, name }) => namespace === job.namespace && name === job.trainingjob)));
   const table = element("table", { class: "data jobs", "aria-label": "Jobs" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
   const nothing = element("p", { class: "nothing", text: "No job is known here. Prometheus has to scrape the operator, or the address that wattrain run names." });
   box.replaceChildren(jobs.size ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Jobs" }, table) : nothing);
   return jobs.size;
 }
 
-function rowOf({ namespace, trainingjob, state, figures, known }, linkOf) {
+function rowOf({ namespace, trainingjob, state, figures, known }, linkOf, story) {
   const cells = COLUMNS.map(([title, , unit], index) => element("td", { class: "n", "data-title": title }, figures[index] == null ? "" : figure(figures[index], formatted(figures[index], { unit }))));
   const last = element("td", { "data-title": "Energy is" }, known ? element("span", { class: `known ${known === "measured" ? "" : "modelled"}`, text: known }) : "");
-  return element("tr", {}, element("th", { scope: "row" }, element("a", { href: linkOf(namespace, trainingjob), text: trainingjob })), element("td", { "data-title": "Namespace", text: namespace }), element("td", { "data-title": "State" }, element("span", { class: `state ${state}`, text: state })), ...cells, last);
+  return element("tr", {}, element("th", { scope: "row" }, element("a", { href: linkOf(namespace, trainingjob), text: trainingjob })), element("td", { "data-title": "Namespace", text: namespace }), element("td", { "data-title": "State" }, stateOf(state, story)), ...cells, last);
+}
+
+/** The state of a job as it was told last, and whether it is to be believed. */
+function stateOf(state, story) {
+  const silent = story?.silent_since != null;
+  return element("span", { class: `state ${silent ? "silent" : state}`, text: silent ? `${state}, seems ended` : state });
+}
+
+/** What is known of a run that ended without a word, and how it is gone on with. */
+function silenceOf({ silent_since: since, resumes }) {
+  const said = element("p", { text: `⚠ Nothing was heard of this run since ${formatted(since * 1000, { unit: "dateTimeAsLocal" })}, and no wattrain command has its directory open: it seems to have ended without a word, as by kill -9, a lack of memory or a power cut. What is shown is what was known then. To go on from its newest checkpoint, in the directory in which it was started:` });
+  return element("div", { class: "silence", role: "alert" }, said, element("pre", { tabindex: "0", "aria-label": "Command that goes on with it" }, element("code", { text: resumes })));
 }
 
 /** Events and receipt of a job of a run. */
-export function storyOf({ namespace, name, state, message, events, has_receipt: hasReceipt }) {
+export function storyOf(story) {
+  const { namespace, name, state, message, events, has_receipt: hasReceipt } = story;
+  const silence = story.silent_since == null ? "" : silenceOf(story);
   const receipt = hasReceipt ? element("p", {}, element("a", { href: `/receipt.html?${new URLSearchParams({ namespace, name })}`, text: `Receipt of ${name}` })) : element("p", { class: "soft", text: "The receipt is written when the job is finished." });
   const rows = [...events].reverse().map(({ time, type, reason, message }) => element("tr", { class: type === "Warning" ? "warning" : null }, element("th", { scope: "row", text: new Date(time).toLocaleTimeString("en-GB") }), element("td", { text: `${type === "Warning" ? "⚠ " : ""}${reason}` }), element("td", { text: message })));
   const head = element("tr", {}, ...["Time", "Event", "What happened"].map((text) => element("th", { scope: "col", text })));
   const table = element("table", { class: "data events", "aria-label": `Events of ${name}` }, element("thead", {}, head), element("tbody", {}, ...rows));
-  return element("section", { class: "panel story", "aria-label": `Events and receipt of ${name}` }, element("div", { class: "head" }, element("h3", {}, element("span", { class: `state ${state}`, text: state }), message ? `: ${message}` : "")), receipt, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events, table" }, table));
+  return element("section", { class: "panel story", "aria-label": `Events and receipt of ${name}` }, element("div", { class: "head" }, element("h3", {}, stateOf(state, story), message && !silence ? `: ${message}` : "")), silence, receipt, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events, table" }, table));
 }

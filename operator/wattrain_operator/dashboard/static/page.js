@@ -9,6 +9,7 @@ import { element } from "/static/plot.js";
 
 const JOB_DASHBOARD = "wattrain-training-job";
 const RUN_SECONDS = 2;
+const SILENT_SECONDS = 10;  // so soon the page shows that a run that had ended without a word is gone on with
 const byId = (id) => document.getElementById(id);
 const choices = new Choices();
 const page = { dashboard: null, panels: [], paused: false, timer: 0, busy: false, again: false };
@@ -50,7 +51,8 @@ async function refresh() {
     byId("source").textContent = about.what;
     const seconds = page.dashboard ? await drawDashboard(about) : await drawList(about);
     document.documentElement.dataset.updated = String(Number(document.documentElement.dataset.updated ?? 0) + 1);
-    if (about.end == null && !page.paused) page.timer = setTimeout(refresh, 1000 * seconds);
+    const isSilent = about.jobs.some((job) => job.silent_since != null);
+    if ((about.end == null || isSilent) && !page.paused) page.timer = setTimeout(refresh, 1000 * (about.end == null ? seconds : SILENT_SECONDS));
   } catch (error) {
     document.documentElement.dataset.state = "failed";
     byId("message").textContent = error instanceof TypeError && error.message.includes("fetch") ? "The server of this page does not answer any more. What is shown is what it said last." : error.message;
@@ -66,7 +68,7 @@ async function drawList(about) {
   const time = timeShown("now-1h", choices.time("to", "now"), about);
   title("Jobs");
   drawControls(byId("controls"), { variables: [], about: { ...about, kind: "" }, choose, paused: page.paused, pause });
-  await drawJobs(byId("panels"), time, (namespace, name) => choices.address({ dashboard: JOB_DASHBOARD, "var-namespace": namespace, "var-job": name }));
+  await drawJobs(byId("panels"), time, (namespace, name) => choices.address({ dashboard: JOB_DASHBOARD, "var-namespace": namespace, "var-job": name }), about.jobs);
   say("ready", "");
   return about.kind === "runs" ? RUN_SECONDS : 10;
 }
