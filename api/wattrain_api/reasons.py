@@ -44,6 +44,8 @@ CHECKPOINT_FOUND: Final = "CheckpointFound"
 """Its first attempt went on from what an earlier job of its name had left."""
 CHECKPOINT_DAMAGED: Final = "CheckpointDamaged"
 EPHEMERAL_STORAGE: Final = "EphemeralStorage"
+NOT_NOTIFIED: Final = "NotificationFailed"
+"""The receiver of notifications could not be told of the job's end."""
 
 # Why a job failed for good
 RESTART_BUDGET_EXHAUSTED: Final = "RestartBudgetExhausted"

@@ -343,6 +343,20 @@ class OpenPhase(StatusPart):
 
 
 @dataclass(frozen=True)
+class NotificationStatus(StatusPart):
+    """How far the receiver of notifications has been told of the job's end."""
+
+    condition: Annotated[str, Field(max_length=64)]
+    """The condition that it is told of."""
+    failures: Count = 0
+    """Tries in a row that failed."""
+    last_time: Time | None = None
+    """When the last of them was known to have failed."""
+    outcome: Literal["Delivered", "GivenUp"] | None = None
+    """Unset: it is to be told yet."""
+
+
+@dataclass(frozen=True)
 class Internal(StatusPart):
     """The operator's own book-keeping: what another operator needs to go on. It may change without notice."""
 
@@ -398,6 +412,8 @@ class Internal(StatusPart):
     """Until when the ledger has been brought: what is entered next was used after it."""
     child_meters: tuple[ChildMeters, ...] = ()
     """Of the ledger, what each child of that attempt has reported so far: the marks to count on from, by uid."""
+    notification: NotificationStatus | None = None
+    """Entered with the job's end, where somebody wanted to be notified of it then."""
 
 
 @dataclass(frozen=True)

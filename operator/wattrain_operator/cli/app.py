@@ -4,6 +4,7 @@ own."""
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
 from wattrain_operator.cli.refusal import crash, say_no
+from wattrain_operator.local.notifier import SECRET_VARIABLE, webhook_of
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
 from wattrain_operator.local.session import run_files
 
@@ -81,6 +83,14 @@ def run(
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Serve a page that draws the run, on 127.0.0.1, until it ends.")
     ] = False,
+    notify: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="POST a notification there when a job has ended; signed, if WATTRAIN_SECRET_VARIABLE is set.",
+            show_default=False,
+        ),
+    ] = "",
     output: Annotated[
         Output, typer.Option(help="auto: live in a terminal, else plain. json: one JSON object a line.")
     ] = Output.AUTO,
@@ -94,7 +104,8 @@ def run(
     """
     view = make_view(output)
     try:
-        code = run_files(files, overrides or [], directory, metrics_port, view, with_page=dashboard)
+        webhook = webhook_of(notify, os.environ.get(SECRET_VARIABLE, "")) if notify else None
+        code = run_files(files, overrides or [], directory, metrics_port, view, with_page=dashboard, webhook=webhook)
     except InvalidInput as error:
         _refuse([str(problem) for problem in error.problems], EXIT_BAD_INPUT, output)
     except Refused as error:

@@ -14,6 +14,7 @@ from wattrain_operator.core.observed import (
     DeleteChild,
     DirectChild,
     Event,
+    Notify,
     Observed,
     Plan,
     Report,
@@ -34,6 +35,7 @@ class Draft:
         self.now: datetime = seen.now.replace(microsecond=0)  # as the API server keeps it, so that nothing drifts
         self.delete_job = False
         self.needs_fresh_view = False
+        self.notify: Notify | None = None
         self._creates: list[CreateChild] = []
         self._deletes: list[DeleteChild] = []
         self._directs: list[DirectChild] = []
@@ -107,6 +109,7 @@ class Draft:
             deletes=tuple(self._deletes),
             directs=tuple(self._directs),
             events=tuple(self._events),
+            notify=self.notify,
             look_into=tuple(self._look_into),
             delete_job=self.delete_job,
             needs_fresh_view=self.needs_fresh_view,

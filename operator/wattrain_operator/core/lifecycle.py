@@ -8,7 +8,7 @@ from datetime import timedelta
 from wattrain_api import reasons
 from wattrain_api.status import QueueStatus
 from wattrain_api.support import unsupported
-from wattrain_operator.core import restarts, stopping
+from wattrain_operator.core import notifying, restarts, stopping
 from wattrain_operator.core.conditions import condition_of, is_finished, is_true, set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child, Grant
@@ -48,8 +48,9 @@ def wind_down_if_finished(draft: Draft) -> bool:
     ttl, completed = draft.spec.policy.ttl_seconds_after_finished, draft.status.completion_time
     if ttl is not None and completed is not None:
         over = completed + timedelta(seconds=ttl)
-        draft.delete_job = draft.seen.now >= over
-        if not draft.delete_job:
+        told = draft.seen.receiver is None or not notifying.is_awaited(draft.status)
+        draft.delete_job = draft.seen.now >= over and told
+        if draft.seen.now < over:
             draft.wake_at(over)
     return True
 

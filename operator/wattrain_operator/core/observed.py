@@ -202,6 +202,29 @@ GRANTED: Final = Grant(granted=True)
 
 
 @dataclass(frozen=True)
+class Receiver:
+    """Who wants to be notified of a job's end."""
+
+    host: str
+    """Name of its machine, for a person: nothing else of its address, which may hold a password."""
+    conditions: tuple[str, ...]
+    """Conditions that it wants to be notified of, once they are true: Complete, Failed."""
+    tries_at_most: int
+    """After so many that failed it is given up."""
+    remedy: str
+    """What a person can do about one that fails, by where its address was given."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How a try to notify the receiver has ended."""
+
+    notify: Notify
+    failure: str = ""
+    """Why it failed, without the address; empty: the receiver has taken it."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """One look at the world, complete enough to decide everything about one job."""
 
@@ -229,6 +252,10 @@ class Observed:
     """Children of the current attempt that are not there any more, as far as the backend remembers."""
     storage_failure: str = ""
     """Why what was decided could not be kept, where, and the remedy; empty: it was kept."""
+    receiver: Receiver | None = None
+    """Who wants to be notified of the job's end; None: nobody."""
+    delivery: Delivery | None = None
+    """How the last try to notify it has ended; None: there was none since the backend started."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +294,15 @@ class DirectChild:
 
 
 @dataclass(frozen=True)
+class Notify:
+    """Send the receiver its notification of a condition, unless this very try is on its way."""
+
+    condition: str
+    number: int
+    """Which try it is, from 1."""
+
+
+@dataclass(frozen=True)
 class Event:
     """Something to tell a person, once, after the status has been written."""
 
@@ -287,6 +323,8 @@ class Plan:
     deletes: tuple[DeleteChild, ...] = ()
     directs: tuple[DirectChild, ...] = ()
     events: tuple[Event, ...] = ()
+    notify: Notify | None = None
+    """Begun after all that is above, and never waited for: how it ended is `Observed.delivery` of a later pass."""
     look_into: tuple[str, ...] = ()
     """Uids of children that wait too long and do not say for what: a backend that can finds out, before the next look
     if it has not done so just now."""

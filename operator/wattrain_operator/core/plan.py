@@ -8,6 +8,7 @@ from wattrain_operator.core import (
     ledger,
     lifecycle,
     log_keeping,
+    notifying,
     phase_totals,
     refusals,
     report_intake,
@@ -38,6 +39,8 @@ def plan(seen: Observed) -> Plan:
         blocked.report_what_stays(draft)
     derive_state(draft)
     phase_totals.note_state(draft)
+    notifying.note_end(draft)
+    notifying.notify(draft)
     report_intake.hold_figures_back(draft, seen.status)
     return draft.to_plan()
 

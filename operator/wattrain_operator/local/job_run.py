@@ -9,12 +9,14 @@ from wattrain_api import names, reasons
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.fleet import FleetJob, fleet_job
+from wattrain_operator.core.notifying import is_awaited
 from wattrain_operator.core.observed import Event, Grant
 from wattrain_operator.core.plan import plan
 from wattrain_operator.local.backend import LocalBackend
 from wattrain_operator.local.conclusion import conclude, record_crash, unwritten
 from wattrain_operator.local.curve import LossCurve
 from wattrain_operator.local.metrics_page import JobFigures
+from wattrain_operator.local.notifier import Notifier
 from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_FAILED
 from wattrain_operator.local.resume import Start
@@ -30,6 +32,8 @@ class JobToRun:
     start: Start
     domain: PowerDomain
     directory: RunDirectory
+    notifier: Notifier | None = None
+    """Who is notified of its end; None: nobody."""
 
 
 class JobRun:
@@ -38,7 +42,8 @@ class JobRun:
     def __init__(self, to_run: JobToRun, backend: LocalBackend) -> None:
         self._job, self._status = to_run.start.job, to_run.start.status
         self.domain, self._directory = to_run.domain, to_run.directory
-        self._backend = backend
+        self._backend, self._notifier = backend, to_run.notifier
+        self._is_told_to_end = False
         self._curve = LossCurve(self._directory.metrics_file)
         self.name, self.uid = self._job.metadata.name, self._job.metadata.uid
         self._storage_failure = ""
@@ -52,6 +57,7 @@ class JobRun:
     def suspend(self) -> None:
         """Have the workers save and stop in the passes that follow; a job without workers is suspended at once."""
         self._set_suspend(True)
+        self._is_told_to_end = True
 
     def kill(self) -> None:
         """End the workers now."""
@@ -102,6 +108,8 @@ class JobRun:
 
     def _pass(self, grant: Grant, now: datetime) -> tuple[Event, ...]:
         seen = self._backend.observe(self._job, self._status, self.domain.spec, now, grant, self._storage_failure)
+        if self._notifier is not None:
+            seen = replace(seen, receiver=self._notifier.receiver, delivery=self._notifier.delivery)
         decided = plan(seen)
         if decided.status != self._status:
             self._directory.write_status(decided.status)
@@ -109,13 +117,18 @@ class JobRun:
         if self._status.internal.data_prepared:
             self._directory.publish_preparation()
         self._backend.apply(decided)
+        if decided.notify is not None and self._notifier is not None:
+            self._notifier.begin(self._job, decided.status, decided.notify)
         for event in decided.events:
             self._directory.append_event(event, now)
         return decided.events
 
     def _is_over(self) -> bool:
         over = is_finished(self._status) or is_true(self._status, reasons.SUSPENDED)
-        return over and not self._backend.has_living_children
+        return over and not self._backend.has_living_children and not self._waits_for_receiver()
+
+    def _waits_for_receiver(self) -> bool:
+        return self._notifier is not None and is_awaited(self._status) and not self._is_told_to_end
 
     def _conclude(self) -> Result:
         result = conclude(self._status, self._directory.path)

@@ -12,12 +12,14 @@ from wattrain_api.load import load_files
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_true
+from wattrain_operator.core.notifying import is_awaited
 from wattrain_operator.local import preflight, resume
 from wattrain_operator.local.child import KILL_AFTER_SECONDS
 from wattrain_operator.local.conclusion import record_crash, worst
 from wattrain_operator.local.interrupts import Interrupts
 from wattrain_operator.local.job_run import JobToRun
 from wattrain_operator.local.metrics_page import MetricsServer
+from wattrain_operator.local.notifier import Notifier
 from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
@@ -25,6 +27,7 @@ from wattrain_operator.local.run_page import serve_runs
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.unwritable import storage_failure
 from wattrain_operator.local.view_model import Opening, Result, View
+from wattrain_operator.notifications.webhook import Webhook
 
 REMAINS_SECONDS = KILL_AFTER_SECONDS + 5
 """How long the workers of a killed command may take to end."""
@@ -38,8 +41,10 @@ def run_files(
     view: View,
     *,
     with_page: bool = False,
+    webhook: Webhook | None = None,
 ) -> int:
-    """Run the jobs in `files` to their ends and return the exit code. `with_page`: serve the page meanwhile.
+    """Run the jobs in `files` to their ends and return the exit code. `with_page`: serve the page meanwhile; `webhook`:
+    who is notified of their ends.
 
     InvalidInput or Refused where they cannot be run; then nothing has been started.
     """
@@ -57,7 +62,7 @@ def run_files(
     ):
         directories = [_open(path, opened) for path in paths]
         try:
-            to_run, exit_codes = _start_all(loaded.jobs, domains, directories, view)
+            to_run, exit_codes = _start_all(loaded.jobs, domains, directories, view, webhook)
             if to_run:
                 with _page(to_run, wanted=with_page) as page_url:
                     exit_codes += _run(to_run, server, view, notes, page_url)
@@ -88,7 +93,11 @@ def _open(path: Path, opened: contextlib.ExitStack) -> RunDirectory:
 
 
 def _start_all(
-    jobs: Sequence[TrainingJob], domains: Sequence[PowerDomain], directories: Sequence[RunDirectory], view: View
+    jobs: Sequence[TrainingJob],
+    domains: Sequence[PowerDomain],
+    directories: Sequence[RunDirectory],
+    view: View,
+    webhook: Webhook | None,
 ) -> tuple[list[JobToRun], list[int]]:
     """The jobs that are to be run, and the exit codes of those that are over already, which `view` is told.
 
@@ -98,7 +107,7 @@ def _start_all(
     over: dict[str, Result] = {}
     try:
         for job, domain, directory in zip(jobs, domains, directories, strict=True):
-            started = _start(job, domain, directory)
+            started = _start(job, domain, directory, webhook)
             if isinstance(started, Result):
                 over[job.metadata.name] = started
             else:
@@ -115,15 +124,17 @@ def _start_all(
     return to_run, [result.exit_code for result in over.values()]
 
 
-def _start(job: TrainingJob, domain: PowerDomain, directory: RunDirectory) -> JobToRun | Result:
+def _start(
+    job: TrainingJob, domain: PowerDomain, directory: RunDirectory, webhook: Webhook | None
+) -> JobToRun | Result:
     """What the job begins with, or, where it is over already, how it has ended."""
     try:
         start = resume.start(directory, job, domain.spec, datetime.now(UTC))
     except resume.AlreadyFailed as failed:
         return Result(directory.read_status(), EXIT_FAILED, failed.lines)
-    if is_true(start.status, reasons.COMPLETE):
+    if is_true(start.status, reasons.COMPLETE) and (webhook is None or not is_awaited(start.status)):
         return _complete_already(start, domain, directory)
-    return JobToRun(start, domain, directory)
+    return JobToRun(start, domain, directory, None if webhook is None else Notifier(webhook))
 
 
 def _complete_already(start: resume.Start, domain: PowerDomain, directory: RunDirectory) -> Result:

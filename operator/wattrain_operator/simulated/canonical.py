@@ -17,6 +17,7 @@ from wattrain_api.powerdomain import Reservation
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core.conditions import condition_of, is_finished
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
+from wattrain_operator.core.notifying import due_time
 from wattrain_operator.core.observed import Child, Report, TerminationMessage
 from wattrain_operator.core.stopping import TAKEN_WITHIN_SECONDS
 from wattrain_operator.simulated.faults import PROGRAM
@@ -59,6 +60,7 @@ def key(simulation: Simulation) -> Key:
         *_report(operator, world.job.status, base),
         operator.needs_pass,
         base.left(operator.wake_at, 0),
+        *_notification(operator, world, base),
     )
 
 
@@ -197,6 +199,17 @@ def _ages(answer: LastAnswer[Report], status: TrainingJobStatus, base: _Base) ->
     if running.status == "False" and moment(answer.answered_at) > running.last_transition_time:
         silent = base.left(answer.answered_at, base.policy.start_deadline_seconds)
     return _zones(left), base.left(answer.changed_at, _longest(base)), silent
+
+
+def _notification(operator: SimulatedOperator, world: World, base: _Base) -> Key:
+    """What has been sent and heard, and what of it is recorded, in truth and by what the operator knows."""
+    if operator.setting.receiver is None:
+        return ()
+    true, known = (status.internal.notification for status in (world.job.status, operator.job.status))
+    due = None if true is None else base.left_of(due_time(true), 0)
+    recorded = tuple(told and (told.outcome, told.failures) for told in (true, known))
+    heard = operator.sending, operator.delivery, operator.needs_fresh_view
+    return world.notified, world.failed_tries, heard, recorded, due
 
 
 def _refusal(operator: SimulatedOperator, world: World) -> bool:

@@ -45,6 +45,8 @@ class Bounds(NamedTuple):
     """Times that a supervisor stops answering, for a while or for ever."""
     quotas: int = 0
     """Quotas that leave room for one more child; each may be lifted again."""
+    lost_notifications: int = 0
+    """Tries to notify the receiver that fail, whether it has taken them or not."""
     crashes: int = 1
     """Crashes of a rank. The core allows two, and two more after each checkpoint."""
     exit_code: int = KILLED
@@ -58,7 +60,8 @@ class Bounds(NamedTuple):
 _BOUND_BY = {
     "crash": "crashes", "evict": "disruptions", "remove": "disruptions", "lose the node of": "disruptions",
     "silence": "silences", "silence for ever": "silences", "limit the children": "quotas", "hang": "stalls",
-    "never start": "stalls",
+    "never start": "stalls", "refuse the notification": "lost_notifications",
+    "take the notification unheard": "lost_notifications",
     "suspend": "suspensions", "resume": "resumptions", "die": "deaths", "die with an old view": "deaths",
 }  # fmt: skip
 

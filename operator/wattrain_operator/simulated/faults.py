@@ -32,6 +32,9 @@ def fault_moves(world: World, operator: SimulatedOperator) -> Iterator[Move]:
         yield Move("relist")
     if world.can_train():
         yield Move("hang")
+    if operator.sending is not None:
+        yield Move("refuse the notification")
+        yield Move("take the notification unheard")
     if world.room is None:
         yield Move("limit the children", code=len(world.children) + 1)
     else:

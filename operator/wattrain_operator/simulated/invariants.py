@@ -10,7 +10,7 @@ from wattrain_api.status import Condition, TrainingJobStatus
 from wattrain_operator.core.accounts import JOULES_PER_KWH
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.fleet import FleetJob
-from wattrain_operator.core.observed import Child, CreateChild, Observed
+from wattrain_operator.core.observed import Child, CreateChild, Notify, Observed, Receiver
 from wattrain_operator.core.phase_totals import AFTER_THE_END
 from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated.books import Books
@@ -44,6 +44,10 @@ WITHIN_LIMIT: Final = (
 RESERVED_FIRST: Final = "a reservation is stored before its job is admitted, and before any child of the job exists"
 HIGHER_FIRST: Final = "among the jobs that wait, the higher priority, then the older job gets a place first"
 NO_WAIT_FOR_EVER: Final = "no job waits for ever behind one that is suspended or finished"
+
+NOT_BEFORE_THE_END: Final = "nobody is notified of a condition before it is stored as true"
+NOT_AGAIN: Final = "nobody is notified again once it is recorded that he was, or that he was given up"
+NOTIFIED: Final = "who wants to be notified of a job's end is, or as many tries as promised failed; and it is recorded"
 
 _INACTIVE: Final = ("Pending", "Queued", "Suspended", "Suspending")
 Place = tuple[str, int]
@@ -91,7 +95,27 @@ def check_status_write(world: World, books: Books, seen: Observed, after: Traini
     _check_budget(world, before, after)
     _check_ledger(world, books, before, after)
     _check_phases(before, after)
+    _check_record(world, before, after)
     hold(STEPS, (before.steps_done or 0) <= (after.steps_done or 0) <= world.steps_done, world.steps_done, after)
+
+
+def check_notification(world: World, notify: Notify) -> None:
+    """What must hold when a notification is really sent."""
+    status = world.job.status
+    hold(NOT_BEFORE_THE_END, is_true(status, notify.condition), notify, status.conditions)
+    told = status.internal.notification
+    hold(NOT_AGAIN, told is None or told.outcome is None, notify, told)
+
+
+def check_notified(world: World, receiver: Receiver | None) -> None:
+    """What must hold when nothing more will happen by itself, or the job is deleted because its time is over."""
+    status = world.job.status
+    wanted = [] if receiver is None else [each for each in receiver.conditions if is_true(status, each)]
+    if receiver is not None and wanted:
+        taken, given_up = wanted[0] in world.notified, world.failed_tries >= receiver.tries_at_most
+        told = status.internal.notification
+        recorded = told is not None and told.outcome is not None
+        hold(NOTIFIED, recorded and (taken or given_up), wanted, world.notified, world.failed_tries, told)
 
 
 def check_create(world: World, wanted: CreateChild) -> None:
@@ -223,6 +247,16 @@ def _check_ledger(world: World, books: Books, before: TrainingJobStatus, after: 
     close = all(abs(a - b) < 1e-6 for a, b in zip(told, (new.joules, new.low, new.high), strict=True))
     hold(LEDGER_TRUE, close, told, new)
     hold(LEDGER_TRUE, new.joules <= world.spent + 1e-6, world.spent, new.joules)
+
+
+def _check_record(world: World, before: TrainingJobStatus, after: TrainingJobStatus) -> None:
+    old, new = before.internal.notification, after.internal.notification
+    if new is not None and new.outcome == "Delivered":
+        hold(NOTIFIED, new.condition in world.notified, new, world.notified)
+    if new is not None and new.failures:
+        hold(NOTIFIED, world.failed_tries >= new.failures, new, world.failed_tries)
+    if old is not None and old.outcome is not None:
+        hold(NOT_AGAIN, new == old, old, new)
 
 
 def _check_phases(before: TrainingJobStatus, after: TrainingJobStatus) -> None:

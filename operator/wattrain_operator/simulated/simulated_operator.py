@@ -16,10 +16,13 @@ from wattrain_operator.core.observed import (
     Child,
     CreateChild,
     DeleteChild,
+    Delivery,
     DirectChild,
     Grant,
+    Notify,
     Observed,
     Plan,
+    Receiver,
     Refusal,
     Report,
 )
@@ -55,19 +58,21 @@ class Setting(NamedTuple):
     """Shortest time between two writes of figures alone."""
     reads_own_writes: bool = False
     """Whether its view of the job has what it wrote itself at once, or waits for the event."""
+    receiver: Receiver | None = None
+    """Who is to be notified of the job's end."""
 
 
 DEFAULT_SETTING = Setting()
 
-Write = StatusWrite | CreateChild | DirectChild | DeleteChild | DeleteJob
+Write = StatusWrite | CreateChild | DirectChild | DeleteChild | DeleteJob | Notify
 
 
 class SimulatedOperator:
     """The operator. `needs_pass` and `wake_at` say when it would look at the job; nothing else makes it."""
 
     __slots__ = (
-        "answer", "cache", "domain", "job", "needs_fresh_view", "needs_pass", "pending", "refusal", "setting",
-        "waiting", "wake_at",
+        "answer", "cache", "delivery", "domain", "job", "needs_fresh_view", "needs_pass", "pending", "refusal",
+        "sending", "setting", "waiting", "wake_at",
     )  # fmt: skip
 
     def __init__(self, world: World, setting: Setting) -> None:
@@ -94,6 +99,8 @@ class SimulatedOperator:
         self.job, self.cache = job, dict(listed)
         self.answer: LastAnswer[Report] | None = None
         self.refusal: Refusal | None = None
+        self.sending: Notify | None = None
+        self.delivery: Delivery | None = None
         self.waiting: Waiting | None = None
         self.pending: tuple[Write, ...] = ()
         self.needs_pass, self.needs_fresh_view = True, False
@@ -127,6 +134,15 @@ class SimulatedOperator:
         if report is not None:
             self.answer, self.needs_pass = next_answer(self.answer, report, world.now), True
 
+    def hear_from_receiver(self, world: World, *, taken: bool, failure: str = "") -> None:
+        """What was sent has been taken by the receiver, or has not, and this is heard, or only a failure is."""
+        assert self.sending is not None
+        if taken:
+            world.notified |= {self.sending.condition}
+        if failure:
+            world.failed_tries += 1
+        self.delivery, self.sending, self.needs_pass = Delivery(self.sending, failure), None, True
+
     def see_domain(self, domain: DomainObject, waiting: Waiting | None) -> None:
         """The domain as it is known now, and what the last decision about all its jobs says of this one."""
         before = self.grant
@@ -155,6 +171,8 @@ class SimulatedOperator:
             shared_storage=self.setting.shared_storage,
             status_interval_seconds=self.setting.status_interval_seconds,
             refusal=self.refusal,
+            receiver=self.setting.receiver,
+            delivery=self.delivery,
         )
 
     @property
@@ -169,7 +187,8 @@ class SimulatedOperator:
         plan = core.plan(seen)
         status = (StatusWrite(plan.status, self.job.version, seen),) if plan.status != seen.status else ()
         end = (DeleteJob(),) if plan.delete_job else ()
-        self.pending = (*status, *plan.creates, *plan.directs, *plan.deletes, *end)
+        told = () if plan.notify is None else (plan.notify,)
+        self.pending = (*status, *plan.creates, *plan.directs, *plan.deletes, *told, *end)
         self.needs_fresh_view = plan.needs_fresh_view
         self.needs_pass = plan.needs_fresh_view
         self.wake_at = None if plan.wake_after_seconds is None else world.now + plan.wake_after_seconds
@@ -191,6 +210,8 @@ class SimulatedOperator:
                 world.direct(name, uid, directive)
             case DeleteChild(name, uid, force):
                 world.delete(name, uid, force)
+            case Notify():
+                self.sending = write
             case DeleteJob():
                 world.children.clear()
                 world.job = world.job._replace(deleted=True, version=world.job.version + 1)

@@ -12,7 +12,7 @@ from wattrain_operator.core import plan as core
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.fleet import Waiting
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
-from wattrain_operator.core.observed import CreateChild
+from wattrain_operator.core.observed import CreateChild, Notify
 from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.books import Books
@@ -23,6 +23,7 @@ from wattrain_operator.simulated.simulated_operator import (
     FULL,
     UNLIMITED,
     Cache,
+    DeleteJob,
     Setting,
     SimulatedOperator,
     StatusWrite,
@@ -103,6 +104,8 @@ class Simulation:
     def environment_moves(self) -> Iterator[Move]:
         """What children do where nothing goes wrong, and what must follow where something has."""
         world = self.world
+        if self.operator.sending is not None:
+            yield Move("take the notification")
         group = world.group
         if group is not None and world.can_train():
             if world.new_directive() is not None:
@@ -170,6 +173,12 @@ class Simulation:
             case "let others go first":
                 operator.see_domain(FULL if move.code else UNLIMITED, _OTHERS_FIRST if move.code else None)
                 operator.needs_pass = True
+            case "take the notification":
+                operator.hear_from_receiver(world, taken=True)
+            case "refuse the notification":
+                operator.hear_from_receiver(world, taken=False, failure="HTTP 500")
+            case "take the notification unheard":
+                operator.hear_from_receiver(world, taken=True, failure="no answer")
             case "die":
                 operator.die(world, world.job, SimulatedOperator.read(world))
             case "die with an old view":
@@ -182,6 +191,10 @@ class Simulation:
         if isinstance(write, StatusWrite) and write.version == world.job.version:
             self.books.enter(write.seen)
             invariants.check_status_write(world, self.books, write.seen, write.status)
+        if isinstance(write, Notify):
+            invariants.check_notification(world, write)
+        if isinstance(write, DeleteJob):
+            invariants.check_notified(world, self.operator.setting.receiver)
         if isinstance(write, CreateChild) and write.name not in world.children:
             invariants.check_create(world, write)
         self.operator.write(world)
@@ -243,6 +256,7 @@ class Simulation:
         if world.job.deleted:
             return
         invariants.check_rest(world)
+        invariants.check_notified(world, self.operator.setting.receiver)
         status, wanted = world.job.status, world.job.spec
         settled = (
             is_finished(status) or not self.operator.grant.granted or (wanted.suspend and status.state == "Suspended")
@@ -252,5 +266,5 @@ class Simulation:
             seen = self.operator.look(world, fresh=fresh)
             plan = core.plan(seen)
             children = plan.creates or plan.directs or plan.deletes
-            quiet = plan.status == seen.status and not (children or plan.events or plan.delete_job)
+            quiet = plan.status == seen.status and not (children or plan.events or plan.notify or plan.delete_job)
             invariants.hold(invariants.NOTHING_AT_REST, quiet, plan)

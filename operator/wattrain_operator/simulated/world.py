@@ -20,18 +20,9 @@ class World:
     """What is the case. Methods are what the API server, the kubelet and the workers do; each says when it can be."""
 
     __slots__ = (
-        "causes",
-        "checkpoints",
-        "children",
-        "group",
-        "job",
-        "now",
-        "room",
-        "shared_storage",
-        "spent",
-        "steps_done",
-        "uids",
-    )
+        "causes", "checkpoints", "children", "failed_tries", "group", "job", "notified", "now",
+        "room", "shared_storage", "spent", "steps_done", "uids",
+    )  # fmt: skip
 
     def __init__(self, spec: TrainingJobSpec, *, shared_storage: bool = True, metadata: ObjectMeta = METADATA) -> None:
         """`shared_storage` False: the workers' directories, and the checkpoints in them, go with the workers."""
@@ -50,6 +41,10 @@ class World:
         """What really befell each attempt: program, disruption, slow, suspension, and replaced where a worker was lost
         and created again before the operator saw that the group had met."""
         self.uids = 0
+        self.notified: frozenset[str] = frozenset()
+        """Conditions that the receiver of notifications has been told of."""
+        self.failed_tries = 0
+        """How many tries to tell it were known to have failed."""
         self.room: int | None = None
         """How many children a quota allows at once; None: there is no quota."""
 

@@ -16,11 +16,13 @@ from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_operator.core.observed import (
     GRANTED,
     Child,
+    Delivery,
     DirectChild,
     Event,
     GoneChild,
     Observed,
     Plan,
+    Receiver,
     Refusal,
     Report,
     TerminationMessage,
@@ -57,6 +59,8 @@ class Scene:
         self.domain = PowerDomainSpec()
         self.interval_seconds = 0.0
         self.storage_failure = ""
+        self.receiver: Receiver | None = None
+        self.delivery: Delivery | None = None
         self.events: list[Event] = []
 
     @property
@@ -85,6 +89,8 @@ class Scene:
             status_interval_seconds=self.interval_seconds,
             refusal=self.refusal,
             storage_failure=self.storage_failure,
+            receiver=self.receiver,
+            delivery=self.delivery,
         )
         decided = plan(seen)
         self.status = decided.status
