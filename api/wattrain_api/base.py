@@ -54,7 +54,6 @@ class Model(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from wattrain_api.base import QUANTITY_PATTERN, Model
+from wattrain_api.field_docstrings import field_docstrings
 from wattrain_api.schema_union import PARAMETERS, merged_union
 
 Schema = dict[str, Any]
@@ -31,10 +32,13 @@ _INT32 = range(-(2**31), 2**31)
 
 
 class _WithRules(GenerateJsonSchema):
-    """Writes each model's rules where the API server looks for them."""
+    """Writes each model's rules where the API server looks for them, and the docstrings of fields as descriptions."""
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        return _described(super().dataclass_schema(schema), schema)
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        result = super().model_schema(schema)
+        result = _described(super().model_schema(schema), schema)
         rules = getattr(schema["cls"], "RULES", ())
         if rules:
             result["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in rules]
@@ -49,6 +53,22 @@ class _WithRules(GenerateJsonSchema):
                 )
             return {}
         return super().encode_default(dft)
+
+
+def _described(
+    result: JsonSchemaValue, schema: core_schema.ModelSchema | core_schema.DataclassSchema
+) -> JsonSchemaValue:
+    """`result` with the docstrings of the fields of the class that it is of; a field's own description wins."""
+    inner: Any = schema["schema"]
+    while "fields" not in inner:
+        inner = inner["schema"]  # a validator around the fields
+    fields = inner["fields"].items() if isinstance(inner["fields"], dict) else ((f["name"], f) for f in inner["fields"])
+    told = field_docstrings(schema["cls"])
+    for name, field in fields:
+        node = result["properties"].get(field.get("validation_alias", name))
+        if node is not None and name in told:
+            node.setdefault("description", told[name])
+    return result
 
 
 @cache

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
@@ -72,7 +72,7 @@ Amount = Annotated[str, AfterValidator(_check_amount)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-@dataclass(frozen=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True)
 class OperatorSettings:
     """How one operator works. ValidationError where a value makes no sense."""
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from wattrain_api.field_docstrings import field_docstrings
 from wattrain_api.generated import add_check_option, write_or_check
 from wattrain_api.recipe_parameters import RecipeParameters
 from wattrain_worker.train import recipes
@@ -99,7 +100,7 @@ def _read(name: str, package: str) -> _Parameters:
     if not parameters.__doc__:
         raise UnusableRecipe(f"{module.__file__}: {stem}Parameters has no docstring; say what the model is, in a line")
     for field, schema in parameters.model_json_schema(by_alias=False)["properties"].items():
-        if "description" not in schema:
+        if field not in field_docstrings(parameters):
             raise UnusableRecipe(f"{module.__file__}: {field} has no docstring; say below it what it is, in a line")
         if unbounded := _unbounded(schema):
             raise UnusableRecipe(f"{module.__file__}: {field} has no bounds; {_BOUNDS[unbounded]}")
