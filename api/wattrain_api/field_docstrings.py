@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from functools import cache
 from itertools import pairwise
 from textwrap import dedent
 
 
-@cache
 def field_docstrings(owner: type) -> dict[str, str]:
     """The docstring of each field of `owner` and of its bases that has one, by the field's name in Python."""
     found: dict[str, str] = {}

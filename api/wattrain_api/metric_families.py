@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, Final, get_args, get_type_hints
 
@@ -21,55 +22,70 @@ from wattrain_api.contract.codec import NOT_FINITE
 from wattrain_api.contract.progress import Distribution
 from wattrain_api.metrics import Exported, Subject, exported_of
 
-_NOBODY: Final[dict[str, str]] = {}
 _go_float: Final[Callable[[float], str]] = floatToGoString
 _WORDS: Final[dict[tuple[type, str], tuple[str, ...]]] = {}
 """Closed sets of texts that have been met, by structure and field."""
 
 
+class Identity(dict[str, str]):
+    """Labels that many samples share: written once, not once for each of them."""
+
+    @cached_property
+    def text(self) -> str:
+        """As they stand behind the name of a sample."""
+        return _labels(self)
+
+
+_NOBODY: Final = Identity()
+
+
 class Families:
     """A family for each row of a subject, with the samples of all of its kind that are added.
 
-    A page has thousands of jobs: what a row says is looked up once, not once for each of them.
+    A page has thousands of jobs: what a row says is looked up once, not once for each of them; and the samples of all
+    of them would take more memory than the jobs, so that each family is made when its turn has come.
     """
 
     def __init__(self, subject: Subject) -> None:
-        self._rows = [_Row(exported) for exported in exported_of(subject)]
+        self._subject = subject
+        self._added: list[tuple[object, Identity]] = []
 
-    def add(self, figures: object, identity: dict[str, str] = _NOBODY) -> None:
+    def add(self, figures: object, identity: Identity = _NOBODY) -> None:
         """Add a sample for each figure that is known. `figures` is the structure that has the fields of the rows,
         `identity` the values of the subject's own labels."""
-        for row in self._rows:
-            row.add(figures, identity)
+        self._added.append((figures, identity))
 
-    def all(self) -> list[Family]:
+    def all(self) -> Iterator[Family]:
         """The families, in the order of the rows; one whose figure is not known has no samples."""
-        return [row.family for row in self._rows]
+        for exported in exported_of(self._subject):
+            row = _Row(exported)
+            for figures, identity in self._added:
+                row.add(figures, identity)
+            yield row.family
 
 
-def families_of(subject: Subject, figures: object, identity: dict[str, str] = _NOBODY) -> list[Family]:
+def families_of(subject: Subject, figures: object, identity: Identity = _NOBODY) -> list[Family]:
     """The families of one of a kind."""
     families = Families(subject)
     families.add(figures, identity)
-    return families.all()
+    return list(families.all())
 
 
 def text_of(families: Iterable[Family]) -> bytes:
     """`families` in Prometheus' text format, as `generate_latest` has it, in half its time.
 
-    Most samples of a job have its labels and no others, which are written once.
+    Most samples of a job have its labels and no others.
     """
-    lines: list[str] = []
-    written: dict[int, str] = {}
-    for family in list(families):  # all of them stay, and so do the identities of their labels
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        text = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
-        lines += (f"# HELP {name} {text}\n", f"# TYPE {name} {family.type}\n")
-        for sample in family.samples:
-            labels = written.get(id(sample.labels))
-            if labels is None:
-                labels = written[id(sample.labels)] = _labels(sample.labels)
-            lines.append(f"{sample.name}{labels} {_go_float(sample.value)}\n")
+    return b"".join(map(_text_of_one, families))
+
+
+def _text_of_one(family: Family) -> bytes:
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    text = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+    lines = [f"# HELP {name} {text}\n", f"# TYPE {name} {family.type}\n"]
+    for sample in family.samples:
+        labels = sample.labels.text if isinstance(sample.labels, Identity) else _labels(sample.labels)
+        lines.append(f"{sample.name}{labels} {_go_float(sample.value)}\n")
     return "".join(lines).encode()
 
 
@@ -95,7 +111,7 @@ class _Row:
         self._field = self._path[-1]
         self._not_finite = f"{self._field}_not_finite"
 
-    def add(self, figures: object, identity: dict[str, str]) -> None:
+    def add(self, figures: object, identity: Identity) -> None:
         if self._known_by and not any(value for _, value in _found(figures, self._known_by)):
             return
         for owner, value in _found(figures, self._path):
@@ -105,8 +121,9 @@ class _Row:
             if value is not None:
                 self.family.samples += self._samples(owner, value, identity)
 
-    def _samples(self, owner: Any, value: Any, identity: dict[str, str]) -> Iterable[Sample]:
-        name, labels = self._name, identity
+    def _samples(self, owner: Any, value: Any, identity: Identity) -> Iterable[Sample]:
+        name = self._name
+        labels: dict[str, str] = identity
         is_info = is_dataclass(value) and not isinstance(value, Distribution)
         if self._labels:
             named = value if is_info else owner

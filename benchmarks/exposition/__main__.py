@@ -72,7 +72,7 @@ async def _measure(jobs: int) -> None:
     for job in known:
         families.add(exported_job(job, job.status, datetime.now(UTC)), identity_of(job))
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Ready(families.all()))
+    registry.register(_Ready(list(families.all())))
     theirs, _ = _least(lambda: generate_latest(registry))
     sys.stdout.write(
         f"{jobs} running jobs: {len(page) / 1e6:.1f} MB, {samples} samples, {samples / jobs:.0f} a job\n"

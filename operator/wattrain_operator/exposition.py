@@ -12,7 +12,7 @@ from prometheus_client.core import Metric as Family
 
 from wattrain_api import metrics
 from wattrain_api.contract.phases import LONG_PHASES
-from wattrain_api.metric_families import families_of
+from wattrain_api.metric_families import Identity, families_of
 from wattrain_api.powerdomain import Tariff
 from wattrain_api.status import PhaseTotals, State, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
@@ -52,14 +52,14 @@ class ExportedJob:
     """Whether a running group does what takes much longer than a step, at the same step. None: it is not known."""
 
 
-def identity_of(job: TrainingJob) -> dict[str, str]:
+def identity_of(job: TrainingJob) -> Identity:
     """The labels that say which job it is. Figures of its workers have the same."""
-    return dict(zip(metrics.JOB.identity, (job.metadata.namespace, job.metadata.name), strict=True))
+    return Identity(zip(metrics.JOB.identity, (job.metadata.namespace, job.metadata.name), strict=True))
 
 
-def identity_of_domain(name: str) -> dict[str, str]:
+def identity_of_domain(name: str) -> Identity:
     """The label that says which power domain it is."""
-    return dict(zip(metrics.DOMAIN.identity, (name,), strict=True))
+    return Identity(zip(metrics.DOMAIN.identity, (name,), strict=True))
 
 
 def job_families(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -> list[Family]:

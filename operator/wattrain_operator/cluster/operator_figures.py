@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from typing import Final
 
 from prometheus_client import Histogram, ProcessCollector
@@ -111,7 +112,7 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
         domains.add(exported, identity_of_domain(name))
     own = families_of(metrics.OPERATOR, figures)
     # In a thread: the event loop goes on, which would stand still for half a second with a thousand jobs.
-    return await asyncio.to_thread(text_of, [*own, *_PROCESS.collect(), *families.all(), *domains.all()])
+    return await asyncio.to_thread(text_of, chain(own, _PROCESS.collect(), families.all(), domains.all()))
 
 
 def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> OperatorFigures:

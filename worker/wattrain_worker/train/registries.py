@@ -99,8 +99,9 @@ def _read(name: str, package: str) -> _Parameters:
         )
     if not parameters.__doc__:
         raise UnusableRecipe(f"{module.__file__}: {stem}Parameters has no docstring; say what the model is, in a line")
+    told = field_docstrings(parameters)
     for field, schema in parameters.model_json_schema(by_alias=False)["properties"].items():
-        if field not in field_docstrings(parameters):
+        if field not in told:
             raise UnusableRecipe(f"{module.__file__}: {field} has no docstring; say below it what it is, in a line")
         if unbounded := _unbounded(schema):
             raise UnusableRecipe(f"{module.__file__}: {field} has no bounds; {_BOUNDS[unbounded]}")
