@@ -10,6 +10,8 @@ def main() -> None:
     """Entry point of `wattrain` and of `kubectl-wattrain`, by which kubectl finds `kubectl wattrain`."""
     try:
         from wattrain_operator.cli.app import app
+    except KeyboardInterrupt:  # it takes a second, in which somebody may change their mind
+        sys.exit(130)
     except ModuleNotFoundError as error:
         # Only the package itself is known to be here: the extra that brings the rest may be missing.
         if error.name is None or error.name.startswith("wattrain"):

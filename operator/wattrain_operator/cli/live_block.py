@@ -148,6 +148,8 @@ def _progress_details(progress: Progress) -> Iterator[tuple[str, str]]:
     if watts:
         more = ", ..." if len(watts) > 4 else ""
         yield "power", f"{figures.watts(group.watts)}: {', '.join(watts[:4])}{more}"
+    elif group.watts is not None:  # a job's status has no watts of single workers
+        yield "power", figures.watts(group.watts)
 
 
 def pairs(labelled: list[tuple[str, str]]) -> Table:

@@ -169,6 +169,21 @@ def test_without_the_terminal_packages_the_command_names_what_to_install():
     assert done.stderr == "error: typer is not installed: pip install 'wattrain[local]' ('.[local]' in a clone)\n"
 
 
+def test_ctrl_c_before_the_command_is_read_ends_it_without_a_traceback():
+    code = """
+import sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+from wattrain_operator.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

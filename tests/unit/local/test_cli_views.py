@@ -176,6 +176,12 @@ def test_the_live_block_shows_state_curve_watts_by_source_joules_and_restarts(op
     assert any(0x2800 < ord(character) < 0x2900 for character in text)
 
 
+def test_the_live_block_of_a_job_on_a_cluster_shows_its_watts_though_those_of_its_workers_are_not_told(opening):
+    told = replace(PROGRESS, group=GroupProgress(watts=6.2))
+    lines = rendered(frame(ViewModel(STATUS, told), opening, 100)).splitlines()
+    assert any(line.split() == ["power", "6.2", "W"] for line in lines), lines
+
+
 @pytest.mark.parametrize("width", [20, 80, 300])
 def test_the_live_block_fits_any_terminal_before_and_after_the_first_step(opening, width):
     losses = [(1, 0.5), (2, 0.5)]
