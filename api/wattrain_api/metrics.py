@@ -313,7 +313,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("cache_objects", GAUGE, "", "Objects that the operator knows of.", ("kind",), operator="kinds[].objects"),
     Metric(
-        "list_age_seconds", GAUGE, "seconds", "Time since all objects of the kind were last read.",
+        "list_age_seconds", GAUGE, "seconds", "Time since all objects of the kind were last read, or since this "
+        "operator leads where it has not read them yet.",
         ("kind",), operator="kinds[].list_age_seconds",
     ),
     Metric(

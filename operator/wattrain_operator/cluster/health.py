@@ -23,7 +23,6 @@ class Health:
 
     def __init__(self, resync_seconds: float) -> None:
         self._longest_list_age_seconds = MISSED_LISTS * resync_seconds
-        self._began_at = time.monotonic()
         self.loop_lag_seconds = 0.0
         self.shell: Shell | None = None
 
@@ -36,7 +35,7 @@ class Health:
 
     def begin(self, shell: Shell) -> None:
         """This process leads now."""
-        self.shell, self._began_at = shell, time.monotonic()
+        self.shell = shell
 
     def problems(self) -> list[str]:
         """What only a restart can mend; empty: the operator is well."""
@@ -45,10 +44,9 @@ class Health:
             found.append(f"the event loop was {self.loop_lag_seconds:.1f} s late")
         if self.shell is None:
             return found
-        now = time.monotonic()
         for kind in KINDS:
-            age = now - self.shell.listed_at.get(kind, self._began_at)
-            if age > self._longest_list_age_seconds:
+            age = self.shell.list_age_seconds(kind)
+            if age is not None and age > self._longest_list_age_seconds:
                 found.append(f"{kind} was last listed {age:.0f} s ago")
             if self.shell.deaf_resyncs[kind] >= DEAF_RESYNCS:
                 found.append(f"the watch of {kind} missed changes in {self.shell.deaf_resyncs[kind]} periods in a row")

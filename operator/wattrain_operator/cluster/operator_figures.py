@@ -61,7 +61,7 @@ class KindFigures:
     missed_changes: int
     """Changes that the last LIST found and the watch has not reported."""
     list_age_seconds: float | None
-    """None: never listed."""
+    """Since the last LIST, or since the operator leads where there was none; None: it stands by."""
     watch_age_seconds: float | None
     """None: the watch has not reported any."""
 
@@ -129,7 +129,7 @@ def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> O
                 kind=kind,
                 objects=cache.count(kind),
                 missed_changes=cache.unconfirmed(kind),
-                list_age_seconds=now - shell.listed_at[kind] if kind in shell.listed_at else None,
+                list_age_seconds=shell.list_age_seconds(kind),
                 watch_age_seconds=now - shell.heard_at[kind] if kind in shell.heard_at else None,
             )
             for kind in KINDS

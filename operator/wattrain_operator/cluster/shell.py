@@ -64,6 +64,8 @@ class Shell:
         )  # fmt: skip
         self.outcomes: Counter[str] = Counter()
         self.durations = Histogram("passes", "Time of a pass in seconds", registry=None, buckets=_BUCKETS_SECONDS)
+        self.began_at: float | None = None
+        """Since when it works; None: it stands by. This time and those below are of the monotonic clock."""
         self.listed_at: dict[Kind, float] = {}
         self.heard_at: dict[Kind, float] = {}
         self.deaf_resyncs: Counter[Kind] = Counter()
@@ -71,6 +73,7 @@ class Shell:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self.began_at = time.monotonic()
         await self.resync()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resync_for_ever())
@@ -122,6 +125,11 @@ class Shell:
         async with asyncio.TaskGroup() as running:
             for watch in watches(self.client, self._settings.namespaces, took_signals):
                 running.create_task(watch.run(self))
+
+    def list_age_seconds(self, kind: Kind) -> float | None:
+        """Time since all objects of `kind` were read, or since it began to try; None: it stands by."""
+        since = self.listed_at.get(kind, self.began_at)
+        return None if since is None else time.monotonic() - since
 
     async def resync(self) -> None:
         """LIST everything, and have every job looked at that the cache was wrong about. Tries until it succeeds."""

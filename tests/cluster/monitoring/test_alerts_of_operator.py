@@ -55,6 +55,13 @@ def test_nothing_fires(world, case):
     assert checked(world, operator_figures(**QUIET[case]), []) == ""
 
 
+def test_a_stale_cache_fires_on_while_the_health_check_restarts_the_operator_and_ends_after_that(world):
+    series = operator_figures(list_age_seconds=lambda m: 60 * (m % 6) if m < 30 else 45)
+    now = 'count(ALERTS{alertname="WattrainOperatorCacheStale",alertstate="firing"})'
+    firing = [(minute, now, {"{}": 1}) for minute in range(5, 34)]
+    assert world.check(series, [*firing, (35, now, {})], minutes=40) == ""
+
+
 def test_nothing_fires_while_one_operator_replaces_another(world):
     others = {key: figure for key, figure in operator_figures().items() if "leader" not in key}
     assert checked(world, others | SECOND, []) == ""

@@ -21,7 +21,10 @@ class Listed:
 
     def __init__(self, age_seconds=0.0, kinds=KINDS):
         self.listed_at = {kind: time.monotonic() - age_seconds for kind in kinds}
+        self.began_at = time.monotonic() - 2 * age_seconds
         self.deaf_resyncs = Counter()
+
+    list_age_seconds = Shell.list_age_seconds
 
 
 @pytest.fixture
@@ -46,6 +49,16 @@ def test_lists_that_are_three_periods_old_are_a_problem(health):
     assert health.problems() == []
     health.begin(Listed(age_seconds=271))
     assert len(health.problems()) == len(KINDS)
+
+
+def test_a_kind_that_was_never_listed_is_as_old_as_the_lead_and_has_no_age_before(health):
+    shell = Listed(age_seconds=140, kinds=())
+    health.begin(shell)
+    assert len(health.problems()) == len(KINDS)
+    assert shell.list_age_seconds("Pod") == pytest.approx(280, abs=60)
+    shell.began_at = None
+    assert shell.list_age_seconds("Pod") is None
+    assert health.problems() == []
 
 
 def test_a_watch_that_misses_changes_again_and_again_is_a_problem(health):
