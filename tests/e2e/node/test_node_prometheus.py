@@ -1,41 +1,15 @@
 """A real Prometheus scrapes operator and workers on a real node by the configuration that ships for clusters.
 
-Debian's Prometheus has no discovery in Kubernetes. In its place stands a file with what that would find: the pods that
-the API server has for the shipped selectors, with the labels that the discovery of Prometheus 3.4 gave such pods when
-it was tried.
+In place of discovery in Kubernetes, which Debian's Prometheus lacks, stand files with what that would find
+(`harness/discovered_pods.py`).
 """
 
-import json
-import re
-from pathlib import Path
-
 import pytest
-import yaml
 from harness.daemon import wait_for
+from harness.discovered_pods import DiscoveredPods
 from harness.fixtures import or_skipped
 from harness.node_cluster import NodeCluster
 from harness.prometheus import running_prometheus
-
-SHIPPED = Path(__file__).parents[3] / "docs" / "prometheus" / "prometheus.yml"
-
-
-def discovered(api, discovery):
-    """What discovery in Kubernetes would find: one target for each port of a container."""
-    assert discovery["role"] == "pod"
-    (selector,) = [one["label"] for one in discovery["selectors"]]
-    for pod in api.get(f"/api/v1/pods?labelSelector={selector}")["items"]:
-        labels = {
-            "__meta_kubernetes_namespace": pod["metadata"]["namespace"],
-            "__meta_kubernetes_pod_name": pod["metadata"]["name"],
-            "__meta_kubernetes_pod_phase": pod["status"]["phase"],
-        }
-        for key, value in pod["metadata"]["labels"].items():
-            labels[f"__meta_kubernetes_pod_label_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}"] = value
-        for container in pod["spec"]["containers"]:
-            for port in container["ports"]:
-                target = f"{pod['status']['podIP']}:{port['containerPort']}"
-                named = {"__meta_kubernetes_pod_container_port_name": port["name"]}
-                yield {"targets": [target], "labels": labels | named}
 
 
 @pytest.fixture
@@ -45,18 +19,11 @@ def configured(real_node, tmp_path):
         pytest.skip("NOT TESTED on the cluster of $KUBECONFIG: its pods cannot be reached from here")
 
     def write():
-        config = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["rule_files"] = [str(SHIPPED.parent / pattern) for pattern in config["rule_files"]]
+        pods = DiscoveredPods(tmp_path)
+        config = pods.configuration()
         with real_node.cluster.api() as api:
-            for scrape in config["scrape_configs"]:
-                (discovery,) = scrape.pop("kubernetes_sd_configs")
-                found = tmp_path / f"{scrape['job_name']}.json"
-                found.write_text(json.dumps(list(discovered(api, discovery))), encoding="utf-8")
-                scrape["file_sd_configs"] = [{"files": [str(found)]}]
-        file = tmp_path / "prometheus.yml"
-        file.write_text(yaml.safe_dump(config), encoding="utf-8")
-        return file
+            pods.look(api)
+        return config
 
     return write
 

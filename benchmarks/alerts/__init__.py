@@ -1,0 +1,1 @@
+"""Every alert, caused for real on a cluster with a real node."""
