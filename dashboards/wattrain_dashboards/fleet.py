@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from grafana_foundation_sdk.builders import common as build
-from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import common
 
 from wattrain_dashboards import fleet_energy, frame
 from wattrain_dashboards.frame import Placed, Section
-from wattrain_dashboards.panels import dashed, lines, rows, with_links_to_job
+from wattrain_dashboards.panels import column, dashed, lines, rows, with_links_to_job
 from wattrain_dashboards.promql import ALL_JOBS, IDENTITY, Query, of_domain
 
 UID: Final = "wattrain-fleet"
@@ -30,6 +30,7 @@ def _jobs() -> Section:
     # Nine in ten of these series are 0: of 1,000 jobs they are dropped before anything is grouped.
     in_state = f"max by ({', '.join(IDENTITY)}, state) ({ALL_JOBS.job('state')} == 1)"
     states = f"count by (state) ({in_state})"
+    ready, desired = (f"sum({ALL_JOBS.of_job(f'workers_{what}')})" for what in ("ready", "desired"))
     queue = rows("Queue", "none", "Jobs that wait for their power domain, by their position: 1 is the next.",
                  ["position"], Query(f"{ALL_JOBS.of_job('queue_position')} > 0"))  # fmt: skip
     return Section("Jobs", [
@@ -49,4 +50,35 @@ def _jobs() -> Section:
             9, 9,
         ),
         Placed(with_links_to_job(queue), 6, 9),
+        Placed(
+            lines("Jobs by namespace", "none", "Jobs that have not ended, by namespace.",
+                  Query(f"count by (namespace) ({_not_ended()})", "{{namespace}}")).min(0).decimals(0),
+            6, 8,
+        ),
+        Placed(
+            lines("Workers", "none", "Workers of all jobs: those that are to be there, and those whose supervisor "
+                  "answers.", Query(desired, "desired"), Query(ready, "ready")).min(0).decimals(0)
+            .line_interpolation(common.LineInterpolation.STEP_AFTER),
+            6, 8,
+        ),
+        Placed(with_links_to_job(_stand_still()), 12, 8),
     ])  # fmt: skip
+
+
+def _not_ended() -> str:
+    going_on = ALL_JOBS.job("state", 'state!~"Complete|Failed"')
+    return f"max by ({', '.join(IDENTITY)}) ({going_on}) == 1"
+
+
+def _stand_still() -> table.Panel:
+    """By the state as a label, since a table shows labels as texts."""
+    stuck = ALL_JOBS.job("state", 'state=~"Failed|Suspending|Suspended|Restarting|Pending"')
+    of_state = f"(max by ({', '.join(IDENTITY)}, state) ({stuck}) == 1)"
+    on_job = f"on ({', '.join(IDENTITY)}) group_left ()"
+    restarts = f"{of_state} * {on_job} {ALL_JOBS.of_job('restarts_total')}"
+    lost = f"{of_state} * {on_job} {ALL_JOBS.of_job('wasted_energy_joules')}"
+    panel = rows(
+        "Jobs that stand still", "none", "Jobs that have failed, are suspended, restart or have not begun, with their "
+        "restarts and the energy that these have lost.", ["restarts", "lost in restarts"], Query(restarts), Query(lost),
+    )  # fmt: skip
+    return panel.override_by_name("lost in restarts", column("joule"))

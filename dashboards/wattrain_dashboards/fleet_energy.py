@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import common
 
 from wattrain_api.status import State
 from wattrain_dashboards.frame import Placed, Section
+from wattrain_dashboards.other_exporters import power_by_node
 from wattrain_dashboards.panels import MODELLED, bars, column, figure, lines, rows, with_links_to_job
 from wattrain_dashboards.promql import ALL_JOBS, IDENTITY, Query, of_domain
 
@@ -77,12 +79,18 @@ def _by_namespace() -> Section:
             lines("Power by namespace", "watt", "Mean power between two scrapes, from the counters of energy. Dashed: "
                   "modelled.", Query(measured, "{{namespace}}, measured"),
                   Query(modelled, f"{{{{namespace}}}}, {MODELLED}")).min(0),
-            12, 9,
+            8, 9,
         ),
         Placed(
             lines("Power by power domain", "watt", "Power of the jobs of each power domain now.",
                   Query(of_domain("power_watts"), "{{powerdomain}}")).min(0),
-            12, 9,
+            8, 9,
+        ),
+        Placed(
+            lines("Power by node", "watt", "Power of all workers on each node now: what "
+                  "jobs draw, not what the node does. Needs kube-state-metrics, which says where pods are.",
+                  power_by_node()).min(0),
+            8, 9,
         ),
         Placed(
             bars("Energy by namespace", "joule", "Energy that jobs used in the time that is shown.",
@@ -147,7 +155,25 @@ def _ranking() -> Section:
         at_work.override_by_name(name, column(unit))
     return Section("Jobs one by one", [
         Placed(with_links_to_job(at_work), 12, 10), Placed(with_links_to_job(ranked), 12, 10),
+        Placed(with_links_to_job(_ended()), 24, 8),
     ])  # fmt: skip
+
+
+def _ended() -> table.Panel:
+    took = f"{ALL_JOBS.of_job('completion_timestamp_seconds')} - {ALL_JOBS.of_job('start_timestamp_seconds')}"
+    has_ended = f"and {_ON_JOB} {ALL_JOBS.of_job('completion_timestamp_seconds')}"
+    panel = rows(
+        "Jobs that have ended", "none", "How long jobs took from their start to their end, and what they used.",
+        ["time", "energy", "CO2e", "loss", "restarts", "ended"],
+        Query(took), Query(f"{_ENERGY} {has_ended}"),
+        *(Query(f"{ALL_JOBS.of_job(name)} {has_ended}")
+          for name in ("emissions_co2e_grams_total", "loss", "restarts_total")),
+        Query(f"{ALL_JOBS.of_job('completion_timestamp_seconds')} * 1000"),
+    )  # fmt: skip
+    units = {"time": "s", "energy": "joule", "CO2e": "massg", "ended": "dateTimeAsLocal"}
+    for name, unit in units.items():
+        panel.override_by_name(name, column(unit))
+    return panel
 
 
 def _count(state: State) -> str:

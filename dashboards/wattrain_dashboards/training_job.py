@@ -8,7 +8,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import common
 
-from wattrain_dashboards import frame, training_job_energy
+from wattrain_dashboards import frame, other_exporters, training_job_energy
 from wattrain_dashboards.frame import Placed, Section
 from wattrain_dashboards.panels import (
     DATA_SOURCE,
@@ -47,7 +47,8 @@ def build_dashboard() -> dashboard.Dashboard:
     made = made.with_variable(dashboard.TextBoxVariable("logs").label("Logs").default_value(""))
     for annotation in _annotations():
         made = made.annotation(annotation)
-    sections = [_now(), _learning(), _speed(), *training_job_energy.sections(), _workers(), _about()]
+    sections = [_now(), _learning(), _speed(), *training_job_energy.sections(), _workers(), other_exporters.gpus(),
+                other_exporters.containers(), _about()]  # fmt: skip
     return frame.with_sections(made, sections)
 
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from harness import past_fleet
+from harness import past_exporters, past_fleet
 from harness.past_server import HOUR, dashboard
 
 from wattrain_api.status import TrainingJobStatus
@@ -110,3 +110,48 @@ def test_a_mark_is_where_something_happened_and_nowhere_else(past, mark, name, s
     seconds = [time - HOUR.start for time, _ in curve.points]
     assert since <= min(seconds) <= since + 60
     assert until - 60 <= max(seconds) <= until + 180
+
+
+@pytest.mark.parametrize(("panel", "ref", "value"), [
+    ("GPU utilisation", "A", 0.9), ("GPU utilisation", "B", 0.4), ("GPU memory", "A", 2048 * 2**20),
+    ("GPU temperature", "A", 61), ("GPU clock", "A", 1.41e9), ("GPU power", "A", 230),
+])  # fmt: skip
+def test_of_the_gpus_of_a_node_those_of_the_job_are_shown(past, panel, ref, value):
+    curves = past.curves("training-job", panel, ref, namespace="team-b", job="gpu")
+    assert sorted(curve.labels["gpu"] for curve in curves) == ["0", "1"]  # the node has a third
+    assert [curve.points[-1][1] for curve in curves] == pytest.approx([value, value])
+
+
+@pytest.mark.parametrize(("panel", "ref", "value"), [
+    ("CPU by pod", "A", 1.5), ("Memory by pod", "A", past_exporters.MEMORY_BYTES), ("Network by pod", "A", 3e6),
+    ("Network by pod", "B", 3e6), ("Disk by pod", "A", 1e4), ("Disk by pod", "B", 2e4),
+])  # fmt: skip
+def test_of_all_pods_those_of_the_job_are_shown(past, panel, ref, value):
+    curves = past.curves("training-job", panel, ref, namespace="team-a", job="wine")
+    assert sorted(curve.labels["pod"] for curve in curves) == ["wine-1-0", "wine-1-1"]
+    assert [curve.points[-1][1] for curve in curves] == pytest.approx([value, value])
+
+
+def test_the_power_of_all_nodes_is_that_of_all_jobs(past):
+    by_node = past.curves("fleet", "Power by node")
+    assert sorted(curve.labels["node"] for curve in by_node) == ["node-0", "node-1"]
+    [whole] = past.figures("fleet", "Power")
+    assert sum(curve.points[-1][1] for curve in by_node) == pytest.approx(whole.value)
+
+
+def test_jobs_that_stand_still_and_those_that_have_ended_are_listed(past):
+    [failed] = past.figures("fleet", "Jobs that stand still", "A")
+    assert (failed.labels["trainingjob"], failed.labels["state"], failed.value) == ("diverges", "Failed", 0)
+    middle = HOUR._replace(end=HOUR.start + 1200)
+    [suspended] = past.figures("fleet", "Jobs that stand still", "A", window=middle)
+    assert (suspended.labels["trainingjob"], suspended.labels["state"]) == ("wine", "Suspended")
+    took = {each.labels["trainingjob"]: each.value for each in past.figures("fleet", "Jobs that have ended", "A")}
+    assert took == {"digits": 2350 - 30, "diverges": 2400 - 40}
+    joules = {each.labels["trainingjob"]: each.value for each in past.figures("fleet", "Jobs that have ended", "B")}
+    assert joules == pytest.approx({name: job_of(past, name).total_joules for name in took})
+
+
+def test_jobs_and_workers_are_counted_by_namespace(past):
+    counts = {curve.labels["namespace"]: curve.points[-1][1] for curve in past.curves("fleet", "Jobs by namespace")}
+    assert counts == {"team-a": 1, "team-b": 2}
+    assert [past.curves("fleet", "Workers", ref)[0].points[-1][1] for ref in "AB"] == [4, 4]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from harness.dashboard_queries import ask, chosen, metrics_named, queries
+from harness.past_exporters import GPU_FIGURES, POD_RATES
 from harness.past_server import HOUR, NAMES, dashboard
 
 from wattrain_api.metrics import HISTOGRAM, SUBJECTS, exported_of
@@ -12,6 +13,12 @@ PROCESS = {
     f"process_{name}" for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds")
 }
 """What the operator exports by the Prometheus client, and not by a row."""
+ELSEWHERE = {
+    *GPU_FIGURES, *(f"{name}_total" for name in POD_RATES), "container_memory_working_set_bytes", "kube_pod_info",
+}  # fmt: skip
+"""What other exporters have, by their own lists of names."""
+NEEDS_GPU = {"GPU utilisation", "GPU memory", "GPU temperature", "GPU clock", "GPU power"}
+"""Panels that are empty for a job without a GPU, however much is scraped."""
 
 
 def exported():
@@ -22,7 +29,7 @@ def exported():
 
 
 def not_exported(shown):
-    return metrics_named(shown) - {*exported(), *PROCESS}
+    return metrics_named(shown) - {*exported(), *PROCESS, *ELSEWHERE}
 
 
 def problems_with(shown, past):
@@ -57,6 +64,15 @@ def test_jobs_that_are_chosen_are_all_compared_and_no_other(past):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_metric_that_a_dashboard_names_is_exported(name):
     assert not_exported(dashboard(name)) == set()
+
+
+def test_figures_of_gpus_are_there_for_a_job_that_has_some_and_for_no_other(past):
+    shown = dashboard("training-job")
+    for job in past.fleet:
+        values = chosen(shown, past.server, HOUR, {"namespace": job.namespace, "job": job.name})
+        found = {asked.panel for asked in queries(shown)
+                 if "DCGM_" in asked.expr and ask(asked, past.server, HOUR, values).series}  # fmt: skip
+        assert found == (NEEDS_GPU if job.name == "gpu" else set()), job.name
 
 
 @pytest.mark.parametrize(("panel", "old", "new", "told"), [

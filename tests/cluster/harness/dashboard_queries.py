@@ -11,10 +11,10 @@ from harness.prometheus import Labels, Prometheus, QueryError
 
 Dashboard = dict[str, Any]
 Values = Mapping[str, str]
-_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$([A-Za-z_]\w*)")  # not the $1 of label_replace
 _LABEL = re.compile(r"\{\{(\w+)\}\}")
 _LABEL_VALUES = re.compile(r"label_values\((?:(.+),\s*)?(\w+)\)")
-_METRIC = re.compile(r"\b(?:wattrain|process)_\w+")
+_METRIC = re.compile(r"\b(?:wattrain|process|DCGM|container|kube)_\w+")
 ALL = "$__all"
 
 

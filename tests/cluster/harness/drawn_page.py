@@ -120,11 +120,11 @@ def _differences(
         yield f"{panel['title']}: {error}"
         return
     if panel["type"] == "timeseries":
-        found = sorted([name, *map(_number, figures)] for name, *figures in drawn["lines"])
+        found = sorted(([name, *map(_number, figures)] for name, *figures in drawn["lines"]), key=repr)
         if drawn["canvases"] == 0:
             yield f"{panel['title']}: no canvas"
     else:
-        found = sorted(map(_number, drawn["figures"]))
+        found = sorted(map(_number, drawn["figures"]), key=repr)
         hides = "custom.hidden" in json.dumps(panel["fieldConfig"])
         expected = [] if hides else expected
     if found != expected:
@@ -150,7 +150,7 @@ def _expected(kind: str, asked: list[Asked], server: Prometheus, window: Window,
                 changes = (i for i in range(len(present)) if i == 0 or present[i] != present[i - 1]
                            or times[i] - times[i - 1] > window.step)  # fmt: skip
                 found += [_number(present[i]) for i in changes]
-    return sorted(found)
+    return sorted(found, key=repr)  # numbers, and texts for what is none
 
 
 def _name(legend: str, labels: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from harness.past_exporters import pod_of, scraped_elsewhere
 from harness.past_job import PastJob
 from prometheus_client import Histogram, ProcessCollector
 from prometheus_client.core import Metric as Family
@@ -98,8 +99,9 @@ def _scraped(fleet: list[PastJob], second: int, passes: Histogram) -> Iterator[t
     for index, job in enumerate(fleet):
         for progress in job.progresses(START):
             target = {"job": "wattrain-workers", "instance": f"10.0.{index + 1}.{progress.worker}:9400"}
-            named = {**identity_of(job.job), "worker": str(progress.worker)}
+            named = {**identity_of(job.job), "worker": str(progress.worker), "pod": pod_of(job, progress.worker)}
             yield target | named, families_of(metrics.WORKER, progress)
+    yield from scraped_elsewhere(fleet, second)
 
 
 def _operator(second: int, passes: Histogram, *, leads: bool) -> OperatorFigures:

@@ -206,7 +206,8 @@ class PastJob:
         for worker in range(self.workers):
             readings = tuple(
                 progress.PowerReading(component, source, joules / self.workers, *_bounds(source, joules / self.workers),
-                                      watts=self.watts[component, source], device="GPU-0" if component == "gpu" else "")
+                                      watts=self.watts[component, source],
+                                      device=f"GPU-{worker}" if component == "gpu" else "")
                 for (component, source), joules in self.joules.items()
             )  # fmt: skip
             saved = self.checkpoint

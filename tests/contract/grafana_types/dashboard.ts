@@ -16,7 +16,8 @@ type Some<T> = T extends (infer Item)[] ? Some<Item>[]
   : T;
 
 /** Units that our dashboards use: the published type takes any text. */
-type Unit = 'none' | 'short' | 'watt' | 'joule' | 's' | 'percentunit' | 'bytes' | 'ops' | 'massg' | 'dateTimeAsLocal';
+type Unit = 'none' | 'short' | 'watt' | 'joule' | 's' | 'percentunit' | 'bytes' | 'Bps' | 'ops' | 'massg' | 'hertz' | 'celsius'
+  | 'dateTimeAsLocal';
 type Step = { value: number | null; color: string };
 
 interface Target {

@@ -37,7 +37,7 @@ function layOut(panels) {
   for (const panel of inOrder) {
     if (panel.type !== "row") { add(panel); continue; }
     into = element("div", { class: "grid" });
-    byId("panels").append(element("details", { class: "row", open: !panel.collapsed }, element("summary", {}, element("h2", { text: panel.title })), into));
+    byId("panels").append(element("details", { class: "row", open: !panel.collapsed }, element("summary", {}, element("h2", { text: panel.title }), " ", element("span", { class: "soft" })), into));
     panel.panels?.forEach(add);
   }
 }
@@ -94,11 +94,23 @@ function tidy(about, states) {
   const missing = page.panels.filter((_, index) => ["refused", "empty"].includes(states[index]));
   for (const panel of page.panels) panel.section.hidden = about.kind === "runs" && missing.includes(panel);
   if (about.kind === "runs") fillLines();
-  for (const row of document.querySelectorAll("details.row")) row.hidden = [...row.querySelectorAll("section")].every((section) => section.hidden);
+  for (const row of document.querySelectorAll("details.row")) {
+    const sections = [...row.querySelectorAll("section")];
+    row.hidden = sections.every((section) => section.hidden);
+    foldEmpty(row, sections);
+  }
   const names = missing.map(({ panel }) => panel.title).join(", ");
   const failed = states.filter((state) => state === "failed").length;
   byId("missing").textContent = about.kind === "runs" && names ? `Not recorded by a run, or only for a Prometheus to answer: ${names}.` : "";
   say(failed ? "failed" : "ready", failed ? `${failed} of ${states.length} panels could not be drawn; each says why.` : "");
+}
+
+/** A row without any data, as of GPUs where there are none, is folded when it is first drawn; later the reader folds it or not. */
+function foldEmpty(row, sections) {
+  const isEmpty = sections.length > 0 && sections.every((section) => section.dataset.state === "empty");
+  if (isEmpty && !row.dataset.seen) row.open = false;
+  row.dataset.seen = "true";
+  row.querySelector("summary .soft").textContent = isEmpty ? "no data" : "";
 }
 
 /** Panels that are left in a line of the dashboard share the room of those that are not. */

@@ -1,7 +1,7 @@
 // Asks for figures: variables of a dashboard, the time that is shown, and the requests.
 
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
-const VARIABLE = /\$\{(\w+)(?::(\w+))?\}|\$(\w+)|\[\[(\w+)\]\]/g;
+const VARIABLE = /\$\{(\w+)(?::(\w+))?\}|\$([A-Za-z_]\w*)|\[\[(\w+)\]\]/g;
 
 /** What a request was refused for; `kind` is Prometheus' errorType. */
 export class Refused extends Error {
