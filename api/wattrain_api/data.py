@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from wattrain_api.base import Model, ObjectName, Path, Rule, exactly_one
+from wattrain_api.recipe_parameters import TaskKind
 
 Column = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -113,6 +114,10 @@ class Data(Model):
     """Where the samples come from."""
     label: Column | None = None
     """Column that is to be predicted; for builtin data it is known."""
+    task: TaskKind | None = None
+    """`classification`: each value of the label is a class; `regression`: the label is a number. Default: what the
+    recipe does, where it does one alone; else by the label: texts, truth values and at most 50 different whole numbers
+    are classes, other numbers are predicted as numbers. prepare.json and the receipt say what was chosen and why."""
     features: Annotated[tuple[Column, ...], Field(max_length=4096)] = ()
     """Columns to predict from; empty: all but the label and split.column."""
     column_schema: Annotated[dict[Column, ColumnSchema], Field(alias="schema", max_length=4096)] = {}
@@ -127,6 +132,7 @@ class Data(Model):
     split: Split = Split()
     """How rows are dealt to training, validation and test."""
     normalize: Literal["standard", "minmax", "none"] = "standard"
-    """`standard`: zero mean and unit variance; `minmax`: to [0, 1]. Fitted on the training split only."""
+    """`standard`: zero mean and unit variance; `minmax`: to [0, 1]. Fitted on the training split only. In a regression
+    it holds for the label as well: the loss is of the normalized label, metrics and predictions are in its own unit."""
     engine: Literal["local", "dask"] = "local"
     """What prepares the data: one process, or Dask inside the job's own pods for what no machine holds."""

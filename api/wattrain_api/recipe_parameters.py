@@ -3,19 +3,39 @@ into `registered.py` by `make generate`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from wattrain_api.base import Model
 
+TaskKind = Literal["classification", "regression"]
+"""What is predicted: one of several classes, or a number."""
+
 
 class RecipeParameters(Model):
     """Base of the parameters of every recipe."""
+
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ()
+    """What the recipe can be trained for."""
 
 
 class ClassifierParameters(RecipeParameters):
     """Base of the parameters of recipes that choose one of several classes."""
 
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ("classification",)
+
     classes: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
     """Number of classes; default: as many as the data has."""
+
+
+class RegressorParameters(RecipeParameters):
+    """Base of the parameters of recipes that predict a number."""
+
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ("regression",)
+
+
+class PredictorParameters(ClassifierParameters):
+    """Base of the parameters of recipes that do both: choose a class or predict a number, as the label demands."""
+
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression")

@@ -21,13 +21,28 @@ from wattrain_api.base import (
 )
 from wattrain_api.recipe_parameters import (
     ClassifierParameters,
+    PredictorParameters,
     RecipeParameters,
+    RegressorParameters,
 )
 
 STRATEGIES: Final = [
     "DDP",
 ]
 """Values of `spec.parallelism.strategy` that a worker can train with."""
+
+
+class LinearRegressionParameters(RegressorParameters):
+    """A linear layer that predicts a number, by least squares."""
+
+
+class LinearRegressionRecipe(Model):
+    """The recipe `linear-regression`."""
+
+    name: Literal["linear-regression"]
+    """Which model."""
+    params: LinearRegressionParameters = LinearRegressionParameters()
+    """Parameters of the model."""
 
 
 class LogisticRegressionParameters(ClassifierParameters):
@@ -43,7 +58,7 @@ class LogisticRegressionRecipe(Model):
     """Parameters of the model."""
 
 
-class MlpParameters(ClassifierParameters):
+class MlpParameters(PredictorParameters):
     """A multilayer perceptron: linear layers with ReLU and dropout between them."""
 
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=16)] = (64, 64)
@@ -63,6 +78,7 @@ class MlpRecipe(Model):
 
 Recipe = Annotated[
     Union[
+        LinearRegressionRecipe,
         LogisticRegressionRecipe,
         MlpRecipe,
     ],
@@ -70,6 +86,7 @@ Recipe = Annotated[
 ]
 """A model that the worker brings, with its parameters."""
 RECIPE_PARAMETERS: Final[dict[str, type[RecipeParameters]]] = {
+    "linear-regression": LinearRegressionParameters,
     "logistic-regression": LogisticRegressionParameters,
     "mlp": MlpParameters,
 }

@@ -130,6 +130,12 @@ class Metrics(StatusPart):
     loss_not_finite: NotFinite | None = None
     """What the loss is instead of a number."""
     accuracy: float | None = None
+    mse: float | None = None
+    """Mean squared error of a predicted number."""
+    mae: float | None = None
+    """Mean absolute error, in the label's unit."""
+    r2: float | None = None
+    """Share of the label's variance that is explained."""
 
     @property
     def shown_loss(self) -> float | None:

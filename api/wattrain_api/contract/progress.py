@@ -44,6 +44,13 @@ class Evaluation:
     loss: float | None = field(default=None, metadata=figure())
     accuracy: float | None = field(default=None, metadata=number("ratio"))
     """Share that is classified correctly, 0 to 1."""
+    mse: float | None = field(default=None, metadata=number())
+    """Mean of the squared error of a predicted number, in the label's unit squared."""
+    mae: float | None = field(default=None, metadata=number())
+    """Mean of its absolute error, in the label's unit."""
+    r2: float | None = field(default=None, metadata=number("ratio"))
+    """Share of the label's variance that is explained: 1 at best, 0 for predicting the mean of these samples; absent
+    where their labels are all the same."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wattrain_api.contract.phases import STARTING_PHASES
-from wattrain_api.status import EnergyStatus, Restart, TrainingJobStatus
+from wattrain_api.contract.progress import Evaluation
+from wattrain_api.status import EnergyStatus, Metrics, Restart, TrainingJobStatus
 from wattrain_operator.local.resume import NAMESPACE
 from wattrain_operator.local.view_model import Result
 from wattrain_operator.receipt import duration
@@ -94,6 +95,7 @@ def prepared(data: PreparedData) -> list[str]:
     """`data: 178 rows read, 1 dropped: 123 for training, ...` and the features; nothing where nothing is known."""
     lines = [f"data: {_rows(data.counts)}"] if "read" in data.counts else []
     lines += [f"features: {data.features}"] if data.features else []
+    lines += [f"task: {data.task}"] if data.task else []
     return lines + ([f"left out, as the file's index: {data.left_out}"] if data.left_out else [])
 
 
@@ -124,7 +126,7 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
         yield "loss", loss(progress.shown_loss)
     test = None if status.model is None else status.model.metrics
     if test is not None:
-        yield "test", _evaluation(test.accuracy, test.shown_loss)
+        yield "test", ", ".join([*metrics(test), f"loss {loss(test.shown_loss)}"])
     yield "time", _time(status)
     if status.energy.meters:
         yield "energy", energy(status.energy)
@@ -143,9 +145,11 @@ def _cost(status: EnergyStatus) -> str:
     return "" if status.cost is None else f"{status.cost:.3g} {status.currency}"
 
 
-def _evaluation(accuracy: float | None, test_loss: float | None) -> str:
-    shown = [] if accuracy is None else [f"accuracy {accuracy:.4f}"]
-    return ", ".join([*shown, f"loss {loss(test_loss)}"])
+def metrics(found: Metrics | Evaluation) -> list[str]:
+    """`accuracy 0.9833`, or `r2 0.8712`, `mae 4.2` and `mse 31`: what an evaluation has beside its loss."""
+    shares = [(name, share) for name, share in (("accuracy", found.accuracy), ("r2", found.r2)) if share is not None]
+    errors = [(name, error) for name, error in (("mae", found.mae), ("mse", found.mse)) if error is not None]
+    return [*(f"{name} {share:.4f}" for name, share in shares), *(f"{name} {error:.4g}" for name, error in errors)]
 
 
 def _time(status: TrainingJobStatus) -> str:

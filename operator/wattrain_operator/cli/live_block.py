@@ -138,8 +138,8 @@ def _progress_details(progress: Progress) -> Iterator[tuple[str, str]]:
         yield "loss", figures.loss(progress.loss)
     validation, group = progress.validation, progress.group
     if validation is not None:
-        shown = "" if validation.accuracy is None else f", accuracy {validation.accuracy:.4f}"
-        yield "validation", f"loss {figures.loss(validation.loss)}{shown}"
+        shown = figures.metrics(validation)
+        yield "validation", ", ".join([f"loss {figures.loss(validation.loss)}", *shown])
     if group is None:
         return
     if group.samples_per_second is not None and progress.phase not in PHASES_WITHOUT_SPEED:

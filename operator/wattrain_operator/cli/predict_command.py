@@ -53,15 +53,15 @@ def predict(
     output: Annotated[
         Form,
         typer.Option(
-            help="text: a class a line, then the accuracy. json: one object. csv: a table; the accuracy goes to "
+            help="text: a class or number a line, then the metrics. json: one object. csv: a table; metrics go to "
             "standard error."
         ),
     ] = Form.TEXT,
 ) -> None:
-    """Predict the class of every row of FILE with a model that `wattrain run` has trained, on the CPU.
+    """Predict the class, or the number, of every row of FILE with a model that `wattrain run` has trained, on the CPU.
 
-    FILE is read, checked and transformed as the training's file was. Where it has the label, the accuracy over its
-    rows follows; that of --split test is the one in the receipt. A row that lacks a value has no prediction where the
+    FILE is read, checked and transformed as the training's file was. Where it has the label, the metrics over its
+    rows follow; those of --split test are the ones in the receipt. A row that lacks a value has no prediction where the
     training dropped such rows.
     Exit code: 0 predicted, 1 failed, 2 bad input.
     """

@@ -44,5 +44,7 @@ def _progress(progress: Progress) -> Iterator[str]:
     yield f"loss {figures.loss(progress.shown_loss)}"
     if progress.validation is not None and progress.validation.accuracy is not None:
         yield f"validation accuracy {progress.validation.accuracy:.3f}"
+    if progress.validation is not None and progress.validation.r2 is not None:
+        yield f"validation r2 {progress.validation.r2:.3f}"
     if progress.samples_per_second is not None and progress.phase not in PHASES_WITHOUT_SPEED:
         yield f"{progress.samples_per_second:,.0f} samples/s"

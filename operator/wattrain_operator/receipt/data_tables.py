@@ -33,7 +33,11 @@ def data_table(receipt: Receipt) -> Table:
     if isinstance(counts, dict):
         rows += [(_COUNTS.get(name, name), f"{n:,}") for name, n in _in_order(counts) if isinstance(n, int) and n]
     prepared = to_prepared(data)
-    rows += [("Features", prepared.features), ("Left out, as the file's index", prepared.left_out)]
+    rows += [
+        ("Task", prepared.task),
+        ("Features", prepared.features),
+        ("Left out, as the file's index", prepared.left_out),
+    ]
     rows += [("Warning", str(warning)) for warning in data.get("warnings") or ()]
     return Table("Data", ("", ""), tuple(row for row in rows if row[1]))
 

@@ -17,6 +17,8 @@ class PreparedData:
     """Rows by what became of them: `read`, `duplicates`, ..., `test`."""
     features: str
     """`3 (2 numbers, 1 boolean): age, size, member`."""
+    task: str
+    """`regression of price: its numbers have fractions`."""
     left_out: str
     """Columns that the file has and that are no features unless the spec names them."""
 
@@ -28,8 +30,14 @@ def to_prepared(document: Mapping[str, Any]) -> PreparedData:
     return PreparedData(
         counts={name: count for name, count in known.items() if isinstance(count, int)},
         features=_features(_texts(document.get("columns")), _texts(document.get("columnTypes"))),
+        task=_task(document),
         left_out=", ".join(_texts(document.get("leftOut"))),
     )
+
+
+def _task(document: Mapping[str, Any]) -> str:
+    task, label, why = (document.get(name) for name in ("task", "label", "taskChosen"))
+    return f"{task} of {label}: {why}" if task and label and why else ""
 
 
 def _features(columns: list[str], types: list[str]) -> str:

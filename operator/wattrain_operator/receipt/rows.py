@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wattrain_api.status import Restart
+from collections.abc import Iterator
+
+from wattrain_api.status import Metrics, Restart
 from wattrain_operator.receipt import units
 from wattrain_operator.receipt.contents import (
     CarbonFacts,
@@ -40,8 +42,7 @@ def summary(receipt: Receipt) -> str:
 def _result(receipt: Receipt) -> Table:
     test, training = receipt.test, receipt.training
     rows: list[Row] = []
-    if test is not None and test.accuracy is not None:
-        rows.append(("Test accuracy", f"{100 * test.accuracy:.1f} %"))
+    rows += _metrics("Test", test)
     if test is not None and test.shown_loss is not None:
         rows.append(("Test loss", units.number(test.shown_loss)))
     if training is not None:
@@ -51,11 +52,23 @@ def _result(receipt: Receipt) -> Table:
     return Table("Result", ("", ""), tuple(rows))
 
 
+def _metrics(split: str, found: Metrics | None) -> Iterator[Row]:
+    """What an evaluation on `split` has beside its loss."""
+    if found is None:
+        return
+    if found.accuracy is not None:
+        yield f"{split} accuracy", f"{100 * found.accuracy:.1f} %"
+    if found.r2 is not None:
+        yield f"{split} R2", f"{found.r2:.4f}"
+    for name, error in (("mean absolute error", found.mae), ("mean squared error", found.mse)):
+        if error is not None:
+            yield f"{split} {name}", units.number(error)
+
+
 def _training(training: TrainingFacts) -> list[Row]:
     rows: list[Row] = []
     validation = training.validation
-    if validation is not None and validation.accuracy is not None:
-        rows.append(("Validation accuracy", f"{100 * validation.accuracy:.1f} %"))
+    rows += _metrics("Validation", validation)
     if validation is not None and validation.shown_loss is not None:
         rows.append(("Validation loss", units.number(validation.shown_loss)))
     if training.shown_loss is not None:

@@ -200,6 +200,9 @@ def _metrics(found: Evaluation | None) -> Metrics | None:
         loss=_finite(found.loss),
         loss_not_finite=_not_finite(found.loss),
         accuracy=_figure(found.accuracy),
+        mse=_figure(found.mse),
+        mae=_figure(found.mae),
+        r2=_figure(found.r2),
     )
 
 

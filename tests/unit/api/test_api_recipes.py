@@ -85,7 +85,9 @@ def test_what_earlier_versions_have_stored_of_other_recipes_is_not_read():
 def test_a_parameter_is_explained_with_its_default_and_whose_it_is():
     fields = RECIPE["properties"]["params"]["properties"]
     assert fields["hidden"]["description"] == "Of mlp: sizes of the hidden layers. Default: [64, 64]."
-    assert fields["classes"]["description"] == "Number of classes; default: as many as the data has."
+    assert fields["classes"]["description"] == (
+        "Of logistic-regression, mlp: number of classes; default: as many as the data has."
+    )
     assert "mlp: a multilayer perceptron" in RECIPE["properties"]["name"]["description"]
 
 

@@ -37,9 +37,15 @@ HEADER = "age,size,kind\n"
          "'age'? its columns are age, size, kind"),
         ("2,1,a\n", {"label": "sort"}, 'column "sort" (spec.data.label) is not in the data'),
         ("2,1,a\n", {"features": ["age", "height"]}, 'column "height" (spec.data.features) is not in the data'),
-        ("2.5,1,a\n", {"label": "age", "features": ["size"]}, 'column "age", line 62: "2.5" is not a class, and '
-         "regression, with any number as the label, is not supported; name a column of whole numbers below 2**53"),
+        ("2.5,1,a\n", {"label": "age", "features": ["size"], "task": "classification"}, 'line 62: "2.5" is not a '
+         "class; set spec.data.task to regression, or name a column of whole numbers below 2**53"),
         ("inf,1,a\n", {"label": "age", "features": ["size"]}, 'column "age", line 62: "inf" is not a class; name'),
+        ("inf,1,a\n", {"label": "age", "features": ["size"], "task": "regression"}, 'line 62: "inf" is not finite; '
+         "correct the value, or set spec.data.task to classification"),
+        ("2,1,a\n", {"task": "regression"}, 'column "kind", line 2: "a" is not a number; correct the value, or set '
+         "spec.data.task to classification"),
+        ("1e300,1,a\n", {"label": "age", "features": ["size"], "task": "regression", "normalize": "none"},
+         'column "age", line 62: 1e+300 is too large for float32'),
         ("2,1,a\n", {"label": "size", "features": ["kind"]}, 'column "kind", line 2: "a" is not a number'),
         (",1,a\n", {"clean": {"missing": "fail"}}, 'column "age", line 62: no value, and spec.data.clean.miss'),
         ("2,1,\n", {"clean": {"missing": "fail"}}, 'column "kind", line 62: no value'),

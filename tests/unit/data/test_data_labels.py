@@ -67,7 +67,7 @@ def test_floats_are_classes_only_where_the_file_has_them_and_as_long_as_they_are
 
 
 def test_texts_that_are_numbers_with_a_fraction_are_no_classes_unless_the_schema_says_so() -> None:
-    with pytest.raises(BadData, match=r'line 3: "2\.5" is not a class, and regression'):
+    with pytest.raises(BadData, match=r'line 3: "2\.5" is not a class; set spec.data.task to regression'):
         _read(["1", "2.5"])
     assert _read(["1", "2.5"], schema="string").classes == ("1", "2.5")
 

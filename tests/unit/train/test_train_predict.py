@@ -81,9 +81,9 @@ def exported(folder: Path, recipe: dict[str, Any], **data: Any) -> Exported:
     environment = read_environment({name: str(folder / path) for name, path in directories.items()})
     prepare(TrainingJobSpec.model_validate(document), environment.data_dir, claims_dir=folder / "claims")
     prepared = load_prepared(environment.data_dir)
-    found = find_recipe(recipe["name"])
+    found = find_recipe(recipe["name"], prepared.task)
     parameters = found.parameters.model_validate(recipe.get("params", {}))
-    classes = recipe.get("params", {}).get("classes", len(prepared.classes))
+    classes = recipe.get("params", {}).get("classes", len(prepared.classes) or 1)
     model = found.build_model(TableShape(len(prepared.columns), classes), parameters)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -109,7 +109,7 @@ def predict(capsys: pytest.CaptureFixture[str]) -> Predict:
 
 
 RECIPES = [
-    *({"name": name} for name in recipe_folders()),
+    *({"name": name} for name in recipe_folders() if find_recipe(name).task == "classification"),
     {"name": "mlp", "params": {"hidden": [32, 16], "dropout": 0.9, "classes": 7}},
 ]
 LINEAR = {"name": "logistic-regression"}
@@ -337,3 +337,35 @@ def test_a_split_of_data_that_was_prepared_anew_is_refused(tmp_path: Path, predi
     code, _, err = predict(model, "--split", "test")
     assert code == 2
     assert "not the preparation that the model was trained on" in err
+
+
+@pytest.mark.parametrize("recipe", ["mlp", "linear-regression"])
+@pytest.mark.parametrize("normalize", ["standard", "none"])
+def test_predictions_and_their_metrics_are_in_the_unit_of_the_label(
+    recipe: str, normalize: str, tmp_path: Path, predict: Predict
+) -> None:
+    random = np.random.default_rng(6)
+    values = random.normal(size=(90, 6)).round(4)
+    labels = (1000 + 300 * values[:, 0]).round(2)
+    lines = [",".join(map(str, [*row, label])) for row, label in zip(values.tolist(), labels.tolist(), strict=True)]
+    (tmp_path / "table.csv").write_text("\n".join(["c0,c1,c2,c3,c4,c5,price", *lines, ""]))
+    model = exported(tmp_path, {"name": recipe}, label="price", normalize=normalize)
+    mean, scale = model.prepared.label_scaling
+    code, out, err = predict(model, "--output", "json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    with torch.inference_mode():
+        features = model.prepared.test.features
+        expected = model.model.eval()(torch.from_numpy(features))[:, 0].double().numpy() * scale + mean
+    tested = json.loads(predict(model, "--split", "test", "--output", "json")[1])
+    assert [row["prediction"] for row in tested["predictions"]] == pytest.approx(expected, rel=1e-5)
+    predictions = np.array([row["prediction"] for row in found["predictions"]])
+    assert [row["label"] for row in found["predictions"]] == labels.tolist()
+    errors = predictions - labels
+    assert found["metrics"]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+    assert found["metrics"]["mse"] == pytest.approx((errors**2).mean(), rel=1e-4)
+    explained = 1 - (errors**2).sum() / ((labels - labels.mean()) ** 2).sum()
+    assert found["metrics"]["r2"] == pytest.approx(explained, rel=1e-3)
+    *numbers, mse, mae, r2 = predict(model)[1].splitlines()
+    assert [float(number) for number in numbers] == pytest.approx(predictions)
+    assert [line.split()[0] for line in (mse, mae, r2)] == ["mse", "mae", "r2"]

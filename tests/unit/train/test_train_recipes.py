@@ -20,7 +20,8 @@ SHAPE = TableShape(columns=6, classes=4)
 
 def built(name: str, **params: Any) -> nn.Module:
     recipe = find_recipe(name)
-    return recipe.build_model(SHAPE, recipe.parameters(**params))
+    shape = SHAPE if recipe.task == "classification" else TableShape(columns=6, classes=1)
+    return recipe.build_model(shape, recipe.parameters(**params))
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def test_losses_are_sums_so_that_parts_add_up_and_no_samples_add_nothing(name: s
     recipe, (features, labels) = find_recipe(name), sample
     torch.manual_seed(0)
     model = built(name)
+    labels = labels if recipe.task == "classification" else labels.float()
     whole = recipe.loss_sum(model(features), labels)
     parts = [recipe.loss_sum(model(features[rows]), labels[rows]) for rows in (slice(0, 4), slice(4, 11))]
     torch.testing.assert_close(sum(parts), whole)
@@ -104,7 +106,8 @@ def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str, samp
     recipe, (features, labels) = find_recipe(name), sample
     assert set(recipe.metrics) <= {field.name for field in dataclasses.fields(Evaluation)}
     sums = recipe.metric_sums(built(name)(features), labels)
-    assert [value.shape for value in sums] == [torch.Size()] * len(recipe.metrics)
+    assert [value.shape for value in sums] == [torch.Size()] * recipe.sums
+    assert tuple(recipe.metrics_of([float(value.detach()) for value in sums], len(labels), 1.0)) == recipe.metrics
 
 
 def test_a_recipe_that_is_not_registered_is_refused_with_those_that_are() -> None:

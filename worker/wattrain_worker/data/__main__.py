@@ -29,6 +29,9 @@ def main() -> int:
     summary = _summary(preparation.document)
     did = "already prepared, nothing to do" if preparation.was_there else "prepared"
     print(f"{did}: {', '.join(f'{name} {count}' for name, count in summary.items())}", flush=True)  # noqa: T201
+    if why := preparation.document.get("taskChosen"):
+        told_of = f"{preparation.document['task']} of {preparation.document['label']}: {why}"
+        print(f"task: {told_of} (spec.data.task may say otherwise)", flush=True)  # noqa: T201
     warnings = preparation.document["warnings"]
     for warning in warnings:
         print(f"warning: {warning}", flush=True)  # noqa: T201

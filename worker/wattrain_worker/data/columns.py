@@ -20,6 +20,7 @@ from wattrain_worker.data.words import as_floats, as_truths, is_missing, is_miss
 from wattrain_worker.errors import BadData, BadSpec
 
 FEATURES: Final = "spec.data.features"
+LABEL: Final = "spec.data.label"
 OF_MODEL: Final = "a column of the model"
 """What asks for a column where no spec does: a model that predicts."""
 MISSING_VALUES: Final = "spec.data.missingValues"
@@ -49,7 +50,8 @@ def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) ->
         is_boolean, values = True, as_truths(series)
     missing = is_missing_number(series, values, words)
     complaint = "neither true nor false" if is_boolean else "not a number"
-    other = f"leave the column out of {field}" if field == FEATURES else f"the type in spec.data.schema.{name}"
+    others = {FEATURES: f"leave the column out of {field}", LABEL: "set spec.data.task to classification"}
+    other = others.get(field, f"the type in spec.data.schema.{name}")
     remedy = "correct the value" if field == OF_MODEL else f"correct the value, or {other}"
     wrong = np.isnan(values) & ~missing
     if wrong.any():

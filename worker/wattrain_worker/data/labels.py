@@ -12,11 +12,11 @@ import numpy.typing as npt
 import polars as pl
 
 from wattrain_api.data import ColumnSchema
-from wattrain_worker.data.columns import reject, shown
+from wattrain_worker.data.columns import LABEL, numbers, reject, shown
 from wattrain_worker.data.prepared_data import Label
 from wattrain_worker.data.table import Table
 from wattrain_worker.data.words import as_floats, as_truths, as_wholes, is_missing, is_truths, stripped
-from wattrain_worker.errors import BadData
+from wattrain_worker.errors import BadData, BadSpec
 
 MISSING_LABEL: Final = -1
 _MOST_CLASSES: Final = 1_000_000
@@ -32,6 +32,26 @@ class Labels:
     """Integers in numeric order, strings in order of their code points, or false and true."""
     written: tuple[str, ...]
     """Each class as the file writes it."""
+    numbers: npt.NDArray[np.float64] | None = None
+    """[rows], in a regression, which has no classes: the labels, NaN where there is none. `codes` tells them apart."""
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Labels:
+        """The labels of these rows alone."""
+        return replace(self, codes=self.codes[rows], numbers=None if self.numbers is None else self.numbers[rows])
+
+
+def read_numbers(table: Table, name: str, schema: ColumnSchema | None) -> Labels:
+    """The column `name` as numbers to predict. BadData at the first value that is none."""
+    if schema is not None and schema.type == "string":
+        raise BadSpec(
+            f"spec.data.schema.{name}.type: string, but spec.data.task is regression, whose label is a number; change "
+            "one of them"
+        )
+    values = numbers(table, name, LABEL, schema).values
+    present = ~np.isnan(values)
+    codes = np.full(len(values), MISSING_LABEL, np.int64)
+    codes[present] = np.unique(values[present], return_inverse=True)[1]
+    return Labels(codes, (), (), values)
 
 
 def read_labels(table: Table, name: str, schema: ColumnSchema | None) -> Labels:
@@ -40,7 +60,7 @@ def read_labels(table: Table, name: str, schema: ColumnSchema | None) -> Labels:
     Different texts are different classes: 007 and 7 are strings, as are 1E2 and 100. Texts are whole numbers where each
     is written as Python writes it, and no whole number is rounded on the way.
     """
-    series = table.column(name, "spec.data.label")
+    series = table.column(name, LABEL)
     missing = is_missing(series, table.missing_values)
     if schema.type == "boolean" if schema else is_truths(series, table.missing_values):
         return _truths(series, missing)  # what is no truth was refused with the schema
@@ -86,9 +106,9 @@ def _refuse_fractions(table: Table, name: str, series: pl.Series, missing: npt.N
     broken = fractions | ~missing & np.isinf(values)
     if series.dtype != pl.String:
         broken |= ~missing & (np.abs(values) >= 2**53)  # from here on floats round: two labels may be one
-    why = ", and regression, with any number as the label, is not supported" if fractions.any() else ""
-    remedy = "name a column of whole numbers below 2**53, strings or booleans in spec.data.label"
-    reject(table, name, series, broken, f"is not a class{why}; {remedy}")
+    other = "set spec.data.task to regression, or " if fractions.any() else ""
+    remedy = f"{other}name a column of whole numbers below 2**53, strings or booleans in spec.data.label"
+    reject(table, name, series, broken, f"is not a class; {remedy}")
 
 
 def compacted(labels: Labels) -> Labels:

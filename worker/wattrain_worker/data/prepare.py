@@ -87,7 +87,9 @@ def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR
 def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str, data_dir: Path) -> dict[str, Any]:
     with ThreadPoolExecutor(1) as beside:
         beside.submit(lambda: source.sha256)
-        samples = gather(read(source, data.missing_values), data)
+        recipe = spec.recipe
+        table = read(source, data.missing_values)
+        samples = gather(table, data, recipe.name if recipe else "", recipe.params if recipe else None)
     firsts = first_of_equals(samples)
     counts = {"read": len(samples.digests), "repeats": len(samples.digests) - len(firsts)}
     if data.clean.drop_duplicates:
@@ -103,13 +105,8 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str
     in_test, in_training = (samples.digests[dealt == split] for split in (TEST, TRAIN))
     counts["testAlsoInTraining"] = int(are_among(in_test, in_training).sum())
     _demand_enough(counts, samples, result.shards["train"], spec, data)
-    histogram = {split: _histogram(shard, samples) for split, shard in result.shards.items()}
-    warnings = [
-        *samples.warnings,
-        *doubtful_repeats(counts),
-        *doubtful_classes(samples.label, samples.labels.written, histogram, data.split.method),
-        *result.warnings,
-    ]
+    of_labels, warnings = _about_labels(samples, result, data)
+    warnings = [*samples.warnings, *doubtful_repeats(counts), *warnings, *result.warnings]
     document = {
         "version": PREPARE_VERSION,
         "specHash": digest,
@@ -119,11 +116,10 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str
         "missingValues": list(data.missing_values),
         "leftOut": list(samples.left_out),
         "label": samples.label,
-        "classes": list(samples.labels.classes),
-        "classesAsWritten": list(samples.labels.written),
+        "task": samples.task.kind,
+        "taskChosen": samples.task.why,
         "counts": counts,
-        "labelHistogram": histogram,
-        "classShares": {split: _shares(rows) for split, rows in histogram.items()},
+        **of_labels,
         **fitted_to_json(result.fitted, data.clean.outliers.to_json_object(), data.normalize),
         "warnings": warnings,
         **({"labelIssues": _label_issues(samples, result)} if data.clean.label_issues == "report" else {}),
@@ -184,6 +180,13 @@ def _demand_enough(
                 f"data: the {split} split is empty: {len(samples.digests)} rows are left, and spec.data.split.{split} "
                 f"is {share:g}; give more rows, raise the share, or set it to 0"
             )
+    if samples.labels.numbers is not None:
+        if (training.labels == training.labels[0]).all():
+            raise BadData(
+                f'data: all {len(training.labels)} training rows have the same number in column "{samples.label}"; '
+                "give more rows"
+            )
+        return
     present = np.flatnonzero(np.bincount(training.labels))
     if len(present) < 2:
         raise BadData(
@@ -199,6 +202,21 @@ def _demand_enough(
         )
 
 
+def _about_labels(samples: Samples, result: Transformed, data: Data) -> tuple[dict[str, Any], list[str]]:
+    """What prepare.json says of the labels, and what to warn of."""
+    document: dict[str, Any] = {
+        "classes": list(samples.labels.classes),
+        "classesAsWritten": list(samples.labels.written),
+    }
+    if result.label_scaler is not None:
+        (mean,), (scale,) = result.label_scaler.mean.tolist(), result.label_scaler.scale.tolist()
+        return {**document, "labelScaler": {"method": data.normalize, "mean": mean, "scale": scale}}, []
+    histogram = {split: _histogram(shard, samples) for split, shard in result.shards.items()}
+    shares = {split: _shares(rows) for split, rows in histogram.items()}
+    doubts = doubtful_classes(samples.label, samples.labels.written, histogram, data.split.method)
+    return {**document, "labelHistogram": histogram, "classShares": shares}, list(doubts)
+
+
 def _histogram(shard: Shard, samples: Samples) -> list[int]:
     """Rows by class, in the order of `classes`."""
     return [int(count) for count in np.bincount(shard.labels, minlength=len(samples.labels.classes))]
@@ -212,5 +230,5 @@ def _shares(histogram: list[int]) -> list[float]:
 
 def _label_issues(samples: Samples, result: Transformed) -> dict[str, Any]:
     training = result.shards["train"]
-    rows = result.training_rows[suspicious_rows(training.features, training.labels)]
+    rows = result.training_rows[suspicious_rows(training.features, samples.labels.codes[result.training_rows])]
     return {"count": len(rows), samples.place_word + "s": samples.places[rows[:_MOST_LISTED]].tolist()}

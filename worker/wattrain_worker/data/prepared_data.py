@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import safetensors.numpy
 
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_PREPARE
+from wattrain_api.recipe_parameters import TaskKind
 from wattrain_worker.errors import BadData, InputMissing
 
 PREPARE_VERSION: Final = 2
@@ -30,8 +31,15 @@ class Shard:
 
     features: npt.NDArray[np.float32]
     """[rows, columns], normalized."""
-    labels: npt.NDArray[np.int64]
-    """[rows], indices into the classes."""
+    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    """[rows], indices into the classes; in a regression numbers, normalized."""
+
+
+class LabelScaling(NamedTuple):
+    """What makes a number in the label's own unit of a normalized one: number * scale + mean."""
+
+    mean: float
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,30 @@ class Prepared:
     columns: tuple[str, ...]
     """Names of the feature columns."""
     classes: tuple[Label, ...]
-    """What each label index stands for."""
+    """What each label index stands for; none in a regression."""
     document: dict[str, Any]
     """prepare.json as it was read."""
+
+    @property
+    def task(self) -> TaskKind:
+        """What the data was prepared for."""
+        return task_of(self.document)
+
+    @property
+    def label_scaling(self) -> LabelScaling:
+        """Of a regression's labels; that of classes changes nothing."""
+        return label_scaling_of(self.document)
+
+
+def task_of(document: Mapping[str, Any]) -> TaskKind:
+    """What `document`, a prepare.json, is of; older ones know classes alone."""
+    return "regression" if document.get("task") == "regression" else "classification"
+
+
+def label_scaling_of(document: Mapping[str, Any]) -> LabelScaling:
+    """How the labels of `document`, a prepare.json, are scaled."""
+    scaler = document.get("labelScaler") or {"mean": 0.0, "scale": 1.0}
+    return LabelScaling(float(scaler["mean"]), float(scaler["scale"]))
 
 
 def load_prepared(data_dir: str | Path) -> Prepared:

@@ -13,13 +13,23 @@ import numpy.typing as npt
 import polars as pl
 
 from wattrain_api.data import ColumnSchema, Data
-from wattrain_worker.data.columns import FEATURES, MISSING_VALUES, Numbers, check_schema, numbers, shown
+from wattrain_api.recipe_parameters import RecipeParameters
+from wattrain_worker.data.columns import FEATURES, LABEL, MISSING_VALUES, Numbers, check_schema, numbers, shown
 from wattrain_worker.data.doubts import doubtful_columns
 from wattrain_worker.data.fit import Matrix
-from wattrain_worker.data.labels import MISSING_LABEL, Labels, SplitKeys, compacted, read_labels, read_split_keys
+from wattrain_worker.data.labels import (
+    MISSING_LABEL,
+    Labels,
+    SplitKeys,
+    compacted,
+    read_labels,
+    read_numbers,
+    read_split_keys,
+)
 from wattrain_worker.data.precision import rounded_row
 from wattrain_worker.data.row_digests import Digests, Occurrences, first_occurrences, occurrences_of, row_digests
 from wattrain_worker.data.table import Table, listed
+from wattrain_worker.data.task_choice import Task, choose_task
 from wattrain_worker.data.words import stripped
 from wattrain_worker.errors import BadData, BadSpec
 
@@ -36,6 +46,7 @@ class Samples:
 
     columns: tuple[str, ...]
     label: str
+    task: Task
     features: Matrix
     """[rows, columns]; NaN: missing."""
     are_truths: npt.NDArray[np.bool_]
@@ -63,7 +74,7 @@ class Samples:
         return replace(
             self,
             features=self.features[rows],
-            labels=replace(self.labels, codes=self.labels.codes[rows]),
+            labels=self.labels.take(rows),
             digests=self.digests[rows],
             occurrences=self.occurrences[rows],
             keys=keys,
@@ -75,15 +86,17 @@ class Samples:
         return f"{self.place_word} {self.places[row]}"
 
 
-def gather(table: Table, data: Data) -> Samples:
-    """The samples in `table`, after `data.column_schema` was checked on every value."""
+def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | None) -> Samples:
+    """The samples in `table` for the recipe called `recipe`, after `data.column_schema` was checked on every value."""
     for name, schema in data.column_schema.items():
         check_schema(table, name, schema)
     label, columns = _chosen(table, data)
+    task = choose_task(table, label, data, recipe, params)
     read, warnings = raw_features(table, columns, data.column_schema, FEATURES), list[str]()
     for name, of_column in zip(columns, read, strict=True):
         warnings += _rounded(table, name, of_column.values)
-    labels = read_labels(table, label, data.column_schema.get(label))
+    read_label = read_numbers if task.kind == "regression" else read_labels
+    labels = read_label(table, label, data.column_schema.get(label))
     warnings += _missing_labels(table, label, labels)
     features = as_rows([column.values for column in read])
     if not data.features:
@@ -94,6 +107,7 @@ def gather(table: Table, data: Data) -> Samples:
     return Samples(
         columns=columns,
         label=label,
+        task=task,
         features=features,
         are_truths=np.array([column.is_boolean for column in read]),
         labels=labels,
@@ -178,7 +192,14 @@ def without_missing(samples: Samples, policy: Literal["drop", "mean", "fail"]) -
 
 
 def with_known_classes(samples: Samples) -> Samples:
-    """The samples with the classes that they have. BadData where that is one only."""
+    """The samples with the classes that they have. BadData where that is one only, or in a regression one number."""
+    if samples.labels.numbers is not None:
+        if (samples.labels.codes == samples.labels.codes[0]).all():
+            raise BadData(
+                f'data: column "{samples.label}" is {samples.labels.numbers[0]:g} in each of {len(samples.places)} '
+                "rows; a training needs rows of two different numbers at least"
+            )
+        return samples
     labels = compacted(samples.labels)
     if len(labels.classes) < 2:
         raise BadData(
@@ -194,7 +215,7 @@ def _chosen(table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
     label = data.label or table.default_label
     if label is None:
         raise BadSpec(f"spec.data.label: not given; name the column to predict, one of {listed(names)}")
-    table.column(label, "spec.data.label")
+    table.column(label, LABEL)
     # What rows are grouped or ordered by is no measurement; as a feature by default it would leak.
     not_features = {label} | ({data.split.column} if data.split.method in ("group", "time") else set())
     columns = data.features or tuple(name for name in names if name not in not_features)
@@ -222,7 +243,9 @@ def _rounded(table: Table, name: str, values: npt.NDArray[np.float64]) -> Iterat
 
 def _missing_labels(table: Table, name: str, labels: Labels) -> Iterator[str]:
     """Texts that stand for no label, where the others are texts as well: one of them may be meant as a class."""
-    series = table.column(name, "spec.data.label")
+    series = table.column(name, LABEL)
+    if labels.numbers is not None:
+        return
     if series.dtype != pl.String or not all(isinstance(each, str) for each in labels.classes):
         return
     written = stripped(series.filter(pl.Series(labels.codes == MISSING_LABEL)).drop_nulls())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wattrain_api.data import Data
 from wattrain_worker.data.features import Fitted
-from wattrain_worker.data.fit import Bounds, Matrix, filled, fit_bounds, fit_fill, fit_scaler, is_constant
+from wattrain_worker.data.fit import Bounds, Matrix, Scaler, filled, fit_bounds, fit_fill, fit_scaler, is_constant
 from wattrain_worker.data.precision import merged_values
 from wattrain_worker.data.prepared_data import SPLITS, Shard
 from wattrain_worker.data.samples import Rows, Samples
@@ -32,6 +32,8 @@ class Transformed:
     """Rows of any split of which a value was moved to its bound."""
     fitted: Fitted
     """What was done with the values of every split."""
+    label_scaler: Scaler | None
+    """What was done with the labels of every split, where they are numbers."""
     warnings: tuple[str, ...]
     """What may not be as the user means it, a sentence each."""
 
@@ -57,15 +59,19 @@ def transform(samples: Samples, dealt: Deal, data: Data) -> Transformed:
     fitted = _fit(samples, rows["train"], raw["train"], bounds, data)
     features = {split: fitted.apply(raw[split]) for split in SPLITS}
     whole = fitted.whole(raw["train"])
+    label_scaler = _fit_label(samples, rows["train"], data)
+    shards = {split: _shard(samples, rows[split], features[split], label_scaler) for split in SPLITS}
     return Transformed(
-        shards={split: _shard(samples, rows[split], features[split]) for split in SPLITS},
+        shards=shards,
         training_rows=rows["train"],
         outliers_dropped=dropped,
         outliers_clipped=sum(int(each.sum()) for each in outside.values()),
         fitted=fitted,
+        label_scaler=label_scaler,
         warnings=(
             *(_emptied_columns(samples, training, whole) if whole is not training else ()),
             *_merged_columns(samples, rows["train"], whole, features["train"], data),
+            *_merged_labels(samples, rows["train"], shards["train"]),
         ),
     )
 
@@ -78,6 +84,21 @@ def _fit(samples: Samples, training: Rows, raw: Matrix, bounds: Bounds, data: Da
     scaler = fit_scaler(filled(clipped, fill), data.normalize)
     _demand_statistics(samples, training, ~(np.isfinite(scaler.mean) & np.isfinite(scaler.scale)))
     return Fitted(bounds, data.clean.missing, fill, scaler)
+
+
+def _fit_label(samples: Samples, training: Rows, data: Data) -> Scaler | None:
+    """The scaler of labels that are numbers, from the rows `training`."""
+    if samples.labels.numbers is None:
+        return None
+    labels = samples.labels.numbers[training, np.newaxis]
+    scaler = fit_scaler(labels, data.normalize)
+    if not (np.isfinite(scaler.mean).all() and np.isfinite(scaler.scale).all()):
+        row = int(training[np.abs(labels[:, 0]).argmax()])
+        raise BadData(
+            f'data: column "{samples.label}", {samples.place(row)}: {samples.labels.numbers[row]:g} is so large that '
+            "the column has no finite mean and deviation; correct the value, or give the column in a larger unit"
+        )
+    return scaler
 
 
 def _demand_values(samples: Samples, training: Matrix) -> None:
@@ -95,7 +116,7 @@ def _demand_values(samples: Samples, training: Matrix) -> None:
         )
 
 
-def _shard(samples: Samples, rows: Rows, features: npt.NDArray[np.float32]) -> Shard:
+def _shard(samples: Samples, rows: Rows, features: npt.NDArray[np.float32], label_scaler: Scaler | None) -> Shard:
     beyond = np.argwhere(~np.isfinite(features))
     if len(beyond):
         row, column = (int(i) for i in beyond[0])
@@ -104,7 +125,16 @@ def _shard(samples: Samples, rows: Rows, features: npt.NDArray[np.float32]) -> S
             f"{samples.features[rows[row], column]:g} is too large for float32 after normalizing; give the column in a "
             "larger unit"
         )
-    return Shard(np.ascontiguousarray(features), samples.labels.codes[rows])
+    if label_scaler is None or samples.labels.numbers is None:
+        return Shard(np.ascontiguousarray(features), samples.labels.codes[rows])
+    labels = label_scaler.apply(samples.labels.numbers[rows, np.newaxis])[:, 0]
+    if (too_large := np.flatnonzero(~np.isfinite(labels))).size:
+        row = int(rows[too_large[0]])
+        raise BadData(
+            f'data: column "{samples.label}", {samples.place(row)}: {samples.labels.numbers[row]:g} is too large for '
+            "float32 after normalizing; give the column in a larger unit"
+        )
+    return Shard(np.ascontiguousarray(features), np.ascontiguousarray(labels))
 
 
 def _demand_statistics(samples: Samples, training: Rows, beyond: npt.NDArray[np.bool_]) -> None:
@@ -146,6 +176,22 @@ def _merged_columns(
         sentence = (
             f'column "{samples.columns[merged.column]}": {one} and {other} are the same number in float32, in which '
             f"models compute, and so {how_many}; {remedy}, or leave the column out of spec.data.features"
+        )
+        if merged.are_all:
+            raise BadData(f"data: {sentence}")
+        yield sentence
+
+
+def _merged_labels(samples: Samples, training: Rows, shard: Shard) -> Iterator[str]:
+    """A sentence where float32 cannot hold the labels, which are numbers. BadData where nothing of them is left."""
+    if samples.labels.numbers is None:
+        return
+    numbers = samples.labels.numbers[training]
+    for merged in merged_values(numbers[:, np.newaxis], shard.labels.astype(np.float32)[:, np.newaxis]):
+        one, other = (f"{_shortest(numbers[row])} ({samples.place(int(training[row]))})" for row in merged.rows)
+        sentence = (
+            f'column "{samples.label}": {one} and {other} are the same number in float32, in which models compute; set '
+            "spec.data.normalize to standard, or correct values that are far from the others"
         )
         if merged.are_all:
             raise BadData(f"data: {sentence}")

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
             found = predict_split(model, directory, chosen.split)
         else:
             found = predict_file(model, _source(chosen.file))
-        WRITERS[chosen.output](model, found, sys.stdout, sys.stderr)
+        WRITERS[chosen.output](found, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read it has enough; the interpreter must not complain of it at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,37 +8,36 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 from wattrain_worker.predict.predictions import Predictions
-from wattrain_worker.train.exported import ExportedModel
 
 
-def write_text(model: ExportedModel, found: Predictions, out: TextIO, err: TextIO) -> None:
-    """A class a line, as the training's file writes it, and an empty line where there is none; then the metrics."""
-    out.writelines(f"{text or ''}\n" for text in _texts(model, found))
+def write_text(found: Predictions, out: TextIO, err: TextIO) -> None:
+    """A class or number a line, as the training's file writes it, and an empty line where there is none; then the
+    metrics."""
+    out.writelines(f"{'' if answer is None else answer}\n" for answer in found.predicted)
     out.writelines(f"{line}\n" for line in _metrics(found))
     _write_notes(found, err)
 
 
-def write_csv(model: ExportedModel, found: Predictions, out: TextIO, err: TextIO) -> None:
+def write_csv(found: Predictions, out: TextIO, err: TextIO) -> None:
     """A header, and a row a row: its line or row, the prediction, and the label where the file has it. The metrics go
     to `err`."""
     table = csv.writer(out, lineterminator="\n")
-    texts = _texts(model, found)
     if found.labels is None:
         table.writerow((found.place_word, "prediction"))
-        table.writerows(zip(found.places.tolist(), texts, strict=True))
+        table.writerows(zip(found.places.tolist(), found.predicted, strict=True))
     else:
         table.writerow((found.place_word, "prediction", "label"))
-        table.writerows(zip(found.places.tolist(), texts, found.labels, strict=True))
+        table.writerows(zip(found.places.tolist(), found.predicted, found.labels, strict=True))
     err.writelines(f"{line}\n" for line in _metrics(found))
     _write_notes(found, err)
 
 
-def write_json(model: ExportedModel, found: Predictions, out: TextIO, err: TextIO) -> None:
+def write_json(found: Predictions, out: TextIO, err: TextIO) -> None:
     """One object: `predictions` (each with its `line` or `row`, its `prediction`, null: none, and its `label` where the
     file has labels), `metrics` by name, and `notes`."""
     rows: list[dict[str, object]] = [
-        {found.place_word: place, "prediction": None if code is None else model.written[code]}
-        for place, code in zip(found.places.tolist(), found.predicted, strict=True)
+        {found.place_word: place, "prediction": answer}
+        for place, answer in zip(found.places.tolist(), found.predicted, strict=True)
     ]
     for row, label in zip(rows, found.labels or (), strict=False):
         row["label"] = label
@@ -46,16 +45,13 @@ def write_json(model: ExportedModel, found: Predictions, out: TextIO, err: TextI
     out.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
-Write = Callable[[ExportedModel, Predictions, TextIO, TextIO], None]
+Write = Callable[[Predictions, TextIO, TextIO], None]
 WRITERS: Final[dict[str, Write]] = {"text": write_text, "json": write_json, "csv": write_csv}
 
 
-def _texts(model: ExportedModel, found: Predictions) -> list[str | None]:
-    return [None if code is None else model.written[code] for code in found.predicted]
-
-
 def _metrics(found: Predictions) -> list[str]:
-    return [f"{name} {value:.4f}" for name, value in found.metrics.items()]
+    errors = ("mse", "mae")  # in the label's unit, whatever it is; the others are shares
+    return [f"{name} {value:.5g}" if name in errors else f"{name} {value:.4f}" for name, value in found.metrics.items()]
 
 
 def _write_notes(found: Predictions, err: TextIO) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from wattrain_api.data import ColumnSchema, Source
 from wattrain_api.names import FILE_PREPARE
 from wattrain_worker.data.columns import OF_MODEL, check_schema
-from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels
-from wattrain_worker.data.prepared_data import Label, load_prepared
+from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels, read_numbers
+from wattrain_worker.data.prepared_data import Label, label_scaling_of, load_prepared
 from wattrain_worker.data.readers import read
 from wattrain_worker.data.samples import as_rows, raw_features
 from wattrain_worker.data.sources import fetched
@@ -31,9 +34,10 @@ class Predictions:
     place_word: str
     places: npt.NDArray[np.int64]
     """[rows]: line or row of each."""
-    predicted: tuple[int | None, ...]
-    """[rows]: index of a class; None where a value is missing and the training filled none in."""
-    labels: tuple[str | None, ...] | None
+    predicted: tuple[str | float | None, ...]
+    """[rows]: a class as the training's file writes it, or a number; None where a value is missing and the training
+    filled none in."""
+    labels: tuple[str | float | None, ...] | None
     """[rows]: what the file says; None alone: it has no label."""
     metrics: dict[str, float]
     """The recipe's metrics over the rows that have a label and a prediction, to five digits, as a status and a receipt
@@ -60,14 +64,14 @@ def predict_file(model: ExportedModel, source: Source) -> Predictions:
     notes = _about_gaps(model, table, raw, whole)
     _demand_float32(table, tuple(schemas), raw, features)
     labels = _labels(model, table)
-    predicted, metrics = _asked(model, features, whole, None if labels is None else _codes(model, labels))
+    predicted, metrics = _asked(model, features, whole, None if labels is None else _known(model, labels))
     if labels is not None:
         notes += _about_labels(model, labels, table)
     return Predictions(
         place_word=table.place_word,
         places=table.places,
         predicted=predicted,
-        labels=None if labels is None else tuple(None if c < 0 else labels.written[c] for c in labels.codes.tolist()),
+        labels=None if labels is None else _written(labels),
         metrics=metrics,
         notes=tuple(notes),
     )
@@ -88,36 +92,69 @@ def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predicti
     shard = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}[split]
     if not len(shard.labels):
         raise BadData(f"the {split} split of the model's data has no rows; give a file, or another split")
-    predicted, metrics = _asked(model, shard.features, np.ones(len(shard.labels), np.bool_), shard.labels)
+    every = np.ones(len(shard.labels), np.bool_)
+    predicted, metrics = _asked(model, shard.features, every, _Known(shard.labels, every, every))
     return Predictions(
         place_word="row",
         places=np.arange(1, len(shard.labels) + 1),
         predicted=predicted,
-        labels=tuple(model.written[code] for code in shard.labels.tolist()),
+        labels=_labels_of(model, shard.labels),
         metrics=metrics,
         notes=(),
     )
 
 
+class _Known(NamedTuple):
+    """Labels as the model's metrics take them."""
+
+    values: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    """[rows]: indices of the model's classes, or normalized numbers."""
+    there: npt.NDArray[np.bool_]
+    """[rows]: which rows have a label."""
+    met: npt.NDArray[np.bool_]
+    """[rows]: whose label is one that the model knows; another one counts, and is never met."""
+
+
 def _asked(
-    model: ExportedModel,
-    features: npt.NDArray[np.float32],
-    whole: npt.NDArray[np.bool_],
-    codes: npt.NDArray[np.int64] | None,
-) -> tuple[tuple[int | None, ...], dict[str, float]]:
-    """The class of each row that is `whole`, and the metrics over those of them that have a label in `codes`."""
-    predicted: list[int | None] = [None] * len(features)
+    model: ExportedModel, features: npt.NDArray[np.float32], whole: npt.NDArray[np.bool_], labels: _Known | None
+) -> tuple[tuple[str | float | None, ...], dict[str, float]]:
+    """The answer for each row that is `whole`, and the metrics over those of them that have one of `labels`."""
+    predicted: list[str | float | None] = [None] * len(features)
     if not whole.any():
         return tuple(predicted), {}
     outputs = model.outputs(np.ascontiguousarray(features[whole]))
-    for row, chosen in zip(np.flatnonzero(whole).tolist(), model.chosen(outputs).tolist(), strict=True):
-        predicted[row] = chosen
-    if codes is None or not (codes[whole] != MISSING_LABEL).any():
+    answers: Sequence[str | float] = model.answers(outputs)
+    for row, answer in zip(np.flatnonzero(whole).tolist(), answers, strict=True):
+        predicted[row] = answer
+    if labels is None or not labels.there[whole].any():
         return tuple(predicted), {}
-    known = codes[whole] >= 0  # a label that is no class of the model's counts, and is never met
-    sums = model.metric_sums(outputs[known], codes[whole][known])
-    asked = int((codes[whole] != MISSING_LABEL).sum())
-    return tuple(predicted), {name: float(f"{total / asked:.5g}") for name, total in sums.items()}
+    met = labels.met[whole]
+    values = torch.from_numpy(labels.values[whole][met])
+    return tuple(predicted), model.metrics(outputs[met], values, int(labels.there[whole].sum()))
+
+
+def _labels_of(model: ExportedModel, labels: npt.NDArray[Any]) -> tuple[str | float | None, ...]:
+    """Labels of a shard as their file writes them, numbers in their own unit."""
+    if model.task == "regression":
+        mean, scale = label_scaling_of(model.document)
+        return tuple(float(f"{number:.7g}") for number in (labels.astype(np.float64) * scale + mean).tolist())
+    return tuple(model.written[code] for code in labels.tolist())
+
+
+def _written(labels: Labels) -> tuple[str | float | None, ...]:
+    """Labels of a file as it writes them; None where there is none."""
+    if labels.numbers is not None:
+        return tuple(None if number != number else number for number in labels.numbers.tolist())
+    return tuple(None if code < 0 else labels.written[code] for code in labels.codes.tolist())
+
+
+def _known(model: ExportedModel, labels: Labels) -> _Known:
+    if labels.numbers is None:
+        codes = _codes(model, labels)
+        return _Known(codes, codes != MISSING_LABEL, codes >= 0)
+    mean, scale = label_scaling_of(model.document)
+    there = ~np.isnan(labels.numbers)
+    return _Known(((labels.numbers - mean) / scale).astype(np.float32), there, there)
 
 
 def _labels(model: ExportedModel, table: Table) -> Labels | None:
@@ -125,6 +162,8 @@ def _labels(model: ExportedModel, table: Table) -> Labels | None:
     name = model.document["label"]
     if name not in (*table.frame.columns, *table.index.columns):
         return None
+    if model.task == "regression":
+        return read_numbers(table, name, None)
     kinds = {type(known) for known in model.classes}
     if kinds == {bool}:
         schema = ColumnSchema(type="boolean")
@@ -145,6 +184,9 @@ def _codes(model: ExportedModel, labels: Labels) -> npt.NDArray[np.int64]:
 
 
 def _about_labels(model: ExportedModel, labels: Labels, table: Table) -> list[str]:
+    if labels.numbers is not None:
+        missing = int(np.isnan(labels.numbers).sum())
+        return [f"{missing:,} rows have no label, and do not count"] if missing else []
     name, codes = model.document["label"], _codes(model, labels)
     unknown = sorted({labels.written[code] for code in labels.codes[codes == _UNKNOWN].tolist()})
     if unknown and not (codes >= 0).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -25,7 +26,7 @@ class Score:
     loss: float
     """Mean loss of a sample."""
     metrics: Mapping[MetricName, float]
-    """Mean over the samples of each of the recipe's metrics."""
+    """The recipe's metrics, without those that the samples do not determine."""
 
     def to_json_object(self) -> dict[str, Any]:
         """The score as it is reported."""
@@ -41,7 +42,7 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
     """
     chunks = chunks_of(len(rows), task.training.logical_shards)
     recipe = task.recipe
-    sums = torch.zeros(len(chunks), 1 + len(recipe.metrics), dtype=torch.float64, device=group.device)
+    sums = torch.zeros(len(chunks), 1 + recipe.sums, dtype=torch.float64, device=group.device)
     task.model.eval()
     for chunk in range(len(chunks))[part(len(chunks), group.size, group.rank)]:
         features, labels = rows.take(chunks[chunk])
@@ -52,8 +53,8 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
             for total, value in zip(sums[chunk], of_chunk, strict=True):
                 total.copy_(value)
     task.model.train()
-    loss, *metrics = (sum(values) / len(rows) for values in group.sum(sums).T.tolist())
-    return Score(step, loss, dict(zip(recipe.metrics, metrics, strict=True)))
+    loss, *totals = (sum(values) for values in group.sum(sums).T.tolist())
+    return Score(step, loss / len(rows), recipe.metrics_of(totals, len(rows), task.label_scale))
 
 
 def chunks_of(rows: int, logical_shards: int) -> list[slice]:
@@ -67,12 +68,12 @@ class Patience:
     """What early stopping remembers; part of every checkpoint."""
 
     best: float | None = None
-    """Lowest value of the watched metric so far (of its negative, where it is a metric, and more is better)."""
+    """Lowest value of the watched metric so far (of its negative, where more is better)."""
     evaluations_since_best: int = 0
 
     def after(self, score: Score, rule: EarlyStopping) -> Patience:
         """The memory after one more evaluation."""
-        value = score.loss if rule.metric == "loss" else -score.metrics[rule.metric]
+        value = _to_fall(score, rule)
         if self.best is None or value < self.best - rule.min_delta:
             return Patience(value)
         return replace(self, evaluations_since_best=self.evaluations_since_best + 1)
@@ -80,3 +81,13 @@ class Patience:
     def is_over(self, rule: EarlyStopping | None) -> bool:
         """Whether the training is to stop."""
         return rule is not None and self.evaluations_since_best >= rule.patience
+
+
+def _to_fall(score: Score, rule: EarlyStopping) -> float:
+    """The watched metric, or its negative where more is better; infinite where it is not determined."""
+    if rule.metric == "loss":
+        return score.loss
+    value = score.metrics.get(rule.metric)
+    if value is None:
+        return math.inf
+    return value if rule.metric in ("mse", "mae") else -value

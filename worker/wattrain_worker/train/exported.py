@@ -14,14 +14,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from wattrain_api.recipe_parameters import TaskKind
 from wattrain_api.training import Training
 from wattrain_worker.data.features import Fitted, fitted_from_json
-from wattrain_worker.data.prepared_data import Label, read_document
+from wattrain_worker.data.prepared_data import Label, label_scaling_of, read_document, task_of
 from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
 from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
-from wattrain_worker.train.recipes.classifier import Classifier
 from wattrain_worker.train.recipes.recipe_protocol import Recipe, TableShape
 from wattrain_worker.train.task import autocast
 
@@ -36,7 +36,9 @@ class ExportedModel:
     recipe: Recipe[Any]
     training: Training
     """How it was trained, of which precision and chunks make its outputs what they were in the run."""
+    task: TaskKind
     classes: tuple[Label, ...]
+    """None in a regression."""
     written: tuple[str, ...]
     """Each class as the file that it was trained on writes it."""
     fitted: Fitted
@@ -51,15 +53,20 @@ class ExportedModel:
         with autocast(self.training, torch.device("cpu")):
             return torch.cat([self.module(torch.from_numpy(chunk)) for chunk in chunks if len(chunk)])
 
-    def chosen(self, outputs: Tensor) -> npt.NDArray[np.int64]:
-        """[rows]: the class of each, as an index into `classes`. A job may ask for more classes than its data has."""
-        return np.asarray(outputs[:, : len(self.classes)].argmax(dim=1).numpy())
+    def answers(self, outputs: Tensor) -> list[str] | list[float]:
+        """[rows]: the class of each as the training's file writes it, or in a regression the number in the label's own
+        unit. A job may ask for more classes than its data has."""
+        if self.task == "regression":
+            mean, scale = label_scaling_of(self.document)
+            return [float(f"{number * scale + mean:.7g}") for number in outputs[:, 0].double().tolist()]
+        return [self.written[code] for code in outputs[:, : len(self.classes)].argmax(dim=1).tolist()]
 
-    def metric_sums(self, outputs: Tensor, labels: npt.NDArray[np.int64]) -> dict[str, float]:
-        """The sum over rows of each of the recipe's metrics, by its name, as the run computes it. `labels` [rows]:
-        indices into `classes`."""
-        sums = self.recipe.metric_sums(outputs, torch.from_numpy(labels))
-        return {name: float(total) for name, total in zip(self.recipe.metrics, sums, strict=True)}
+    def metrics(self, outputs: Tensor, labels: Tensor, rows: int) -> dict[str, float]:
+        """The recipe's metrics over `rows` rows by name, as the run computes them, to five digits. `labels`: of those
+        rows that have `outputs`; the others count as wrong."""
+        sums = [float(total) for total in self.recipe.metric_sums(outputs, labels)]
+        found = self.recipe.metrics_of(sums, rows, label_scaling_of(self.document).scale)
+        return {name: float(f"{value:.5g}") for name, value in found.items()}
 
 
 def load_exported(directory: Path) -> ExportedModel:
@@ -72,16 +79,17 @@ def load_exported(directory: Path) -> ExportedModel:
             raise BadData(
                 f"{directory / FILE_MODEL}: the recipe {name} is not installed here; use the Wattrain that trained it"
             )
-        recipe = find_recipe(name)
-        if not isinstance(recipe, Classifier):
-            raise BadData(f"{directory / FILE_MODEL}: the recipe {name} chooses no class, so there is none to predict")
+        task = task_of(document)
+        recipe = find_recipe(name, task)
         parameters = recipe.parameters.model_validate(model["params"])
-        module = recipe.build_model(TableShape(len(model["columns"]), parameters.classes or len(classes)), parameters)
+        outputs = 1 if task == "regression" else parameters.classes or len(classes)
+        module = recipe.build_model(TableShape(len(model["columns"]), outputs), parameters)
         module.load_state_dict(_weights(directory / FILE_WEIGHTS))
         training = Training.model_validate(model["training"])
         if model["columns"] != document["columns"] or model["classes"] != document["classes"]:
             raise ValueError("its columns or classes are not those of prepare.json")
-        return ExportedModel(module.eval(), recipe, training, classes, written, fitted_from_json(document), document)
+        fitted = fitted_from_json(document)
+        return ExportedModel(module.eval(), recipe, training, task, classes, written, fitted, document)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
         raise BadData(f"{directory}: not a model that this Wattrain can read ({_line(error)}); {_REMEDY}") from error
 

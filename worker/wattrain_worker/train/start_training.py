@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters
+from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters, TaskKind
 from wattrain_worker.data.prepared_data import Prepared, load_prepared
 from wattrain_worker.errors import BadData, BadSpec
 from wattrain_worker.report import report
@@ -26,30 +26,31 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     """Train as one rank of a group; returns the exit code."""
     report(phase="starting")
     wrap = find_strategy(environment.spec.parallelism.strategy, deterministic=environment.training.deterministic)
-    recipe = _supported_recipe(environment)
     prepared = load_prepared(environment.data_dir)
+    recipe = _supported_recipe(environment, prepared.task)
     parameters = recipe.parameters.model_validate(environment.recipe.params.to_json_object())
-    shape = TableShape(len(prepared.columns), _number_of_classes(environment, prepared, parameters))
+    shape = TableShape(len(prepared.columns), _number_of_outputs(environment, prepared, parameters))
     _set_up_arithmetic(environment)
     torch.manual_seed(environment.training.seed)
     model = recipe.build_model(shape, parameters)
     group = ProcessGroup(environment)
     if environment.training.compile:
         check_compiler(group.device.type)
-    task = Task(model.to(group.device), recipe, environment.training, Rows(prepared.train, group.device))
+    rows = Rows(prepared.train, group.device)
+    task = Task(model.to(group.device), recipe, environment.training, rows, prepared.label_scaling.scale)
     strategy = wrap(group, task)
     fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
     return Engine(environment, group, task, strategy, prepared, fence).train(stop)
 
 
-def _supported_recipe(environment: RankEnvironment) -> Recipe[Any]:
+def _supported_recipe(environment: RankEnvironment, task: TaskKind) -> Recipe[Any]:
     parallelism, training = environment.spec.parallelism, environment.training
     for name, value in (("tensor", parallelism.tensor), ("pipeline", parallelism.pipeline)):
         if value != 1:
             raise BadSpec(f"spec.parallelism.{name}: {value} is not supported yet; write 1")
     if training.precision == "fp16":
         raise BadSpec("spec.training.precision: fp16 is not supported yet; write bf16, or fp32")
-    recipe, stopping = find_recipe(environment.recipe.name), training.early_stopping
+    recipe, stopping = find_recipe(environment.recipe.name, task), training.early_stopping
     if recipe.samples != "table":
         raise BadSpec(
             f"spec.recipe.name: {environment.recipe.name} needs samples of the kind {recipe.samples}, and tables alone "
@@ -71,11 +72,13 @@ def _set_up_arithmetic(environment: RankEnvironment) -> None:
         torch.set_num_threads(environment.threads)
 
 
-def _number_of_classes(environment: RankEnvironment, prepared: Prepared, parameters: RecipeParameters) -> int:
+def _number_of_outputs(environment: RankEnvironment, prepared: Prepared, parameters: RecipeParameters) -> int:
     found = len(prepared.classes)
     wanted = parameters.classes if isinstance(parameters, ClassifierParameters) else None
     if not len(prepared.train.labels):
         raise BadData(f"{environment.data_dir}: the training split is empty; give it a larger share or more rows")
+    if prepared.task == "regression":
+        return 1
     if wanted is not None and wanted < found:
         raise BadSpec(f"spec.recipe.params.classes: {wanted}, but the data has {found}; raise it, or leave it out")
     return wanted or found

@@ -33,7 +33,7 @@ class Rows:
         return len(self._labels)
 
     def take(self, rows: Indices | slice) -> tuple[Tensor, Tensor]:
-        """Features [rows, columns] float32 and labels [rows] int64."""
+        """Features [rows, columns] float32 and labels [rows] int64, of a regression float32."""
         started = time.perf_counter()
         if isinstance(rows, slice):
             features, labels = self._features[rows], self._labels[rows]
@@ -54,6 +54,8 @@ class Task:
     training: Training
     rows: Rows
     """The training split."""
+    label_scale: float = 1.0
+    """What 1 is of a normalized number in the label's own unit; 1 where the label is a class."""
 
 
 def autocast(training: Training, device: torch.device) -> contextlib.AbstractContextManager[object]:

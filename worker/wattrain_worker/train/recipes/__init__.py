@@ -10,6 +10,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from wattrain_api.recipe_parameters import TaskKind
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.recipes.recipe_protocol import Recipe
 
@@ -20,10 +21,20 @@ def recipe_folders() -> dict[str, str]:
     return {name.replace("_", "-"): f"{__name__}.{name}" for name in found}
 
 
-def find_recipe(name: str) -> Recipe[Any]:
-    """The recipe called `name`. BadSpec where this worker has none, naming those that it has."""
+def find_recipe(name: str, task: TaskKind | None = None) -> Recipe[Any]:
+    """The recipe called `name` for `task`; without one for the first that it does. BadSpec where this worker has none,
+    naming those that it has."""
     folders = recipe_folders()
     if name not in folders:
         raise BadSpec(f"spec.recipe.name: {name} is not in this version; write one of {', '.join(folders)}")
-    recipe: Recipe[Any] = import_module(f"{folders[name]}.recipe").RECIPE
-    return recipe
+    module = import_module(f"{folders[name]}.recipe")
+    recipe: Recipe[Any] = module.RECIPE
+    if task in (None, recipe.task):
+        return recipe
+    other: Recipe[Any] | None = getattr(module, "REGRESSION", None)
+    if other is None or other.task != task:
+        raise BadSpec(
+            f"spec.recipe.name: {name} does no {task}, and the data is prepared for one; choose another recipe, or set "
+            f"spec.data.task to {recipe.task}"
+        )
+    return other

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from wattrain_api.recipe_parameters import RecipeParameters
+from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 
 P = TypeVar("P", bound=RecipeParameters)
 SampleKind = Literal["table", "image", "text", "interactions"]
 """What a sample is. Preparation makes tables; a recipe for another kind is refused when it starts."""
-MetricName = Literal["accuracy"]
-"""What an evaluation may have beside its loss: fields of `Evaluation` in the contract. The higher, the better."""
+MetricName = Literal["accuracy", "mse", "mae", "r2"]
+"""What an evaluation may have beside its loss: fields of `Evaluation` in the contract."""
 
 
 @dataclass(frozen=True)
 class TableShape:
-    """Samples that are rows of numbers, each with a class."""
+    """Samples that are rows of numbers, each with a label."""
 
     columns: int
     """Of the features, which are [samples, columns] float32."""
     classes: int
-    """Of the labels, which are [samples] int64, from 0 to classes - 1."""
+    """Of the labels, which are [samples] int64, from 0 to classes - 1. 1 in a regression, whose labels are [samples]
+    float32, normalized as the features are."""
 
 
 class Recipe(Protocol[P]):
     """A model with its loss and its metrics. It says what is trained; strategies and engine say how.
 
     A recipe is a folder in `recipes/`, whose name with hyphens for underscores is that of the recipe. Its
-    `parameters.py` has the class of its parameters, its `recipe.py` a `RECIPE` that fulfils this protocol.
+    `parameters.py` has the class of its parameters, its `recipe.py` a `RECIPE` that fulfils this protocol, and, where
+    it does both tasks, a `REGRESSION` too.
     """
 
     parameters: type[P]
     """What `spec.recipe.params` may hold."""
     samples: SampleKind
     """What it is trained on."""
+    task: TaskKind
+    """What it is trained for: one of its parameters' `TASKS`."""
     metrics: tuple[MetricName, ...]
     """What an evaluation says of it beside the mean loss."""
+    sums: int
+    """How many sums over samples these are computed from."""
 
     def build_model(self, shape: TableShape, parameters: P) -> nn.Module:
         """A model from features to outputs, on the CPU; initial weights from torch's seed. BadSpec where the parameters
@@ -48,4 +55,8 @@ class Recipe(Protocol[P]):
         """Sum over samples of each sample's loss, a scalar; 0, with gradients of 0, where there are none."""
 
     def metric_sums(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """Sum over samples of each of `metrics`, scalars in their order; their means over all samples are reported."""
+        """Sums over samples, as many scalars as `sums`, which chunks and ranks add up."""
+
+    def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
+        """The metrics from the sums over all of `samples` (at least 1). `label_scale`: what 1 is of a normalized number
+        in the label's own unit. A metric that these samples do not determine is left out."""

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wattrain_api.recipe_parameters import ClassifierParameters
+from wattrain_api.recipe_parameters import PredictorParameters
 
 
-class MlpParameters(ClassifierParameters):
+class MlpParameters(PredictorParameters):
     """A multilayer perceptron: linear layers with ReLU and dropout between them."""
 
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=16)] = (64, 64)
