@@ -47,6 +47,17 @@ Refused
 {{- join ", " $missing -}}
 {{- end -}}
 
+{{- /* Ports of the addresses outside the cluster's API that the operator sends to, as JSON. */ -}}
+{{- define "wattrain.addressPorts" -}}
+{{- $ports := list -}}
+{{- range $address := list .Values.notifications.url | compact -}}
+{{- $parts := urlParse $address -}}
+{{- $port := regexFind ":[0-9]+$" $parts.host | trimPrefix ":" -}}
+{{- $ports = append $ports ($port | default (ternary 443 80 (eq $parts.scheme "https")) | int) -}}
+{{- end -}}
+{{- toJson $ports -}}
+{{- end -}}
+
 {{- define "wattrain.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -20,8 +20,8 @@ from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
 from wattrain_operator.cli.refusal import crash, say_no
-from wattrain_operator.local.notifier import SECRET_VARIABLE, webhook_of
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
+from wattrain_operator.local.run_notifier import SECRET_VARIABLE, webhook_of
 from wattrain_operator.local.session import run_files
 
 app = typer.Typer(

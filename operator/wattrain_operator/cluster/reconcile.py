@@ -24,6 +24,7 @@ from wattrain_operator.cluster.kube.cache import Cache, JobKey, uid_of
 from wattrain_operator.cluster.kube.client import Client
 from wattrain_operator.cluster.kube.events import EventRecorder
 from wattrain_operator.cluster.kube.resources import TRAINING_JOBS, Json
+from wattrain_operator.cluster.notifier import Notifier
 from wattrain_operator.cluster.objects import gone_child_of, shares_storage
 from wattrain_operator.cluster.pod_events import Explanations, PodEvents
 from wattrain_operator.cluster.progress_poller import ProgressPoller
@@ -68,13 +69,15 @@ class Reconciler:
         fleets: Fleets,
         status_interval_seconds: float,
         clock: Callable[[], float],
+        notifier: Notifier | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`clock` is monotonic, in seconds; `now` is the time of day."""
+        """`clock` is monotonic, in seconds; `notifier` None: nobody is notified; `now` is the time of day."""
         self._client, self._cache, self._applier, self._progress = client, cache, applier, progress
         self._events, self._fleets, self._source = events, fleets, Source(client, cache)
         self._pod_events = PodEvents(client, clock)
         self._status_interval_seconds, self._clock, self._now = status_interval_seconds, clock, now
+        self._notifier = notifier
         self._memories: dict[JobKey, _Memory] = {}
 
     async def reconcile(self, key: JobKey) -> float | None:
@@ -99,7 +102,8 @@ class Reconciler:
                 memory.unreadable_since = None
                 # A job that has never had an attempt cannot have children, and the status write that gives it one is
                 # refused if that is no longer so: the cache is as good as the source.
-                seen = self._observe(key, job, memory, fresh=fresh or job.status.attempt == 0)
+                never_began = job.status.attempt == 0 and not is_finished(job.status)
+                seen = self._observe(key, job, memory, fresh=fresh or never_began)
                 decided = self._plan(seen)
                 if not decided.needs_fresh_view or seen.fresh:
                     return await self._carry_out(key, body, seen, decided, memory)
@@ -121,7 +125,7 @@ class Reconciler:
                 self._progress.close_with(key, speaker.uid, left)
         elif found is None:
             self._progress.forget(key)
-        domain = self._fleets.domain(job.spec.energy.power_domain)
+        domain, notifier = self._fleets.domain(job.spec.energy.power_domain), self._notifier
         return Observed(
             now=now,
             job=job,
@@ -135,6 +139,8 @@ class Reconciler:
             fresh=fresh,
             shared_storage=shares_storage(job),
             status_interval_seconds=self._status_interval_seconds * max(1.0, len(self._progress) / JOBS_AT_FULL_PACE),
+            receiver=None if notifier is None else notifier.receiver,
+            delivery=None if notifier is None else notifier.delivery(job.metadata.uid),
         )
 
     async def _look_at_the_source(self, key: JobKey) -> Json | None:
@@ -172,6 +178,8 @@ class Reconciler:
                 await self._act(key, seen.job, decided, memory, supports)
             finally:  # what was written is true, even where acting on it has to be tried again
                 self._events.add(body, decided.events)
+        if decided.notify is not None and self._notifier is not None:
+            self._notifier.begin(key, seen.job, decided.status, decided.notify)
         if decided.delete_job:
             await self._applier.delete_job(seen.job)
         if wrote or decided.creates:
@@ -226,7 +234,9 @@ class Reconciler:
         return memory
 
     def _forget(self, key: JobKey) -> None:
-        self._memories.pop(key, None)
+        memory = self._memories.pop(key, None)
+        if memory is not None and self._notifier is not None:
+            self._notifier.forget(memory.uid)
         self._progress.forget(key)
 
 

@@ -15,8 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
+from wattrain_api import reasons
 from wattrain_api.base import QUANTITY_PATTERN
+from wattrain_operator.notifications.webhook import host_of, key_of
 
+NOT_SHOWN: Final = frozenset({"notify_url", "notify_secret"})
+"""Settings whose values may be all that protects something, so that no message has them."""
 PREFIX: Final = "WATTRAIN_OPERATOR_"
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -66,9 +70,30 @@ def _check_truth(value: Any) -> Any:
     return value
 
 
+def _check_address(value: str) -> str:
+    if value:
+        host_of(value)
+    return value
+
+
+def _check_secret(value: str) -> str:
+    if value:
+        key_of(value)
+    return value
+
+
+def _check_ends(value: tuple[str, ...]) -> tuple[str, ...]:
+    if set(value) - {reasons.COMPLETE, reasons.FAILED}:
+        raise ValueError("no end of a job; write Complete, Failed or both, with a comma between them")
+    return value
+
+
 Label = Annotated[str, AfterValidator(_check_label)]
 Labels = Annotated[tuple[Label, ...], BeforeValidator(_split)]
 Amount = Annotated[str, AfterValidator(_check_amount)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Secret = Annotated[str, AfterValidator(_check_secret)]
+Ends = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_ends)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -105,6 +130,12 @@ class OperatorSettings:
     credentials: Literal["allowed", "refused"] = "refused"
     """`allowed`: jobs may name Secrets and service accounts, for an admission policy checks who may use which, or all
     who create jobs are trusted. `refused`: they may not."""
+    notify_url: Address = Field(default="", repr=False)
+    """Address that is notified of the ends of jobs. Empty: none."""
+    notify_secret: Secret = Field(default="", repr=False)
+    """What notifications are signed with, `whsec_...`. Empty: they are not."""
+    notify_conditions: Ends = (reasons.COMPLETE, reasons.FAILED)
+    """Ends that are notified of, in the environment comma-separated."""
     metrics_port: Port = 8080
     """Port of /metrics; 0: a free one."""
     health_port: Port = 8081
@@ -118,6 +149,9 @@ class OperatorSettings:
         values: dict[str, Any] = {name: value for name, value in given.items() if value}
         values.setdefault("supervisor_image", values.get("worker_image", ""))
         problems = _unknown(environment, known)
+        if "notify_secret" in values and "notify_url" not in values:
+            sentence = f"there is no {_variable('notify_url')} that it signs for; set that too, or remove this"
+            problems.append(f"{_variable('notify_secret')}: {sentence}")
         try:
             settings = OperatorSettings(**values)
         except ValidationError as error:
@@ -140,7 +174,8 @@ def _sentence(details: ErrorDetails, given: Mapping[str, str]) -> str:
         why = str(details["ctx"]["error"])
     else:
         why = _what_to_write(TypeAdapter(OperatorSettings).json_schema()["properties"][field])
-    return f"{_variable(field)}={given[field]}: {why}"
+    shown = "" if field in NOT_SHOWN else f"={given[field]}"
+    return f"{_variable(field)}{shown}: {why}"
 
 
 def _what_to_write(schema: Mapping[str, Any]) -> str:

@@ -24,11 +24,13 @@ from wattrain_operator.cluster.kube.events import EventRecorder
 from wattrain_operator.cluster.kube.resources import KINDS, RESOURCES, Json, Kind
 from wattrain_operator.cluster.kube.trim import trim
 from wattrain_operator.cluster.kube.watches import watches
+from wattrain_operator.cluster.notifier import Notifier
 from wattrain_operator.cluster.progress_poller import DirectFetch, ProgressPoller, ProxyFetch
 from wattrain_operator.cluster.reconcile import Reconciler
 from wattrain_operator.cluster.refused_requests import NotYetError
 from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.workqueue import WorkQueue
+from wattrain_operator.notifications.webhook import Webhook
 
 AT_ONCE = 64
 """Jobs that are worked on at the same time; nearly all of it is waiting for the API server."""
@@ -58,9 +60,10 @@ class Shell:
         applier = Applier(client, self.cache, settings, network_policy=settings.network_policy)
         self.events = EventRecorder(client, identity)
         self.fleets = Fleets(client, self.cache, settings.namespaces, self.queue.add, time.monotonic)
+        self._notifier = self._make_notifier()
         self._reconciler = Reconciler(
             client, self.cache, applier, self.progress, self.events, self.fleets,
-            settings.status_interval_seconds, time.monotonic,
+            settings.status_interval_seconds, time.monotonic, self._notifier,
         )  # fmt: skip
         self.outcomes: Counter[str] = Counter()
         self.durations = Histogram("passes", "Time of a pass in seconds", registry=None, buckets=_BUCKETS_SECONDS)
@@ -89,9 +92,18 @@ class Shell:
                 await self.events.publish_all()
 
     async def close(self) -> None:
-        """Close connections to workers."""
+        """Close connections to workers and to the receiver of notifications."""
+        if self._notifier is not None:
+            await self._notifier.close()
         if self._fetch is not None:
             await self._fetch.close()
+
+    def _make_notifier(self) -> Notifier | None:
+        settings = self._settings
+        if not settings.notify_url:
+            return None
+        webhook = Webhook.of(settings.notify_url, settings.notify_secret)
+        return Notifier(webhook, settings.notify_conditions, self._may_write, self.queue.add)
 
     def take(self, kind: Kind, body: Json, deleted: bool) -> None:
         """Take in an event of a watch."""

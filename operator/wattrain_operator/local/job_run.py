@@ -16,10 +16,10 @@ from wattrain_operator.local.backend import LocalBackend
 from wattrain_operator.local.conclusion import conclude, record_crash, unwritten
 from wattrain_operator.local.curve import LossCurve
 from wattrain_operator.local.metrics_page import JobFigures
-from wattrain_operator.local.notifier import Notifier
 from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_FAILED
 from wattrain_operator.local.resume import Start
+from wattrain_operator.local.run_notifier import RunNotifier
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.unwritable import storage_failure
 from wattrain_operator.local.view_model import Result, ViewModel
@@ -32,7 +32,7 @@ class JobToRun:
     start: Start
     domain: PowerDomain
     directory: RunDirectory
-    notifier: Notifier | None = None
+    notifier: RunNotifier | None = None
     """Who is notified of its end; None: nobody."""
 
 

@@ -19,10 +19,10 @@ from wattrain_operator.local.conclusion import record_crash, worst
 from wattrain_operator.local.interrupts import Interrupts
 from wattrain_operator.local.job_run import JobToRun
 from wattrain_operator.local.metrics_page import MetricsServer
-from wattrain_operator.local.notifier import Notifier
 from wattrain_operator.local.receipt_files import write_receipt
 from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
+from wattrain_operator.local.run_notifier import RunNotifier
 from wattrain_operator.local.run_page import serve_runs
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.unwritable import storage_failure
@@ -134,7 +134,7 @@ def _start(
         return Result(directory.read_status(), EXIT_FAILED, failed.lines)
     if is_true(start.status, reasons.COMPLETE) and (webhook is None or not is_awaited(start.status)):
         return _complete_already(start, domain, directory)
-    return JobToRun(start, domain, directory, None if webhook is None else Notifier(webhook))
+    return JobToRun(start, domain, directory, None if webhook is None else RunNotifier(webhook))
 
 
 def _complete_already(start: resume.Start, domain: PowerDomain, directory: RunDirectory) -> Result:

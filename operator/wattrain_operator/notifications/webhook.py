@@ -37,7 +37,7 @@ class Webhook:
     @staticmethod
     def of(url: str, secret: str = "") -> Webhook:
         """The receiver at `url`, with the `secret` that it shares; empty: none. BadWebhookError where one is none."""
-        return Webhook(_host_of(url), url, _key_of(secret) if secret else None)
+        return Webhook(host_of(url), url, key_of(secret) if secret else None)
 
     async def send(self, identity: str, body: bytes, now: float, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
         """POST `body`, `now` in seconds since the epoch. Returns why it was not taken; empty: it was.
@@ -62,7 +62,7 @@ class Webhook:
             return "its name is not known"
         except aiohttp.ClientConnectorError as error:
             return f"no connection ({os.strerror(error.os_error.errno or 0)})"
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             return f"the connection broke ({type(error).__name__})"
 
     def _signature(self, identity: str, body: bytes, now: float) -> dict[str, str]:
@@ -75,13 +75,8 @@ class Webhook:
         return {**headers, "webhook-signature": f"v1,{base64.b64encode(digest).decode()}"}
 
 
-def _meaning_of(code: int) -> str:
-    if 200 <= code < 300:
-        return ""
-    return f"HTTP {code}, a redirect, which is not followed" if 300 <= code < 400 else f"HTTP {code}"
-
-
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """The name of the host in an address. BadWebhookError where it is none that notifications can be sent to."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -92,7 +87,8 @@ def _host_of(url: str) -> str:
     return parts.hostname
 
 
-def _key_of(secret: str) -> bytes:
+def key_of(secret: str) -> bytes:
+    """The key that a secret stands for. BadWebhookError where it is none."""
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -103,3 +99,9 @@ def _key_of(secret: str) -> bytes:
             "-base64 32)` makes one"
         )
     return key
+
+
+def _meaning_of(code: int) -> str:
+    if 200 <= code < 300:
+        return ""
+    return f"HTTP {code}, a redirect, which is not followed" if 300 <= code < 400 else f"HTTP {code}"

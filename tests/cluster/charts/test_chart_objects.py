@@ -21,6 +21,11 @@ EVERYTHING = {
     "tolerations": [{"key": "control", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
+    "notifications": {
+        "url": "https://hooks.example.com/wattrain",
+        "secretName": "notifications",
+        "conditions": ["Failed"],
+    },
     "podAnnotations": {"a": "b"},
     "podLabels": {"team": "platform"},
     "serviceAccount": {"annotations": {"a": "b"}},
@@ -37,7 +42,7 @@ def pod_of(objects):
 
 
 def environment_of(pod):
-    return {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    return {variable["name"]: variable.get("value", "") for variable in pod["containers"][0]["env"]}
 
 
 def breaches_of_restricted(pod):
@@ -242,6 +247,32 @@ def test_the_operators_policy_opens_what_it_needs_and_no_more(helm):
     assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 6443, 9400}
     assert "egress" not in one(helm.render(), "NetworkPolicy")["spec"]
     assert [o for o in helm.render({"networkPolicy": {"enabled": False}}) if o["kind"] == "NetworkPolicy"] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("https://hooks.example.com/wattrain", 443), ("http://hooks", 80), ("http://hooks.team:8080/x?token=a:1", 8080),
+        ("https://user:pass@hooks.example.com:8443", 8443), ("http://[fd00::1]:9000/", 9000), ("http://[fd00::1]/", 80),
+    ],
+)  # fmt: skip
+def test_the_operators_policy_lets_it_reach_the_receiver_of_notifications(helm, url, port):
+    values = {"networkPolicy": {"apiServerPorts": [6443]}, "notifications": {"url": url}}
+    policy = one(helm.render(values), "NetworkPolicy")["spec"]
+    assert [each["port"] for each in policy["egress"][0]["ports"]] == [53, 53, 6443, port]
+
+
+def test_the_receiver_of_notifications_is_named_to_the_operator_and_its_secret_only_by_reference(helm):
+    told = {variable["name"]: variable for variable in pod_of(helm.render(EVERYTHING))["containers"][0]["env"]}
+    prefix = "WATTRAIN_OPERATOR_NOTIFY_"
+    assert told[f"{prefix}URL"]["value"] == "https://hooks.example.com/wattrain"
+    assert told[f"{prefix}CONDITIONS"]["value"] == "Failed"
+    assert told[f"{prefix}SECRET"]["valueFrom"] == {"secretKeyRef": {"name": "notifications", "key": "secret"}}
+    assert [name for name in environment_of(pod_of(helm.render())) if name.startswith(prefix)] == []
+
+
+def test_a_secret_without_an_address_is_refused(helm):
+    assert "notifications.url" in helm.refusal({"notifications": {"secretName": "notifications"}})
 
 
 @pytest.mark.parametrize("release", ["w", "wattrain", "a" * 53, "my-wattrain-of-" + "long" * 9])

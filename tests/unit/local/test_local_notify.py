@@ -18,9 +18,9 @@ from wattrain_operator.local import session
 from wattrain_operator.local.interrupts import Interrupts
 from wattrain_operator.local.job_run import JobToRun
 from wattrain_operator.local.metrics_page import MetricsServer
-from wattrain_operator.local.notifier import Notifier
 from wattrain_operator.local.resume import start
 from wattrain_operator.local.run import LocalRun
+from wattrain_operator.local.run_notifier import RunNotifier
 from wattrain_operator.notifications.webhook import Webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
@@ -64,7 +64,7 @@ class Watcher:
 def run(directory, domain, fake_supervisor, receiver):
     def go(job, view=None, interrupts=None):
         begun = start(directory, job, domain.spec, datetime.now(UTC))
-        to_run = JobToRun(begun, domain, directory, Notifier(Webhook.of(receiver.url, SECRET)))
+        to_run = JobToRun(begun, domain, directory, RunNotifier(Webhook.of(receiver.url, SECRET)))
         with contextlib.closing(MetricsServer()) as server:
             local_run = LocalRun([to_run], view or Watcher(), interrupts or Interrupts(), fake_supervisor)
             [result] = local_run.run(server)

@@ -8,6 +8,7 @@ import pytest
 from wattrain_api.field_docstrings import field_docstrings
 from wattrain_operator.cluster.settings import PREFIX, InvalidSettingsError, OperatorSettings
 
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 IMAGE = {f"{PREFIX}WORKER_IMAGE": "worker:1"}
 
 
@@ -33,6 +34,7 @@ def test_every_variable_is_heeded():
         LEASE_NAME="lease", RESYNC_SECONDS="1", PROGRESS_INTERVAL_SECONDS="2", STATUS_INTERVAL_SECONDS="3",
         REACH="proxy", NETWORK_POLICY="false", WORKER_CPU_REQUEST="100m", WORKER_MEMORY_REQUEST="512Mi",
         CREDENTIALS="allowed",
+        NOTIFY_URL="https://hooks.example.com/t0k", NOTIFY_SECRET=SECRET, NOTIFY_CONDITIONS="Failed",
         METRICS_PORT="1", HEALTH_PORT="2",
     )  # fmt: skip
     assert settings == OperatorSettings(
@@ -50,6 +52,9 @@ def test_every_variable_is_heeded():
         "100m",
         "512Mi",
         "allowed",
+        "https://hooks.example.com/t0k",
+        SECRET,
+        ("Failed",),
         1,
         2,
     )
@@ -112,3 +117,28 @@ def test_every_variable_that_is_read_is_a_field_with_a_description():
     known = [field.name for field in fields(OperatorSettings)]
     assert asked == {PREFIX + name.upper() for name in known}
     assert [name for name in known if name not in field_docstrings(OperatorSettings)] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"NOTIFY_URL": "hooks.example.com/t0k"}, "NOTIFY_URL: begins with neither http:// nor https://"),
+        ({"NOTIFY_URL": "https://a", "NOTIFY_SECRET": "t0k"}, "NOTIFY_SECRET: write whsec_ and 24 to 64 bytes"),
+        ({"NOTIFY_SECRET": SECRET}, "NOTIFY_SECRET: there is no WATTRAIN_OPERATOR_NOTIFY_URL that it signs for"),
+        (
+            {"NOTIFY_URL": "https://a", "NOTIFY_CONDITIONS": "Suspended"},
+            "NOTIFY_CONDITIONS=Suspended: no end of a job; write Complete",
+        ),
+    ],
+)
+def test_what_cannot_be_notified_is_refused_without_what_may_be_secret(variables, sentence):
+    with pytest.raises(InvalidSettingsError, match=re.escape(PREFIX + sentence)) as refused:
+        read(**variables)
+    assert "t0k" not in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+def test_settings_that_are_printed_show_neither_address_nor_secret():
+    shown = repr(read(NOTIFY_URL="https://hooks.example.com/t0k", NOTIFY_SECRET=SECRET))
+    assert "t0k" not in shown
+    assert SECRET not in shown

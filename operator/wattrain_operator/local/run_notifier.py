@@ -13,14 +13,14 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import Delivery, Notify, Receiver
 from wattrain_operator.local.refused import Refused
 from wattrain_operator.notifications.notification_body import notification_body, notification_id
-from wattrain_operator.notifications.webhook import BadWebhookError, Webhook
+from wattrain_operator.notifications.webhook import BadWebhookError, Webhook, host_of
 
 TRIES_AT_MOST: Final = 5
 """The command waits for them: 15 seconds of pauses, and at most ten for each."""
 SECRET_VARIABLE: Final = "WATTRAIN_NOTIFY_SECRET"
 
 
-class Notifier:
+class RunNotifier:
     """Who is notified of one job's end, and what became of it."""
 
     def __init__(self, webhook: Webhook) -> None:
@@ -45,7 +45,7 @@ class Notifier:
 def webhook_of(url: str, secret: str) -> Webhook:
     """The receiver that --notify and the environment name. Refused where it cannot be one."""
     try:
-        Webhook.of(url)
+        host_of(url)
     except BadWebhookError as error:
         raise Refused(f"--notify: {error}") from None
     try:
