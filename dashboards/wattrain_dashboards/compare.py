@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import dashboard, timeseries
 from wattrain_dashboards import frame
 from wattrain_dashboards.frame import Placed, Section
 from wattrain_dashboards.loss_marks import loss_against_energy, loss_against_steps, loss_against_time
-from wattrain_dashboards.panels import column, hidden, lines, rows, states, with_links_to_job
+from wattrain_dashboards.panels import against, column, hidden, lines, rows, states, with_links_to_job
 from wattrain_dashboards.promql import ONE_JOB, Query
 
 UID: Final = "wattrain-compare"
@@ -66,7 +66,18 @@ def _curves() -> Section:
 
 
 def _loss() -> Section:
+    loss = ("loss", "none", Query(ONE_JOB.of_job("loss"), _NAME))
+    step = ("step", "none", Query(ONE_JOB.of_job("step"), _NAME))
+    energy = ("energy", "joule", Query(ONE_JOB.total("energy_joules_total"), _NAME))
+    again = "After a restart steps come again: the newer loss is drawn. Grafana draws this from 11.1 on."
     return Section("Loss against steps, time and energy", [
+        Placed(against("Loss by step", f"Training loss against optimizer steps. {again}", step, loss), 12, 10),
+        Placed(
+            against("Loss by energy", "Training loss against the energy of the job so far, measured and modelled "
+                    "together: a lower line learns with fewer joules. Grafana draws this from 11.1 on.",
+                    energy, loss),
+            12, 10,
+        ),
         Placed(loss_against_steps(ONE_JOB), 24, 7),
         Placed(loss_against_time(ONE_JOB), 24, 7),
         Placed(loss_against_energy(ONE_JOB), 24, 7),

@@ -29,7 +29,9 @@ def build_dashboard() -> dashboard.Dashboard:
 def _jobs() -> Section:
     # Nine in ten of these series are 0: of 1,000 jobs they are dropped before anything is grouped.
     in_state = f"max by ({', '.join(IDENTITY)}, state) ({ALL_JOBS.job('state')} == 1)"
-    states = f"count by (state) ({in_state})"
+    # Without the zeros a legend goes on saying how many there were when the last one left the state.
+    seen = f"max by (state) (max_over_time({ALL_JOBS.job('state')}[$__range] @ end())) == 1"
+    states = f"count by (state) ({in_state}) or ({seen}) * 0"
     ready, desired = (f"sum({ALL_JOBS.of_job(f'workers_{what}')})" for what in ("ready", "desired"))
     queue = rows("Queue", "none", "Jobs that wait for their power domain, by their position: 1 is the next.",
                  ["position"], Query(f"{ALL_JOBS.of_job('queue_position')} > 0"))  # fmt: skip

@@ -6,20 +6,24 @@ import json
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from grafana_foundation_sdk.builders import bargauge, dashboard, stat, statetimeline, table, text, timeseries
+from grafana_foundation_sdk.builders import bargauge, dashboard, stat, statetimeline, table, text, timeseries, xychart
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from wattrain_dashboards.panels import DATA_SOURCE
 from wattrain_dashboards.promql import ALL_JOBS
 
-AnyPanel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | statetimeline.Panel | bargauge.Panel | text.Panel
+AnyPanel: TypeAlias = (
+    stat.Panel | timeseries.Panel | table.Panel | statetimeline.Panel | bargauge.Panel | text.Panel | xychart.Panel
+)
 TAG: Final = "wattrain"
 COLUMNS: Final = 24
 """Of Grafana's grid."""
 SCHEMA_VERSION: Final = 39
 """That of Grafana 10.4. Newer ones migrate it when they load it; an older one might refuse a newer version."""
 
+XY_VERSION: Final = "11.6.0"
+"""Of the options of XY charts; 11.1 was the first with these."""
 
 _NAMESPACES: Final = 'label_values(wattrain_trainingjob_state{cluster=~"$cluster"}, namespace)'
 
@@ -115,6 +119,8 @@ def to_json(made: dashboard.Dashboard) -> str:
         for of_intervals in ("auto", "auto_count", "auto_min"):
             variable.pop(of_intervals, None)
     for panel in found["panels"]:
+        if panel["type"] == "xychart":
+            panel["pluginVersion"] = XY_VERSION  # without it Grafana reads the options as those of 10.3
         if panel["type"] == "table":
             panel["options"].pop("footer", None)
     return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -16,7 +16,7 @@ from wattrain_dashboards.panels import MODELLED
 Json = dict[str, Any]
 MOST_BYTES: Final = 200_000
 """Of a file without blanks: `kubectl apply` keeps a copy of it in an annotation of at most 262,144 bytes."""
-KINDS: Final = {"row", "stat", "timeseries", "table", "state-timeline", "bargauge", "text"}
+KINDS: Final = {"row", "stat", "timeseries", "table", "state-timeline", "bargauge", "text", "xychart"}
 """Panels that our own page draws, too."""
 UNITS: Final = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("_")}
 _COLOUR: Final = re.compile(r"((super-)?light-)?(green|yellow|orange|red|blue|purple)|text|transparent")
@@ -28,7 +28,7 @@ _SELECTOR: Final = re.compile(r"\bwattrain_(?:trainingjob|worker)_\w+(\{[^}]*\})
 
 
 _CALCS: Final = {"lastNotNull", "max"}
-_TRANSFORMATIONS: Final = {"merge", "organize"}
+_TRANSFORMATIONS: Final = {"merge", "organize", "partitionByValues"}
 _PROPERTIES: Final = {
     "unit", "links",
     "custom.hidden", "custom.lineStyle", "custom.lineWidth", "custom.fillBelowTo", "custom.fillOpacity",

@@ -10,11 +10,12 @@ import string
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from grafana_foundation_sdk.builders import bargauge, stat, statetimeline, table, text, timeseries
+from grafana_foundation_sdk.builders import bargauge, stat, statetimeline, table, text, timeseries, xychart
 from grafana_foundation_sdk.builders import common as build
 from grafana_foundation_sdk.builders import dashboard as build_dashboard
 from grafana_foundation_sdk.builders import prometheus as build_prometheus
 from grafana_foundation_sdk.models import common, dashboard, prometheus
+from grafana_foundation_sdk.models import xychart as xychart_model
 
 from wattrain_dashboards.promql import STATES, Query
 
@@ -32,7 +33,8 @@ STATE_COLOURS: Final = {
     "Complete": "blue", "Failed": "red",
 }  # fmt: skip
 
-B = TypeVar("B", stat.Panel, timeseries.Panel, table.Panel, statetimeline.Panel, bargauge.Panel)
+B = TypeVar("B", stat.Panel, timeseries.Panel, table.Panel, statetimeline.Panel, bargauge.Panel,
+            xychart.Panel)  # fmt: skip
 
 
 def figure(title: str, unit: str, description: str, *queries: Query, steps: Steps = NEUTRAL) -> stat.Panel:
@@ -101,6 +103,51 @@ def with_links_to_job(panel: table.Panel) -> table.Panel:
         "${__data.fields.namespace}&var-job=${__value.text}&from=${__from}&to=${__to}",
     }
     return panel.override_by_name("job", [links(link)])
+
+
+def against(title: str, description: str, x: tuple[str, str, Query], y: tuple[str, str, Query]) -> xychart.Panel:
+    """A line for each job: the figure `y` against the figure `x`, with name, unit and query of each.
+
+    Grafana draws it from 11.1 on.
+    """
+    (x_name, x_unit, x_query), (y_name, y_unit, y_query) = x, y
+    panel = _with_queries(_described(xychart.Panel(), title, y_unit, description), (x_query, y_query), instant=False)
+    renamed = {"Value #A": x_name, "Value #B": y_name}
+    left_out = dict.fromkeys(("Time", "cluster"), True)
+    parted: dict[str, object] = {"fields": ["namespace", "trainingjob"], "keepFields": False}
+    series = (
+        xychart.XYSeriesConfig()
+        .x(xychart.XychartXYSeriesConfigX().matcher(_by_name(x_name)))
+        .y(xychart.XychartXYSeriesConfigY().matcher(_by_name(y_name)))
+    )
+    legend = (
+        build.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
+    for id_val, options in (
+        ("merge", {}),
+        ("organize", {"excludeByName": left_out, "renameByName": renamed}),
+        ("partitionByValues", {**parted, "naming": {"asLabels": False}}),
+    ):
+        panel = panel.with_transformation(dashboard.DataTransformerConfig(id_val=id_val, options=options))
+    return (
+        panel.mapping(xychart_model.SeriesMapping.AUTO)
+        .series([series])
+        .show(xychart_model.XYShowMode.LINES)
+        .line_width(2)
+        .axis_label(y_name)
+        .legend(legend)
+        .tooltip(build.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE).sort(common.SortOrder.NONE))
+        .thresholds(thresholds(NEUTRAL))
+        .override_by_name(x_name, column(x_unit))
+    )
+
+
+def _by_name(name: str) -> xychart.MatcherConfig:
+    return xychart.MatcherConfig().id("byName").options(name)
 
 
 def states(title: str, description: str, *queries: Query) -> statetimeline.Panel:
@@ -202,7 +249,7 @@ def _with_queries(panel: B, queries: Sequence[Query], *, instant: bool) -> B:
             .interval(SCRAPE_INTERVAL)
             .datasource(DATA_SOURCE)
         )
-        wanted = prometheus.PromQueryFormat.TABLE if isinstance(panel, table.Panel) else None
+        wanted = prometheus.PromQueryFormat.TABLE if isinstance(panel, (table.Panel, xychart.Panel)) else None
         target = target.instant() if instant else target.range()
         panel = panel.with_target(target.format(wanted) if wanted else target)
     return panel

@@ -131,6 +131,19 @@ def test_modelled_energy_looks_unlike_measured(page, base):
     assert shown == {"digits": ("modelled", ["10 10"]), "gpu": ("measured", ["", ""])}
 
 
+def test_of_a_job_that_is_not_heard_of_any_more_it_says_since_when_and_how_its_energy_is_known(page, base):
+    later = WINDOW._replace(end=past_fleet.END + 1800)  # long after the last scrape
+    page.open(address(base, read("training-job"), later, MODELLED))
+    drawn = {each["title"]: each for each in wait_until_drawn(page)}
+    told = "Prometheus has heard nothing of this job since 1 Jan 2026, 01:0"  # a sample holds for five minutes
+    assert told in page.evaluate("document.getElementById('story').textContent")
+    assert (drawn["Energy"]["state"], drawn["Power by component and source"]["known"]) == ("empty", "modelled")
+    page.open(address(base, read("training-job"), WINDOW, MODELLED))
+    wait_until_drawn(page)
+    assert page.evaluate("document.getElementById('story').textContent") == ""
+    assert page.messages == []
+
+
 def test_the_list_of_jobs_has_their_figures_and_leads_to_each_of_them(page, base, server):
     page.open(f"{base}?to={int(WINDOW.end * 1000)}")
     wait_until_drawn(page)
@@ -179,14 +192,30 @@ def planted_in_page(file, old, new):
     (planted_in_page("query.js", "end: time.end, step", "end: time.end - 90, step"), "Loss: shows"),
 ])  # fmt: skip
 def test_a_planted_mistake_is_found(plant, told, page, server, tmp_path, monkeypatch):
-    dashboard = read("training-job")
-    dashboard["panels"] = [
-        panel for panel in dashboard["panels"] if (panel["title"], panel["type"]) == ("Loss", "timeseries")
-    ]
+    assert told in said_of_panel("training-job", ("Loss", "timeseries"), plant, page, server, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(("plant", "told"), [
+    (planted_in_page("panel_xy.js", "[row[xName], row[y]]", "[row[y], row[xName]]"), "Loss by energy: shows"),
+    (planted_in_page("frames.js", "`${identity} ${time}`", "`${identity}`"), "Loss by energy: shows"),
+    (planted_in_page("frames.js", "rows: members,", "rows,"), "Loss by energy: shows"),
+    (planted_in_dashboard("partitionByValues", "partitionByValue"), "transformation partitionByValue: not known"),
+    (planted_in_dashboard('"Value #A": "energy"', '"Value #A": "enrgy"'), "Loss by energy: no moment has both"),
+    (planted_in_dashboard("_loss{", "_los{"), "empty: Loss by energy"),
+])  # fmt: skip
+def test_a_planted_mistake_in_a_curve_without_time_is_found(plant, told, page, server, tmp_path, monkeypatch):
+    said = said_of_panel("compare", ("Loss by energy", "xychart"), plant, page, server, tmp_path, monkeypatch)
+    assert told in said
+
+
+def said_of_panel(name, panel, plant, page, server, tmp_path, monkeypatch):
+    """What is wrong with one panel of a dashboard, by title and type, after `plant`."""
+    dashboard = read(name)
+    dashboard["panels"] = [each for each in dashboard["panels"] if (each["title"], each["type"]) == panel]
     dashboard["annotations"]["list"] = []
     planted = plant(copy.deepcopy(dashboard), monkeypatch)
     (tmp_path / "planted.json").write_text(json.dumps(planted), encoding="utf-8")
     with served(server, tmp_path, WINDOW) as base:
-        url = address(base, planted, WINDOW, MEASURED)
-        found, empty = problems(page, url, planted, server, WINDOW, MEASURED)
-    assert told in " ".join([*found, *(f"empty: {title}" for title in empty)])
+        wanted = MEASURED if name == "training-job" else {"namespace": "team-a", "job": "digits|wine"}
+        found, empty = problems(page, address(base, planted, WINDOW, wanted), planted, server, WINDOW, wanted)
+    return " ".join([*found, *(f"empty: {title}" for title in empty)])

@@ -73,7 +73,7 @@ def metrics_named(dashboard: Dashboard) -> set[str]:
 
 
 def chosen(dashboard: Dashboard, server: Prometheus, window: Window, wanted: Values) -> dict[str, str]:
-    """A value for each variable: what is `wanted`, else what Grafana chooses when the dashboard is opened.
+    """A value for each variable: what is `wanted` (`a|b`: both), else what Grafana chooses at first.
 
     LookupError where a variable has no value, QueryError where Prometheus refuses its query.
     """
@@ -86,8 +86,9 @@ def chosen(dashboard: Dashboard, server: Prometheus, window: Window, wanted: Val
         selector, label = _label_values(interpolated(variable["query"]["query"], found))
         times = {"start": repr(window.start), "end": repr(window.end)}
         values = server.get(f"/api/v1/label/{label}/values", **times, **({"match[]": selector} if selector else {}))
-        if name in wanted and (wanted[name] in values):
-            found[name] = wanted[name]
+        several = wanted.get(name, "").split("|")
+        if set(several) <= set(values):
+            found[name] = several[0] if len(several) == 1 else f"({'|'.join(several)})"  # as Grafana writes them
         elif variable.get("includeAll"):
             found[name] = variable["allValue"]
         elif values:

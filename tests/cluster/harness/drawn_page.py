@@ -65,8 +65,8 @@ def served(server: Prometheus, folder: Path, window: Window) -> Iterator[str]:
 
 
 def address(base: str, dashboard: Dashboard, window: Window, wanted: Values) -> str:
-    """Of a dashboard, with the time and the variables that are shown."""
-    variables = "".join(f"&var-{name}={value}" for name, value in wanted.items())
+    """Of a dashboard, with the time and the variables that are shown; `a|b` are two values of one."""
+    variables = "".join(f"&var-{name}={each}" for name, value in wanted.items() for each in value.split("|"))
     times = f"&from={int(window.start * 1000)}&to={int(window.end * 1000)}"
     return f"{base}?dashboard={dashboard['uid']}{times}{variables}"
 
@@ -115,11 +115,12 @@ def _differences(
         return
     asked = list(queries({"panels": [panel], "annotations": {"list": []}}))
     try:
-        expected = _expected(panel["type"], asked, server, window, values)
+        is_of_pairs = panel["type"] == "xychart"
+        expected = (_expected_of_pairs if is_of_pairs else _expected)(panel["type"], asked, server, window, values)
     except QueryError as error:
         yield f"{panel['title']}: {error}"
         return
-    if panel["type"] == "timeseries":
+    if panel["type"] in ("timeseries", "xychart"):
         found = sorted(([name, *map(_number, figures)] for name, *figures in drawn["lines"]), key=repr)
         if drawn["canvases"] == 0:
             yield f"{panel['title']}: no canvas"
@@ -151,6 +152,21 @@ def _expected(kind: str, asked: list[Asked], server: Prometheus, window: Window,
                            or times[i] - times[i - 1] > window.step)  # fmt: skip
                 found += [_number(present[i]) for i in changes]
     return sorted(found, key=repr)  # numbers, and texts for what is none
+
+
+def _expected_of_pairs(_: str, asked: list[Asked], server: Prometheus, window: Window, values: Values) -> list[Any]:
+    """Of each job the last y and the first, by x: of an x that comes again the newer one counts."""
+    of_x, of_y = (
+        {(series.labels.get("namespace", ""), series.labels["trainingjob"]): dict(series.points)
+         for series in server.query_range(interpolated(one.expr, values), start=window.start, end=window.end,
+                                          step=window.step)}
+        for one in asked
+    )  # fmt: skip
+    found = []
+    for job, xs in of_x.items():
+        pairs = {x: of_y[job][time] for time, x in xs.items() if time in of_y.get(job, {})}
+        found += [[" ".join(job), _number(pairs[max(pairs)]), _number(pairs[min(pairs)])]] if pairs else []
+    return sorted(found, key=repr)
 
 
 def _name(legend: str, labels: dict[str, str]) -> str:

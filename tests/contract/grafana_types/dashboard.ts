@@ -3,7 +3,7 @@
 // The published types are meant for programs: enumerations where JSON has texts, and any option of any panel. Here the
 // texts are those of the enumerations, and each kind of panel has its own options, so that nothing else passes.
 import type * as Grafana from 'RELEASE';
-import type { Bars, Lines, Rows, Stat, States, Text } from './RELEASE-panels.ts';
+import type { Against, Bars, Lines, Rows, Stat, States, Text } from './RELEASE-panels.ts';
 
 type Json<T> = 0 extends 1 & T ? any
   : T extends string ? `${T}`
@@ -55,6 +55,7 @@ type Panel =
   | PanelOf<'stat', Partial<Stat>, {}>
   | PanelOf<'table', Partial<Rows['options']>, Rows['custom']>
   | PanelOf<'state-timeline', States['options'], States['custom']>
+  | PanelOf<'xychart', Against['options'], Against['custom']>
   | PanelOf<'bargauge', Partial<Bars>, {}>
   | Note;
 type Annotation = Omit<Json<Grafana.AnnotationQuery>, 'target'> & {

@@ -5,7 +5,9 @@ import type * as StateTimeline from 'RELEASE/dist/esm/raw/composable/statetimeli
 import type * as Table from 'RELEASE/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
 import type * as TextPanel from 'RELEASE/dist/esm/raw/composable/text/panelcfg/x/TextPanelCfg_types.gen';
 import type * as TimeSeries from 'RELEASE/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
+import type * as XYChart from 'RELEASE/dist/esm/raw/composable/xychart/panelcfg/x/XYChartPanelCfg_types.gen';
 
+export type Against = { options: XYChart.Options; custom: XYChart.FieldConfig };
 export type Bars = BarGauge.Options;
 export type Lines = { options: TimeSeries.Options; custom: TimeSeries.FieldConfig };
 export type Rows = { options: Table.Options; custom: Table.FieldConfig };

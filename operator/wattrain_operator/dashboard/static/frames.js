@@ -12,6 +12,49 @@ export function tableOf(panel, results) {
   return table;
 }
 
+/** The same of queries over time, a row for each moment, as the tables of a panel: several where a transformation has parted them. */
+export function tablesOf(panel, results) {
+  let tables = [overTime(results)];
+  for (const { id, options, disabled } of panel.transformations ?? []) {
+    if (disabled) continue;
+    const transform = id === "partitionByValues" ? partitioned : TRANSFORMATIONS[id];
+    if (!transform) throw new Error(`transformation ${id}: not known to this page`);
+    tables = tables.flatMap((table) => transform(table, options ?? {}));
+  }
+  return tables;
+}
+
+/** A row for each set of labels and each moment, in the order of time. */
+function overTime(results) {
+  const rows = new Map(), columns = new Set(["Time"]), origin = {};
+  for (const { target, series } of results) {
+    const name = results.length > 1 ? `Value #${target.refId}` : "Value";
+    for (const { labels, points } of series) {
+      const identity = JSON.stringify(Object.entries(labels).sort());
+      Object.keys(labels).forEach((label) => columns.add(label));
+      for (const [time, value] of points) {
+        const key = `${identity} ${time}`;
+        if (!rows.has(key)) rows.set(key, { ...labels, Time: time });
+        rows.get(key)[name] = value;
+      }
+    }
+    origin[name] = target.refId;
+  }
+  return { columns: [...columns, ...Object.keys(origin)], rows: [...rows.values()].sort((a, b) => a.Time - b.Time), origin };
+}
+
+/** A table for each set of values of some columns, called by them. */
+function partitioned({ columns, rows, origin }, { fields = [], keepFields = false }) {
+  const parts = new Map();
+  for (const row of rows) {
+    const name = fields.map((field) => row[field] ?? "").join(" ");
+    if (!parts.has(name)) parts.set(name, []);
+    parts.get(name).push(row);
+  }
+  const kept = keepFields ? columns : columns.filter((column) => !fields.includes(column));
+  return [...parts].map(([name, members]) => ({ name, columns: kept, rows: members, origin }));
+}
+
 /** A row for each set of labels; the value of each query is a column of its own. Rows that agree in what both have are one. */
 function merged(results) {
   const columns = [], rows = [], origin = {}, several = results.length > 1;

@@ -27,13 +27,25 @@ export function howKnown(ratios, isIncomplete) {
   return ratios.length === 1 ? `${Math.min(99, Math.max(1, Math.round(100 * ratios[0])))} % measured` : "partly modelled";
 }
 
-/** The same for the jobs that the variables of a dashboard choose. */
-export async function knownOf(values, time) {
-  const chosen = [["namespace", values.namespace], ["trainingjob", values.job]].filter(([, value]) => value);
-  const selector = `{${chosen.map(([label, value]) => `${label}=~"${[value].flat().join("|")}"`).join(",")}}`;
-  const [gaps, ratios] = await Promise.all(["energy_incomplete", "measured_energy_ratio"].map((metric) => api("query", { query: `${JOB}${metric}${selector}`, time: time.end })));
+const selectorOf = (values) => `{${[["namespace", values.namespace], ["trainingjob", values.job]].filter(([, value]) => value).map(([label, value]) => `${label}=~"${[value].flat().join("|")}"`).join(",")}}`;
+
+/** The same for the jobs that the variables of a dashboard choose, by what was told last in the time that is shown. */
+export async function knownOf(values, time, about) {
+  const last = (series) => (about.kind === "prometheus" ? `last_over_time(${series}[${time.builtIn.__range}])` : series);
+  const [gaps, ratios] = await Promise.all(["energy_incomplete", "measured_energy_ratio"].map((metric) => api("query", { query: last(`${JOB}${metric}${selectorOf(values)}`), time: time.end })));
   const figures = ({ result }) => result.map(({ value }) => valueOf(value[1]));
   return howKnown(figures(ratios), figures(gaps).some(Boolean));
+}
+
+/** Of a job that a Prometheus has heard of, but not lately: since when; else nothing. */
+export async function unheardOf(values, time) {
+  const state = `${JOB}state${selectorOf(values)}`, moments = `max(max_over_time(timestamp(${state})[${time.builtIn.__range}:${time.builtIn.__interval}]))`;
+  const now = await api("query", { query: state, time: time.end });
+  if (now.result.length) return [];
+  const { result: [last] } = await api("query", { query: moments, time: time.end });
+  if (!last) return [];
+  const since = formatted(valueOf(last.value[1]) * 1000, { unit: "dateTimeAsLocal" });
+  return [element("p", { class: "silence", text: `Prometheus has heard nothing of this job since ${since}: it was ended or deleted, or cannot be reached. What it was then is in the plots; figures of the present are empty.` })];
 }
 
 /** Draws the list into `box`; `linkOf(namespace, name)` leads to a job, `stories` are of jobs of runs. Returns how many jobs there are. */

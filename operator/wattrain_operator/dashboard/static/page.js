@@ -1,7 +1,7 @@
 // The page: one dashboard of those that ship, or the list of jobs; drawn again as long as there is news.
 
 import { Choices, drawControls } from "/static/controls.js";
-import { drawJobs, knownOf, storyOf } from "/static/jobs.js";
+import { drawJobs, knownOf, storyOf, unheardOf } from "/static/jobs.js";
 import { Panel } from "/static/panel.js";
 import { hue } from "/static/fields.js";
 import { api, interpolated, json, timeShown, variablesOf } from "/static/query.js";
@@ -80,8 +80,9 @@ async function drawDashboard(about) {
   drawControls(byId("controls"), { variables: found, about, from, choose, paused: page.paused, pause });
   title(dashboard.title.replace(/^Wattrain \/ /, ""), values.job);
   const stories = about.jobs.filter(({ namespace, name }) => namespace === values.namespace && name === values.job);
-  byId("story").replaceChildren(...stories.map(storyOf));
-  const [known, marks] = await Promise.all([knownOf(values, time), marksOf(dashboard, stories, values, time)]);
+  const unheard = about.kind === "prometheus" && typeof values.job === "string" ? await unheardOf(values, time) : [];
+  byId("story").replaceChildren(...stories.map(storyOf), ...unheard);
+  const [known, marks] = await Promise.all([knownOf(values, time, about), marksOf(dashboard, stories, values, time)]);
   const context = { time, values, known, marks, linkOf: (field, row, value) => linkOf(field, row, value, values) };
   const states = await Promise.all(page.panels.map((panel) => panel.refresh(context)));
   sayMarks(marks);

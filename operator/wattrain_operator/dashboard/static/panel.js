@@ -2,11 +2,12 @@
 
 import { ask } from "/static/query.js";
 import { drawLines } from "/static/panel_lines.js";
+import { drawXY } from "/static/panel_xy.js";
 import { drawBars, drawFigures, drawStates, drawTable, drawText } from "/static/panel_texts.js";
 import { element } from "/static/plot.js";
 import { ENERGY_UNITS } from "/static/units.js";
 
-const DRAW = { timeseries: drawLines, stat: drawFigures, gauge: drawFigures, bargauge: drawBars, table: drawTable, "state-timeline": drawStates, text: drawText };
+const DRAW = { timeseries: drawLines, stat: drawFigures, gauge: drawFigures, bargauge: drawBars, table: drawTable, "state-timeline": drawStates, xychart: drawXY, text: drawText };
 const SMALL = new Set(["stat", "gauge"]);
 
 export class Panel {
@@ -28,7 +29,8 @@ export class Panel {
   async refresh(context) {
     try {
       const { results, refused } = this.panel.type === "text" ? { results: [], refused: [] } : await ask(this.panel, context.values, context.time);
-      const state = this.panel.type === "text" || results.some(({ series }) => series.length) ? "drawn" : refused.length ? "refused" : "empty";
+      const hasSeries = ({ series }) => series.length, isThere = this.panel.type === "xychart" ? results.every(hasSeries) : results.some(hasSeries);
+      const state = this.panel.type === "text" || isThere ? "drawn" : refused.length ? "refused" : "empty";
       this.show(state, refused.length && state === "drawn" ? `A part is not shown: ${refused[0]}.` : "");
       if (state === "drawn") this.draw(results, context);
       else this.replace(element("p", { class: "nothing", text: refused[0] ?? this.panel.fieldConfig?.defaults?.noValue ?? "No data" }));

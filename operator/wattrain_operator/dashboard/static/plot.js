@@ -81,20 +81,21 @@ function options(plot, strokes, surface, legend) {
     cursor: { sync: { key: plot.xName ?? "time" }, drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: (plot.xName ?? "time") === "time" }, ...Object.fromEntries(names.map((name) => [name, scaleOf(scales[name], plot)])) },
     axes: [
-      { ...axis, space: 70, values: (_, splits) => splits.map((at) => (at == null ? "" : plot.formatTick(at))), ...(plot.xName && plot.xName !== "time" ? { label: plot.xName, labelSize: 18, labelFont: axis.font } : {}), size: 30 },
+      { ...axis, space: 70, incrs: (plot.xName ?? "time") === "time" ? TIME_STEPS : undefined, values: (_, splits) => splits.map((at) => (at == null ? "" : plot.formatTick(at))), ...(plot.xName && plot.xName !== "time" ? { label: plot.xName, labelSize: 18, labelFont: axis.font } : {}), size: 30 },
       ...names.map((name, index) => ({ ...axis, scale: name, side: index ? 1 : 3, size: widthOfLabels, incrs: scales[name].whole ? WHOLE_STEPS : undefined, ...(scales[name].logarithmic ? { splits: decades } : {}), grid: { ...axis.grid, show: index === 0 }, values: (_, values) => values.map((v) => (v == null ? "" : (scales[name].format ?? plot.format)(v))) })),
     ],
     series: [{}, ...plot.lines.map((line, index) => ({
       label: line.name, scale: line.scale ?? names[0], stroke: strokes[index].stroke, width: strokes[index].width, dash: strokes[index].dash,
       fill: line.fill ? tinted(strokes[index].stroke, line.fill) : undefined, spanGaps: line.spanGaps ?? false,
       paths: line.pointsOnly ? () => null : line.step ? uPlot.paths.stepped({ align: 1 }) : undefined,
-      points: { show: line.pointsOnly || isSparse(line), size: 6, fill: strokes[index].stroke },
+      points: { show: line.pointsOnly || lonely(line).length > 0, filter: line.pointsOnly ? undefined : () => lonely(line), size: 6, fill: strokes[index].stroke },
     }))],
     bands: (plot.bands ?? []).map(([upper, lower]) => ({ series: [upper + 1, lower + 1], fill: tinted(strokes[upper].stroke, 0.14) })),
     hooks: { draw: [(made) => { for (const mark of plot.marks ?? []) drawMark(made, mark); for (const limit of plot.limits ?? []) drawLimit(made, limit, names[0]); }], setCursor: [legend.follow] },
   };
 }
 
+const TIME_STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6];
 const widthOfLabels = (_, labels) => 22 + 7 * Math.max(3, ...(labels ?? []).map((text) => text.length));
 
@@ -111,11 +112,11 @@ function scaleOf(wanted, plot) {
   };
 }
 
-/** Whether a line has values that touch no other: a line alone would not show them. */
-function isSparse({ values, drawn, spanGaps }) {
-  if (spanGaps) return values.filter((value) => value != null).length === 1;
-  const there = drawn ?? values;
-  return there.some((value, index) => value != null && there[index - 1] == null && there[index + 1] == null);
+/** Where a line has values that touch no other: a line alone would not show them. */
+function lonely({ values, drawn, spanGaps }) {
+  const there = drawn ?? values, indices = there.flatMap((value, index) => (value == null ? [] : [index]));
+  if (spanGaps) return indices.length === 1 ? indices : [];
+  return indices.filter((index) => there[index - 1] == null && there[index + 1] == null);
 }
 
 /** Round numbers of a logarithmic axis: decades, and between few of them 2 and 5. */
