@@ -62,6 +62,7 @@ EXAMPLES: Final[dict[type, object]] = {
         checkpoint_step=100, energy=(_WORKER_ENERGY,),
     ),
     RecordedStep: RecordedStep(
-        120, 1795480000.0, 5, 0.31, 0.001, samples_per_second=41000.0, watts=6.2, joules=88.0, attempt=1, generation=0
+        120, 1795480000.0, 5, 0.31, 0.001, samples_per_second=41000.0, watts=6.2, joules=88.0, low_joules=30.8,
+        high_joules=193.6, attempt=1, generation=0,
     ),
 }  # fmt: skip

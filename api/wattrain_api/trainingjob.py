@@ -11,6 +11,7 @@ from wattrain_api.data import Data
 from wattrain_api.energy import Energy, Inference, Policy, Queue
 from wattrain_api.registered import Recipe
 from wattrain_api.status import TrainingJobStatus
+from wattrain_api.tracking import Tracking
 from wattrain_api.training import Checkpoint, Parallelism, Script, Training
 from wattrain_api.workers import Storage, Workers
 
@@ -103,6 +104,8 @@ class TrainingJobSpec(Model):
     """When the state of the training is saved."""
     storage: Storage = Storage()
     """Where data, checkpoints and the model live."""
+    tracking: Tracking = Tracking()
+    """Where else the figures go, as they come."""
     policy: Policy = Policy()
     """Restarts, deadlines and what stays afterwards."""
     energy: Energy = Energy()

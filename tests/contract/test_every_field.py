@@ -44,6 +44,8 @@ PLACES = {
     "workers.env.valueFrom": OBJECTS,
     "workers.resources": "api/wattrain_api/workers.py",
     "storage": OBJECTS,
+    "tracking": "worker/wattrain_worker/tracking",
+    "tracking.tensorBoard": "api/wattrain_api/trackers.py",
     "policy": CORE,
     "queue": CORE,
     "energy.powerDomain": CORE,
@@ -141,7 +143,8 @@ NOT_ON_A_LAPTOP: dict[str, Any] = {
 def leaves(model: type[Model], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every field without fields of its own: its path below spec, and its name in Python."""
     for name, field in model.model_fields.items():
-        path, inner = f"{prefix}{field.alias or name}", list(models(field.annotation))
+        path = f"{prefix}{field.alias or name}"
+        inner = [model for model in models(field.annotation) if model.model_fields]
         if not inner:
             yield path, name
         for part in inner:

@@ -21,8 +21,10 @@ from wattrain_api.atomic_file import write_atomically
 OURS: Final = (
     "wattrain_worker/__init__.py", "wattrain_worker/__main__.py", "wattrain_worker/directive_file.py",
     "wattrain_worker/errors.py", "wattrain_worker/report.py", "wattrain_worker/supervisor", "wattrain_worker/power",
+    "wattrain_worker/tracking",
     "wattrain_api/__init__.py", "wattrain_api/atomic_file.py", "wattrain_api/names.py", "wattrain_api/orphans.py",
-    "wattrain_api/reasons.py", "wattrain_api/metrics.py", "wattrain_api/power_model.py",
+    "wattrain_api/reasons.py", "wattrain_api/recorded_steps.py", "wattrain_api/trackers.py", "wattrain_api/metrics.py",
+    "wattrain_api/power_model.py",
     "wattrain_api/power_sources.py", "wattrain_api/metric_families.py", "wattrain_api/contract",
 )  # fmt: skip
 """What of Wattrain travels: files, and packages with their files."""

@@ -30,6 +30,10 @@ class RecordedStep:
     """Of the group."""
     joules: float | None = field(default=None, metadata=amount("J"))
     """Of the job up to then, earlier attempts included."""
+    low_joules: float | None = field(default=None, metadata=amount("J"))
+    """The least that these may have been."""
+    high_joules: float | None = field(default=None, metadata=amount("J"))
+    """The most that these may have been."""
     attempt: int | None = field(default=None, metadata=count())
     generation: int | None = field(default=None, metadata=count())
     phase: Phase | None = field(default=None, metadata=member_of(Phase))

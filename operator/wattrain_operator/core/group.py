@@ -112,8 +112,9 @@ def _create_missing(draft: Draft, missing: list[int]) -> None:
 def _create(draft: Draft, role: Role, worker: int, *, workers: int) -> None:
     attempt = draft.status.attempt
     name = names.child_name(draft.seen.job.metadata.name, role, attempt, worker)
-    budget, joules = restarts.in_place_budget(draft), draft.status.energy.joules
-    draft.create(CreateChild(name, role, attempt, worker, workers, budget, joules))
+    budget, energy = restarts.in_place_budget(draft), draft.status.energy
+    joules = (energy.joules, energy.low, energy.high)
+    draft.create(CreateChild(name, role, attempt, worker, workers, budget, *joules))
     draft.wake_after(LOOK_AGAIN_SECONDS)
 
 

@@ -272,6 +272,10 @@ class CreateChild:
     """Restarts in place that its group may make before it gives up."""
     joules_before: float = 0.0
     """The job's ledger before this attempt, so that what is recorded a step counts on."""
+    joules_low_before: float = 0.0
+    """The least that these may have been."""
+    joules_high_before: float = 0.0
+    """The most that these may have been."""
 
 
 @dataclass(frozen=True)

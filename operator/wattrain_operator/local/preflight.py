@@ -14,6 +14,7 @@ from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_api.trackers import missing_libraries
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_api.variables import VariableSource
 from wattrain_api.workers import Workers
@@ -70,6 +71,7 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
     ]
     if spec.recipe is not None and (missing := missing_packages()):
         problems.append(missing)
+    problems += missing_libraries(spec.tracking.to_json_object(), "installed here")
     problems += _suspended(spec) + _missing_source(spec) + _missing_program(spec)
     problems += _missing_variables(spec.workers) + _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
     if problems:

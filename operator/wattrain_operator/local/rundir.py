@@ -25,7 +25,7 @@ from wattrain_operator.local.unwritable import Reserve, storage_failure
 _LOCK, _OWNER, _CRASH_LOG, _RESERVE = ".lock", ".owner", "crash.log", ".reserve"
 _FILES = ("job.json", "spec.json", "status.json", "events.jsonl", "metrics.jsonl", names.FILE_PREPARE)
 _RECEIPTS = ("receipt.json", "receipt.md", "receipt.html")
-_DIRECTORIES = ("data", "checkpoints", "model", "logs", "termination", "directives")
+_DIRECTORIES = ("data", "checkpoints", "model", "logs", "termination", "directives", "tensorboard")
 
 
 class RunDirectory:
@@ -201,6 +201,8 @@ class RunDirectory:
         """Remove all that a run leaves, and nothing else."""
         for name in (*_FILES, *_RECEIPTS, _CRASH_LOG):
             (self.path / name).unlink(missing_ok=True)
+        for tracked in self.path.glob(".tracked-*.json"):
+            tracked.unlink()
         for name in _DIRECTORIES:
             shutil.rmtree(self.path / name, ignore_errors=True)
 

@@ -83,6 +83,8 @@ def _identity(job: TrainingJob, child: CreateChild, provision: Provision) -> dic
         names.ENV_PORT: str(provision.port),
         names.ENV_RESTARTS_LEFT: str(child.restarts_left),
         names.ENV_JOULES_BEFORE: str(child.joules_before),
+        names.ENV_JOULES_LOW_BEFORE: str(child.joules_low_before),
+        names.ENV_JOULES_HIGH_BEFORE: str(child.joules_high_before),
         names.ENV_GRACE_SECONDS: str(provision.grace_seconds),
     }
 

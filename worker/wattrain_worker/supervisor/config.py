@@ -15,6 +15,7 @@ from typing import Any
 from wattrain_api import names
 from wattrain_api.contract.launchers import launcher_of
 from wattrain_api.contract.metric_pattern import MetricPattern, PatternError, compile_pattern
+from wattrain_api.trackers import TRACKERS, missing_libraries
 from wattrain_worker.errors import BadSpec
 
 DEFAULT_GRACE_SECONDS = 30.0
@@ -57,6 +58,8 @@ class Config:
     grace_seconds: float
     restarts_left: int
     joules_before: float
+    joules_low_before: float
+    joules_high_before: float
     cpu_limit: float | None
     command: tuple[str, ...]
     """The user's own program and its arguments; empty: a recipe."""
@@ -66,6 +69,8 @@ class Config:
     """`native`: a process a rank. `torchrun`: ours, once a worker. `command`: the user's, once a worker."""
     prepares_own_data: bool
     """Whether this worker prepares the data for itself before it joins the group."""
+    trackers: tuple[str, ...]
+    """Fields of `spec.tracking` that are given, at worker 0."""
 
     @property
     def preparing(self) -> bool:
@@ -112,6 +117,10 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
     spec = _read_spec(spec_file)
     script, group = _object(spec, "script"), _object(spec, "workers")
     command = () if preparing else _command(spec, script)
+    if worker == 0 and not (preparing and "script" in spec):  # whose data is prepared in another image than its own
+        missing = missing_libraries(_trackers(spec), f"in the image of this {role}")
+        if missing:
+            raise ConfigError(missing[0])
     return Config(
         job=environ.get(names.ENV_JOB, ""),
         role=role,
@@ -135,13 +144,24 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         grace_seconds=_number(environ, names.ENV_GRACE_SECONDS, DEFAULT_GRACE_SECONDS),
         restarts_left=_integer(environ, names.ENV_RESTARTS_LEFT, 0),
         joules_before=_number(environ, names.ENV_JOULES_BEFORE, 0.0),
+        joules_low_before=_number(environ, names.ENV_JOULES_LOW_BEFORE, 0.0),
+        joules_high_before=_number(environ, names.ENV_JOULES_HIGH_BEFORE, 0.0),
         cpu_limit=_number(environ, names.ENV_CPU_LIMIT, 0.0) or None,
         command=command,
         metric_patterns=() if preparing else _patterns(script),
         processes_per_worker=1 if preparing else _processes(group),
         launcher="native" if preparing else "command" if command and launcher_of(command) else _launcher(group),
         prepares_own_data=not preparing and _prepares_own_data(environ),
+        trackers=() if preparing or worker else _trackers(spec),
     )
+
+
+def _trackers(spec: dict[str, Any]) -> tuple[str, ...]:
+    given = tuple(_object(spec, "tracking"))
+    unknown = [field for field in given if field not in TRACKERS]
+    if unknown:
+        raise ConfigError(f"spec.tracking.{unknown[0]}: this image does not know it; take a newer image, or remove it")
+    return given
 
 
 def _prepares_own_data(environ: Mapping[str, str]) -> bool:

@@ -23,7 +23,7 @@ from wattrain_api.contract.failures import Failure, SeenFailure, exit_status_of,
 from wattrain_api.contract.group_exchange import Action, CoordinatorReply, MemberMessage, MemberReport, MemberState
 from wattrain_api.contract.progress import Checkpoint, GroupProgress
 from wattrain_worker.supervisor.blame import blamed
-from wattrain_worker.supervisor.group_totals import Totals
+from wattrain_worker.supervisor.group_totals import Figures, Totals
 from wattrain_worker.supervisor.restart_account import RestartAccount
 
 SETTLE_SECONDS: Final = 0.5
@@ -124,10 +124,10 @@ class Coordinator:
             return self._stage == Stage.OVER and self._released >= set(self._members)
 
     @property
-    def figures(self) -> tuple[float | None, float, float | None]:
-        """Watts (None: not known) and joules of the group, and its samples per second (None: not known yet)."""
+    def figures(self) -> Figures:
+        """Watts, joules and samples per second of the group."""
         with self._lock:
-            return self._totals.watts, self._totals.joules, self._totals.samples_per_second()
+            return self._totals.figures
 
     def progress(self) -> GroupProgress:
         """`group` of /v1/progress."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from wattrain_api.contract.group_exchange import MemberReport
 from wattrain_api.contract.progress import GroupProgress, PowerReading, RestartInPlace, WorkerSummary, sum_of_watts
@@ -14,6 +14,16 @@ from wattrain_worker.supervisor.gpu_claims import GpuClaims
 _RATE_WINDOW_SECONDS: Final = 5.0
 _SHORTEST_WINDOW_SECONDS: Final = 0.1
 _KEPT_REPLACED: Final = 16
+
+
+class Figures(NamedTuple):
+    """What the workers of a group draw and do together. None: not known."""
+
+    watts: float | None
+    joules: float
+    low_joules: float
+    high_joules: float
+    samples_per_second: float | None
 
 
 class Totals:
@@ -56,6 +66,14 @@ class Totals:
     def joules(self) -> float:
         """Energy of all workers since their supervisors started."""
         return sum((reading.joules for reading in self._readings()), 0.0)
+
+    @property
+    def figures(self) -> Figures:
+        """What is told with a recorded step."""
+        readings = self._readings()
+        low = sum((reading.low_joules for reading in readings), 0.0)
+        high = sum((reading.high_joules for reading in readings), 0.0)
+        return Figures(self.watts, self.joules, low, high, self.samples_per_second())
 
     @property
     def watts(self) -> float | None:

@@ -24,6 +24,8 @@ class GroupFigures(NamedTuple):
     generation: int | None = None
     watts: float | None = None
     joules: float | None = None
+    low_joules: float | None = None
+    high_joules: float | None = None
     samples_per_second: float | None = None
 
 
@@ -81,6 +83,8 @@ class Journal:
             generation=figures.generation,
             watts=figures.watts,
             joules=figures.joules,
+            low_joules=figures.low_joules,
+            high_joules=figures.high_joules,
             samples_per_second=figures.samples_per_second,
         )
 

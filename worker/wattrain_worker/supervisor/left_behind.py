@@ -37,10 +37,10 @@ class LeftBehind:
         if self._adopts:
             self._may_be_there = self._end(self._is_own, _LONGEST_END_SECONDS)
 
-    def end_all(self) -> None:
-        """End it, and the ranks as well: the supervisor ends."""
+    def end_all(self, is_kept: Callable[[int], bool] = lambda _: False) -> None:
+        """End it, and the ranks as well, but not what `is_kept`: the supervisor ends."""
         if self._adopts:
-            self._end(lambda _: False, _LONGEST_END_SECONDS)
+            self._end(is_kept, _LONGEST_END_SECONDS)
 
     @staticmethod
     def _end(is_own: Callable[[int], bool], seconds: float) -> bool:

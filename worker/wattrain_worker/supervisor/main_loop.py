@@ -38,16 +38,22 @@ from wattrain_worker.supervisor.ranks import Ranks
 from wattrain_worker.supervisor.script_start import make_directories, notice_of_silence
 from wattrain_worker.supervisor.server import Server, free_port, listen
 from wattrain_worker.supervisor.step_count import StepCount
+from wattrain_worker.supervisor.trackers_run import Trackers
 from wattrain_worker.supervisor.waker import Waker
 from wattrain_worker.supervisor.worker_control import Ending
 from wattrain_worker.supervisor.worker_exposition import metrics_text
 from wattrain_worker.supervisor.worker_messages import energy_gaps, member_report, power_readings, termination_of
+from wattrain_worker.tracking.tracked_end import COMPLETE, FAILED, STOPPED, TrackedEnd
 
 _TICK_SECONDS: Final = 0.2
 _ENDING_TICK_SECONDS: Final = 0.02
 _POWER_SECONDS: Final = 1.0
 """How old the power may be between events: finding out may mean to read the machine's whole process table."""
 _LINGER_SECONDS: Final = 5.0
+_TRACKING_ENDS_SECONDS: Final = 10.0
+"""What trackers get for what is left, where a server does not answer: of a job that is over."""
+_TRACKING_GOES_ON_SECONDS: Final = 2.0
+"""The same where the job may go on, for which the training would have to wait: then they go on too."""
 
 
 class Supervisor:
@@ -66,6 +72,7 @@ class Supervisor:
         self._directives = Directives(config, self._inbox.directory, self._reports)
         kept = KeptLog(config.kept_log_file, f"[{config.role}] attempt {config.attempt}", self._lose_records)
         self._log = Log(config.log_file, kept)
+        self._trackers = Trackers(config, self._inbox.path, self._reports.add_notice)
         self._power = PowerSampler.from_environment(pids=lambda: [os.getpid()], since_process_start=True)
         self._power_sampled: tuple[PowerReading, ...] = ()
         self._counted_elsewhere: frozenset[str] = frozenset()
@@ -98,6 +105,7 @@ class Supervisor:
             self._waker.watch_parent(self._config.parent_fd)
         self._power.start()
         self._inbox.start()
+        self._trackers.start()
         if self._server is not None:
             self._server.start()
         ending = self._prepare_own_data() or self._tick()
@@ -131,6 +139,7 @@ class Supervisor:
         ending = self._member.tick(stop_requested=self._waker.stop_requested)
         self._look_for_silence()
         self._left_behind.look(ranks_run=self._member.ranks_running > 0)
+        self._trackers.look()
         self._journal.set_figures(self._group_figures())
         self._journal.flush()
         if ending is None:
@@ -165,15 +174,14 @@ class Supervisor:
         self._inbox.drain()
         if self._fork_server is not None:
             self._fork_server.close()
-        self._left_behind.end_all()
+        self._left_behind.end_all(self._trackers.owns)
         self._has_ended = True
         self._power.stop()  # with a last sample: the shortest work has cost something, as has what was left behind
         self._power_read_at = None
         self._journal.flush(now=True)
         if ending.exit_code == 0:
             self._reports.set_phase(Phase.DONE)
-        message = termination_of(self._worker_progress(), time.time(), ending, last_lines=self._last_lines())
-        termination_message.leave(self._config.termination_file, message)
+        self._leave_last_message(ending)
         if self._coordinator is not None:
             linger = min(_LINGER_SECONDS, AFTER_GRACE_SECONDS - 1) if self._member.stopping else _LINGER_SECONDS
             deadline = time.monotonic() + linger
@@ -181,10 +189,31 @@ class Supervisor:
                 self._waker.wait(_ENDING_TICK_SECONDS)
             self._coordinator.close(self._config.worker, self.report())
             self._record_end()
+        self._finish_tracking(ending)
         self._inbox.stop()
         self._log.close()
         if self._server is not None:
             self._server.stop()
+
+    def _leave_last_message(self, ending: Ending) -> None:
+        message = termination_of(self._worker_progress(), time.time(), ending, last_lines=self._last_lines())
+        termination_message.leave(self._config.termination_file, message)
+
+    def _finish_tracking(self, ending: Ending) -> None:
+        if not self._config.trackers:
+            return
+        notices = self._reports.progress().notices
+        self._trackers.finish(self._tracked_end(ending), self._waker.wait)
+        self._inbox.drain()
+        if self._reports.progress().notices != notices:
+            self._leave_last_message(ending)
+
+    def _tracked_end(self, ending: Ending) -> TrackedEnd:
+        code = ending.exit_code
+        outcome = {reasons.EXIT_OK: COMPLETE, reasons.EXIT_PREEMPTED: STOPPED}.get(code, FAILED)
+        goes_on = self._member.stopping or (code != 0 and not reasons.meaning_of_exit(code).permanent)
+        seconds = _TRACKING_GOES_ON_SECONDS if goes_on else _TRACKING_ENDS_SECONDS
+        return TrackedEnd(outcome, seconds, self._reports.progress().test)
 
     def _record_end(self) -> None:
         self._journal.set_figures(self._group_figures())
@@ -230,7 +259,7 @@ class Supervisor:
         return forked or Executed(start, output_fd)
 
     def _owns(self, pid: int) -> bool:
-        return any(owner is not None and owner.owns(pid) for owner in (self._ranks, self._fork_server))
+        return any(owner is not None and owner.owns(pid) for owner in (self._ranks, self._fork_server, self._trackers))
 
     def _take_datagram(self, datagram: bytes) -> None:
         if self._reports.ingest_datagram(datagram):
@@ -315,5 +344,11 @@ class Supervisor:
         figures = GroupFigures(self._config.attempt, self._member.generation)
         if self._coordinator is None:
             return figures
-        watts, joules, rate = self._coordinator.figures
-        return figures._replace(watts=watts, joules=self._config.joules_before + joules, samples_per_second=rate)
+        now, config = self._coordinator.figures, self._config
+        return figures._replace(
+            watts=now.watts,
+            joules=config.joules_before + now.joules,
+            low_joules=config.joules_low_before + now.low_joules,
+            high_joules=config.joules_high_before + now.high_joules,
+            samples_per_second=now.samples_per_second,
+        )

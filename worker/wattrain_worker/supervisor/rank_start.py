@@ -77,17 +77,26 @@ def _command(config: Config) -> tuple[str, ...]:
     if config.command:
         return config.command
     module = "wattrain_worker.data" if config.preparing else "wattrain_worker.train"
+    return python_module(module)
+
+
+def python_module(module: str) -> tuple[str, ...]:
+    """The command that runs a module of ours in the supervisor's own Python."""
     return (sys.executable, *_SAFE_PATH, "-m", module)
+
+
+def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the supervisor's environment `environ` its children get."""
+    return {name: value for name, value in environ.items() if name not in _NOT_FOR_RANKS}
 
 
 def _shared_environment(config: Config, order: Order, report_socket: str, environ: Mapping[str, str]) -> dict[str, str]:
     cpus = config.cpu_limit or _usable_cpus()
     threads = str(max(1, int(cpus / config.processes_per_worker)))
-    inherited = {name: value for name, value in environ.items() if name not in _NOT_FOR_RANKS}
     return {
         "OMP_NUM_THREADS": threads,
         **_TORCH_DEFAULTS,
-        **inherited,
+        **inherited_environment(environ),
         "PYTHONUNBUFFERED": "1",
         names.ENV_GENERATION: str(order.generation),
         names.ENV_RESTART_REASON: order.restart_reason,

@@ -79,6 +79,11 @@ def pod_of(job: TrainingJob, child: CreateChild, settings: PodSettings) -> Json:
             f"spec.storage: without a claim every worker prepares the data itself, which the image {image!r} cannot; "
             "give storage.claim, so that the data is prepared once in the worker image, or remove spec.data"
         )
+    if job.spec.tracking.tensor_board is not None and not shares_storage(job):
+        raise UnbuildableError(
+            "spec.tracking.tensorBoard: without a claim its event files go with their pods; give storage.claim, or "
+            "remove it"
+        )
     check_credentials(job.spec.workers, settings.credentials)
     mounts = Mounts(job, brings_supervisor=foreign)
     spec = {

@@ -52,11 +52,20 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+class Wait:
+    """Waiting for conditions."""
+
+    until = staticmethod(wait_until)
+    is_alive = staticmethod(is_alive)
+
+
 class Group:
     """The supervisors of one attempt, and what they leave."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.wait = Wait
+        self._others: list[Group] = []
         self.processes: list[subprocess.Popen[bytes]] = []
         self.ports: list[int] = []
         self.parent_write_fd: int | None = None
@@ -69,12 +78,15 @@ class Group:
         processes: int = 1,
         spec: dict[str, Any] | None = None,
         environ: dict[str, str] | None = None,
+        spec_parts: dict[str, Any] | None = None,
     ) -> None:
+        """`spec` changes script and workers; `spec_parts` are other parts of the spec."""
         program = self.directory / "script.py"
         program.write_text(PRELUDE + script)
         self.spec = {
             "script": {"command": [sys.executable, str(program)], **((spec or {}).get("script", {}))},
             "workers": {"processesPerWorker": processes, **((spec or {}).get("workers", {}))},
+            **(spec_parts or {}),
         }
         (self.directory / "spec.json").write_text(json.dumps(self.spec))
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
@@ -168,7 +180,14 @@ class Group:
             os.close(self.parent_write_fd)
             self.parent_write_fd = None
 
+    def another(self) -> Group:
+        """A later group in the same directory."""
+        self._others.append(Group(self.directory))
+        return self._others[-1]
+
     def clean_up(self) -> None:
+        for other in self._others:
+            other.clean_up()
         self.close_parent()
         for process in self.processes:
             if process.poll() is None:
@@ -182,13 +201,6 @@ def group(tmp_path: Path) -> Iterator[Group]:
     made = Group(tmp_path)
     yield made
     made.clean_up()
-
-
-class Wait:
-    """Waiting for conditions."""
-
-    until = staticmethod(wait_until)
-    is_alive = staticmethod(is_alive)
 
 
 @pytest.fixture
