@@ -95,7 +95,8 @@ def _passes() -> Section:
         ),
         Placed(
             lines("Queue", "none", "Jobs that wait to be looked at, and jobs whose last pass failed.",
-                  Query(f"sum({_of('queue_depth')})", "wait"), Query(f"sum({_of('failing_jobs')})", "failing")).min(0),
+                  Query(f"sum({_of('queue_depth')})", "wait"),
+                  Query(f"sum({_of('failing_jobs')})", "failing")).min(0).decimals(0),
             6, 8,
         ),
     ])  # fmt: skip
@@ -125,7 +126,7 @@ def _cache() -> Section:
     return Section("Cache and watches", [
         Placed(
             lines("Objects in the cache", "none", "Objects that the operator knows of.",
-                  Query(f"max by (kind) ({_of('cache_objects', 'kind')})", "{{kind}}")).min(0),
+                  Query(f"max by (kind) ({_of('cache_objects', 'kind')})", "{{kind}}")).min(0).decimals(0),
             6, 8,
         ),
         Placed(
@@ -142,7 +143,7 @@ def _cache() -> Section:
         Placed(
             lines("Missed changes", "none", "Changes that the last reading found and the watch has not shown: more "
                   "than 0 for long means a watch that shows nothing.",
-                  Query(f"max by (kind) ({_of('watch_missed_changes', 'kind')})", "{{kind}}")).min(0),
+                  Query(f"max by (kind) ({_of('watch_missed_changes', 'kind')})", "{{kind}}")).min(0).decimals(0),
             6, 8,
         ),
     ])  # fmt: skip
@@ -159,7 +160,7 @@ def _process() -> Section:
         ),
         Placed(
             lines("Open files", "none", "File descriptors in use, connections among them.",
-                  Query(_of_process("open_fds"), "{{instance}}")).min(0),
+                  Query(_of_process("open_fds"), "{{instance}}")).min(0).decimals(0),
             6, 8,
         ),
         Placed(

@@ -27,27 +27,27 @@ def gpus() -> Section:
                   f"its tensor cores worked. {_NEEDS_DCGM}",
                   Query(_of_gpus("DCGM_FI_DEV_GPU_UTIL", "/ 100"), _GPU),
                   Query(_of_gpus("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"), f"{_GPU}, tensor cores")).min(0).max(1),
-            6, 9,
+            12, 9,
         ),
         Placed(
             lines("GPU memory", "bytes", f"Memory of the GPU in use. {_NEEDS_DCGM}",
                   Query(_of_gpus("DCGM_FI_DEV_FB_USED", "* 1048576"), _GPU)).min(0),
-            6, 9,
+            12, 9,
         ),
         Placed(
             lines("GPU temperature", "celsius", f"Temperature of the GPU. {_NEEDS_DCGM}",
                   Query(_of_gpus("DCGM_FI_DEV_GPU_TEMP"), _GPU), steps=((None, "transparent"), (85, "orange"))),
-            4, 9,
+            8, 9,
         ),
         Placed(
             lines("GPU clock", "hertz", "Clock of the GPU's multiprocessors; it falls where power or heat limit it. "
                   f"{_NEEDS_DCGM}", Query(_of_gpus("DCGM_FI_DEV_SM_CLOCK", "* 1000000"), _GPU)).min(0),
-            4, 9,
+            8, 9,
         ),
         Placed(
             lines("GPU power", "watt", "Power of the whole GPU. More than the job's own figure where another program "
                   f"shares it. {_NEEDS_DCGM}", Query(_of_gpus("DCGM_FI_DEV_POWER_USAGE"), _GPU)).min(0),
-            4, 9,
+            8, 9,
         ),
     ])  # fmt: skip
 

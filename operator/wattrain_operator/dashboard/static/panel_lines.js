@@ -61,7 +61,7 @@ function lineOf({ name, labels, values, drawn, isFirst, field }, units) {
 }
 
 function scaleOf(field) {
-  return { min: field.min, max: field.max, logarithmic: field.custom.scaleDistribution?.type === "log", whole: field.decimals === 0, format: (value) => formatted(value, field) };
+  return { min: field.min, max: field.max, unit: field.unit, logarithmic: field.custom.scaleDistribution?.type === "log", whole: field.decimals === 0, format: (value) => formatted(value, field) };
 }
 
 function limitsOf({ thresholds, custom }) {

@@ -77,12 +77,12 @@ function options(plot, strokes, surface, legend) {
   const axis = { stroke: colour("soft"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui, sans-serif" };
   const scales = plot.scales ?? { y: {} }, names = Object.keys(scales);
   return {
-    width: surface.clientWidth || 300, height: plot.height ?? 220, legend: { show: false }, padding: [8, 24, 0, 0],
+    width: surface.clientWidth || 300, height: plot.height ?? 220, legend: { show: false }, padding: [8, 30, 0, 0],
     cursor: { sync: { key: plot.xName ?? "time" }, drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: (plot.xName ?? "time") === "time" }, ...Object.fromEntries(names.map((name) => [name, scaleOf(scales[name], plot)])) },
     axes: [
       { ...axis, space: 70, incrs: (plot.xName ?? "time") === "time" ? TIME_STEPS : undefined, values: (_, splits) => splits.map((at) => (at == null ? "" : plot.formatTick(at))), ...(plot.xName && plot.xName !== "time" ? { label: plot.xName, labelSize: 18, labelFont: axis.font } : {}), size: 30 },
-      ...names.map((name, index) => ({ ...axis, scale: name, side: index ? 1 : 3, size: widthOfLabels, incrs: scales[name].whole ? WHOLE_STEPS : undefined, ...(scales[name].logarithmic ? { splits: decades } : {}), grid: { ...axis.grid, show: index === 0 }, values: (_, values) => values.map((v) => (v == null ? "" : (scales[name].format ?? plot.format)(v))) })),
+      ...names.map((name, index) => ({ ...axis, scale: name, side: index ? 1 : 3, size: widthOfLabels, incrs: scales[name].whole ? WHOLE_STEPS : STEPS_OF[scales[name].unit], ...(scales[name].logarithmic ? { splits: decades } : {}), grid: { ...axis.grid, show: index === 0 }, values: (_, values) => values.map((v) => (v == null ? "" : (scales[name].format ?? plot.format)(v))) })),
     ],
     series: [{}, ...plot.lines.map((line, index) => ({
       label: line.name, scale: line.scale ?? names[0], stroke: strokes[index].stroke, width: strokes[index].width, dash: strokes[index].dash,
@@ -95,7 +95,9 @@ function options(plot, strokes, surface, legend) {
   };
 }
 
-const TIME_STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
+const TIME_STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
+/** Steps of an axis that are round in the unit: 512 MiB and 5 min, where 500,000,000 B and 200 s are not. */
+const STEPS_OF = { bytes: Array.from({ length: 50 }, (_, power) => 2 ** power), s: [...[-6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((round) => Number(`${round}e${power}`))), ...TIME_STEPS.filter((step) => step >= 1)] };
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6];
 const widthOfLabels = (_, labels) => 22 + 7 * Math.max(3, ...(labels ?? []).map((text) => text.length));
 
