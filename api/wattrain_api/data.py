@@ -14,6 +14,9 @@ Column = Annotated[str, Field(min_length=1, max_length=253)]
 DEFAULT_MISSING_VALUES = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
 
 
+Missing = Literal["drop", "mean", "indicator", "fail"]
+
+
 class ClaimSource(Model):
     """A file on a PersistentVolumeClaim in the job's namespace."""
 
@@ -40,7 +43,8 @@ class ColumnSchema(Model):
     """What must hold for every value of a column."""
 
     type: Literal["float", "integer", "string", "boolean"] = "float"
-    """Type of the column's values."""
+    """Type of the column's values. As a feature, a column of type `string` is a category: each text of the training
+    split is a column of 0 and 1 for the model."""
     min: float | None = None
     """Smallest value that is allowed."""
     max: float | None = None
@@ -69,8 +73,10 @@ class Clean(Model):
     True: the same sample once more, which is removed before the split; rows of equal features stay together."""
     outliers: Outliers = Outliers()
     """What to do with outliers."""
-    missing: Literal["drop", "mean", "fail"] = "drop"
-    """Rows with missing values: drop them, fill in the training split's mean, or refuse the data."""
+    missing: Missing = "drop"
+    """Rows with missing values: drop them, fill in the training split's mean, do that and tell the model by a column of
+    0 and 1 for each column that lacks values in the training split, or refuse the data. A missing text is not filled
+    in: with `mean` and `indicator` it is a category of its own."""
     label_issues: Literal["off", "report"] = "off"
     """`report` counts training rows whose label a cross-validated linear model finds improbable. None is changed."""
 
@@ -119,7 +125,7 @@ class Data(Model):
     recipe does, where it does one alone; else by the label: texts, truth values and at most 50 different whole numbers
     are classes, other numbers are predicted as numbers. prepare.json and the receipt say what was chosen and why."""
     features: Annotated[tuple[Column, ...], Field(max_length=4096)] = ()
-    """Columns to predict from; empty: all but the label and split.column."""
+    """Columns to predict from, numbers, truth values or texts; empty: all but the label and split.column."""
     column_schema: Annotated[dict[Column, ColumnSchema], Field(alias="schema", max_length=4096)] = {}
     """What must hold, checked before anything else, by column."""
     missing_values: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], Field(max_length=64)] = (

@@ -84,7 +84,7 @@ def exported(folder: Path, recipe: dict[str, Any], **data: Any) -> Exported:
     found = find_recipe(recipe["name"], prepared.task)
     parameters = found.parameters.model_validate(recipe.get("params", {}))
     classes = recipe.get("params", {}).get("classes", len(prepared.classes) or 1)
-    model = found.build_model(TableShape(len(prepared.columns), classes), parameters)
+    model = found.build_model(TableShape(prepared.train.features.shape[1], classes), parameters)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -369,3 +369,31 @@ def test_predictions_and_their_metrics_are_in_the_unit_of_the_label(
     *numbers, mse, mae, r2 = predict(model)[1].splitlines()
     assert [float(number) for number in numbers] == pytest.approx(predictions)
     assert [line.split()[0] for line in (mse, mae, r2)] == ["mse", "mae", "r2"]
+
+
+def test_texts_and_gaps_are_answered_as_in_the_training_and_unseen_ones_are_told(
+    tmp_path: Path, predict: Predict
+) -> None:
+    cell = [lambda i: ("red", "green", "NA")[i % 3], lambda i: "" if i % 5 == 0 else str(i / 8)]
+    lines = [f"{cell[1](i)},{cell[0](i)},{('no', 'yes')[i * 5 % 7 % 2]}" for i in range(90)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,colour,kind", *lines, ""]))
+    model = exported(tmp_path, {"name": "mlp"}, clean={"missing": "indicator"})
+    assert model.prepared.train.features.shape[1] == 1 + 3 + 1
+    code, out, err = predict(model)
+    *found, accuracy = out.splitlines()
+    chosen, right = model.chosen()
+    assert (code, err, Counter(found)) == (0, "", chosen)
+    assert accuracy == f"accuracy {right:.4f}"
+    other = tmp_path / "other.csv"
+    other.write_text("a,colour\n1,red\n1,violet\n1,violet\n1,\n")
+    code, out, err = predict(model, file=other)
+    assert (code, len(out.splitlines())) == (0, 4)
+    assert err == (
+        "note: 2 rows have a text in column 'colour' that the training rows had not, the first line 3: \"violet\"\n"
+    )
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "table.csv").write_text("\n".join(["a,colour,kind", *(line.replace("NA", "blue") for line in lines), ""]))
+    _, out, err = predict(exported(whole, {"name": "mlp"}, clean={"missing": "drop"}), file=other)
+    assert [bool(line) for line in out.splitlines()] == [True, True, True, False]
+    assert "note: 1 rows lack a value, the first in column 'colour', line 5" in err

@@ -16,13 +16,16 @@ import polars as pl
 
 from wattrain_api.data import ColumnSchema
 from wattrain_worker.data.table import Table
-from wattrain_worker.data.words import as_floats, as_truths, is_missing, is_missing_number, is_truths
+from wattrain_worker.data.words import as_floats, as_truths, is_missing, is_missing_number, is_truths, stripped
 from wattrain_worker.errors import BadData, BadSpec
 
 FEATURES: Final = "spec.data.features"
 LABEL: Final = "spec.data.label"
 OF_MODEL: Final = "a column of the model"
 """What asks for a column where no spec does: a model that predicts."""
+MOST_CATEGORIES: Final = 1000
+"""Of one column: each is a column for the model."""
+_FEW_TEXTS: Final = 20
 MISSING_VALUES: Final = "spec.data.missingValues"
 _SEPARATED: Final = re.compile(r"[-+]?[0-9]+([., '_][0-9]+)*,[0-9]+|[-+]?[0-9]+([, '_][0-9]{3})+(\.[0-9]+)?")
 """A number as people write it: 1,5 or 1.234,5 or 1 234.5."""
@@ -30,18 +33,21 @@ _SEPARATED: Final = re.compile(r"[-+]?[0-9]+([., '_][0-9]+)*,[0-9]+|[-+]?[0-9]+(
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers."""
+    """A column as numbers."""
 
     values: npt.NDArray[np.float64]
     """[rows]; NaN: missing."""
     is_boolean: bool
     """Whether the values are truths (0 and 1), which have no outliers."""
+    texts: tuple[str, ...] | None = None
+    """The different texts, sorted, of which `values` are the indices; None where the column holds no texts."""
 
 
 def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) -> Numbers:
     """The column `name` as numbers, of the type that `schema` says, else of the one that its values show.
 
-    `field` of the spec asked for it. BadData at the first value that is no number; bounds are not checked here.
+    `field` of the spec asked for it. BadData at the first value that is no number; bounds are not checked here. A
+    feature without a schema of which no value is a number is a column of texts.
     """
     series, words = table.column(name, field), table.missing_values
     is_boolean = schema.type == "boolean" if schema else series.dtype == pl.Boolean
@@ -49,6 +55,8 @@ def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) ->
     if schema is None and not is_boolean and np.isnan(values).all() and is_truths(series, words):
         is_boolean, values = True, as_truths(series)
     missing = is_missing_number(series, values, words)
+    if schema is None and field == FEATURES and not is_boolean and _are_texts(series, values, missing):
+        return _demand_categories(table, name, texts(table, name, field))
     complaint = "neither true nor false" if is_boolean else "not a number"
     others = {FEATURES: f"leave the column out of {field}", LABEL: "set spec.data.task to classification"}
     other = others.get(field, f"the type in spec.data.schema.{name}")
@@ -61,6 +69,42 @@ def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) ->
     values = np.where(missing, np.nan, values) if missing.any() else values
     reject(table, name, series, np.isinf(values), f"is not finite; {remedy}")
     return Numbers(values, is_boolean)
+
+
+def texts(table: Table, name: str, field: str) -> Numbers:
+    """The column `name`, which `field` of the spec asked for, as texts. BadData where they are too many categories."""
+    series = table.column(name, field)
+    missing = is_missing(series, table.missing_values)
+    written = stripped(series.cast(pl.String))
+    different = written.filter(pl.Series(~missing)).unique().sort()
+    if len(different) > MOST_CATEGORIES:
+        raise BadData(
+            f'data: column "{name}" has {len(different):,} different texts, and at most {MOST_CATEGORIES:,} can be '
+            "categories; leave the column out of spec.data.features"
+        )
+    values = np.full(len(series), np.nan)
+    if len(different):
+        values[~missing] = written.filter(pl.Series(~missing)).cast(pl.Enum(different)).to_physical().to_numpy()
+    return Numbers(values, is_boolean=False, texts=tuple(different))
+
+
+def _are_texts(series: pl.Series, values: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> bool:
+    """Whether a column of strings holds no number at all, and not missing values alone."""
+    if series.dtype in (pl.Categorical, pl.Enum):
+        return True
+    return series.dtype == pl.String and bool(np.isnan(values).all()) and not missing.all()
+
+
+def _demand_categories(table: Table, name: str, found: Numbers) -> Numbers:
+    """BadData for texts that tell the rows apart, such as names, where nobody has said that they are categories."""
+    different = len(found.texts or ())
+    if different > _FEW_TEXTS and 2 * different > len(table.places):
+        raise BadData(
+            f'data: column "{name}" has {different:,} different texts in {len(table.places):,} rows, which tell rows '
+            f"apart rather than kinds of them; leave the column out of {FEATURES}, or set spec.data.schema.{name}.type "
+            "to string to have each text for a category"
+        )
+    return found
 
 
 def _hint(value: object, is_boolean: bool) -> str:
@@ -109,6 +153,8 @@ def shown(value: object) -> str:
 
 
 def _floats(series: pl.Series, name: str, field: str) -> npt.NDArray[np.float64]:
+    if series.dtype in (pl.Categorical, pl.Enum):
+        return np.full(len(series), np.nan)
     if series.dtype not in (pl.String, pl.Boolean, pl.Null) and not series.dtype.is_numeric():
         raise BadData(
             f'data: column "{name}" is of type {series.dtype}, not of numbers; convert it, or leave it out of {field}'

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from wattrain_api.data import Missing
 from wattrain_worker.data.fit import Bounds, Matrix, Scaler, Vector, filled
+
+Texts: TypeAlias = "tuple[tuple[str, ...] | None, ...]"
 
 
 @dataclass(frozen=True)
@@ -18,28 +21,91 @@ class Fitted:
 
     bounds: Bounds
     """What lies outside is moved to them."""
-    policy: Literal["drop", "mean", "fail"]
+    policy: Missing
     """What was done about missing values: `spec.data.clean.missing`."""
     fill: Vector
     """[columns]: what a missing value is replaced with; NaN where it is not."""
     scaler: Scaler
+    categories: tuple[tuple[str | None, ...] | None, ...]
+    """[columns]: the texts that each has in the training split, None among them where one is missing there; None alone:
+    it holds no texts."""
+    lacking: tuple[int, ...]
+    """The columns of numbers, rising, that the model is told of where they lack a value."""
+
+    @property
+    def origins(self) -> npt.NDArray[np.int64]:
+        """[width]: of which column each of the model's columns is made."""
+        widths = [1 if each is None else len(each) for each in self.categories]
+        return np.concatenate([np.repeat(np.arange(len(widths)), widths), np.array(self.lacking, np.int64)])
 
     def whole(self, raw: Matrix) -> Matrix:
-        """`raw` [rows, columns] with outliers clipped and gaps filled, before it is scaled."""
-        return filled(self.bounds.clipped(raw), self.fill)
+        """`raw` [rows, columns] with outliers clipped and gaps filled, before it is scaled. Columns of texts are 0."""
+        values = filled(self.bounds.clipped(raw), self.fill)
+        are_texts = np.array([each is not None for each in self.categories])
+        return np.where(are_texts, 0.0, values) if are_texts.any() else values
 
-    def apply(self, raw: Matrix) -> npt.NDArray[np.float32]:
-        """`raw` [rows, columns] as the model sees it: infinite where a number does not fit into float32, NaN where a
-        value is missing and none is filled in."""
-        return self.scaler.apply(self.whole(raw))
+    def apply(self, raw: Matrix, texts: Texts) -> npt.NDArray[np.float32]:
+        """`raw` [rows, columns] as the model sees it, [rows, width]: infinite where a number does not fit into float32,
+        NaN where one is missing and none is filled in.
+
+        `texts` [columns] are those that `raw` has the indices of. One that the training split did not have is 0 in
+        every column of its categories.
+        """
+        scaled = self.scaler.apply(self.whole(raw))
+        if not self.lacking and all(each is None for each in self.categories):
+            return scaled
+        parts = [
+            scaled[:, [number]] if known is None else _one_hot(raw[:, number], texts[number] or (), known)
+            for number, known in enumerate(self.categories)
+        ]
+        return np.hstack([*parts, np.isnan(raw[:, list(self.lacking)]).astype(np.float32)])
+
+    def unseen(self, raw: Matrix, texts: Texts) -> npt.NDArray[np.bool_]:
+        """[rows, columns]: where a text, or that it is missing, is something that the training split did not have."""
+        found = np.zeros(raw.shape, np.bool_)
+        for number, known in enumerate(self.categories):
+            if known is not None:
+                found[:, number] = ~_one_hot(raw[:, number], texts[number] or (), known).any(axis=1)
+        return found
 
 
-def fitted_to_json(fitted: Fitted, outliers: dict[str, Any], normalize: str) -> dict[str, Any]:
-    """What prepare.json says under `outliers`, `missing` and `scaler`; one value a column, null: none."""
+def _one_hot(indices: Vector, texts: tuple[str, ...], known: tuple[str | None, ...]) -> npt.NDArray[np.float32]:
+    """[rows, categories]: 1 at the category of each of `indices` [rows] into `texts`, NaN: missing."""
+    place = {category: number for number, category in enumerate(known)}
+    of_text = np.array([*(place.get(text, -1) for text in texts), place.get(None, -1)])  # the last one: missing
+    categories = of_text[np.where(np.isnan(indices), len(texts), indices).astype(np.int64)]
+    return np.asarray(categories[:, np.newaxis] == np.arange(len(known)), np.float32)
+
+
+def fit_categories(training: Matrix, texts: Texts) -> tuple[tuple[str | None, ...] | None, ...]:
+    """[columns]: the texts of the rows `training` [rows, columns], sorted, and None last where one is missing."""
+    found: list[tuple[str | None, ...] | None] = []
+    for number, of_column in enumerate(texts):
+        if of_column is None:
+            found.append(None)
+            continue
+        indices = training[:, number]
+        there = np.unique(indices[~np.isnan(indices)]).astype(np.int64).tolist()
+        found.append((*(of_column[index] for index in there), *([None] if np.isnan(indices).any() else [])))
+    return tuple(found)
+
+
+def fitted_to_json(
+    fitted: Fitted, columns: tuple[str, ...], outliers: dict[str, Any], normalize: str
+) -> dict[str, Any]:
+    """What prepare.json says under `outliers`, `missing` and `scaler`, one value a column, null: none; and, where there
+    are columns of texts, under `categories`, by name."""
     limits = {"lower": _finite(fitted.bounds.lower), "upper": _finite(fitted.bounds.upper)}
+    encoded = {name: list(known) for name, known in zip(columns, fitted.categories, strict=True) if known is not None}
+    told: dict[str, Any] = {"policy": fitted.policy}
+    if fitted.policy in ("mean", "indicator"):
+        told["fill"] = _finite(fitted.fill)
+    if fitted.policy == "indicator":
+        told["indicators"] = [columns[number] for number in fitted.lacking]
     return {
+        **({"categories": encoded} if encoded else {}),
         "outliers": outliers | (limits if outliers["method"] != "none" else {}),
-        "missing": {"policy": fitted.policy} | ({"fill": fitted.fill.tolist()} if fitted.policy == "mean" else {}),
+        "missing": told,
         "scaler": {
             "method": normalize,
             "mean": fitted.scaler.mean.tolist(),
@@ -54,7 +120,15 @@ def fitted_from_json(document: Mapping[str, Any]) -> Fitted:
     scaler = Scaler(_vector(document["scaler"]["mean"], columns), _vector(document["scaler"]["scale"], columns))
     lower, upper = (_vector(outliers.get(end) or [None] * columns, columns) for end in ("lower", "upper"))
     bounds = Bounds(np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper))
-    return Fitted(bounds, missing["policy"], _vector(missing.get("fill") or [None] * columns, columns), scaler)
+    encoded, lacking = document.get("categories") or {}, missing.get("indicators") or []
+    return Fitted(
+        bounds,
+        missing["policy"],
+        _vector(missing.get("fill") or [None] * columns, columns),
+        scaler,
+        categories=tuple(tuple(encoded[name]) if name in encoded else None for name in document["columns"]),
+        lacking=tuple(document["columns"].index(name) for name in lacking),
+    )
 
 
 def _vector(values: list[float | None], columns: int) -> Vector:

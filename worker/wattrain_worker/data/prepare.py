@@ -112,7 +112,7 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str
         "specHash": digest,
         "source": source.to_json_object(),
         "columns": list(samples.columns),
-        "columnTypes": ["boolean" if is_truth else "number" for is_truth in samples.are_truths.tolist()],
+        "columnTypes": _types(samples),
         "missingValues": list(data.missing_values),
         "leftOut": list(samples.left_out),
         "label": samples.label,
@@ -120,7 +120,7 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, digest: str
         "taskChosen": samples.task.why,
         "counts": counts,
         **of_labels,
-        **fitted_to_json(result.fitted, data.clean.outliers.to_json_object(), data.normalize),
+        **fitted_to_json(result.fitted, samples.columns, data.clean.outliers.to_json_object(), data.normalize),
         "warnings": warnings,
         **({"labelIssues": _label_issues(samples, result)} if data.clean.label_issues == "report" else {}),
         "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
@@ -200,6 +200,12 @@ def _demand_enough(
             f'spec.recipe.params.classes: {limit}, but column "{samples.label}" has {len(samples.labels.classes)} '
             "classes; raise it, or leave it out"
         )
+
+
+def _types(samples: Samples) -> list[str]:
+    """[columns]: boolean, text or number."""
+    kinds = zip(samples.are_truths.tolist(), samples.texts, strict=True)
+    return ["boolean" if is_truth else "number" if texts is None else "text" for is_truth, texts in kinds]
 
 
 def _about_labels(samples: Samples, result: Transformed, data: Data) -> tuple[dict[str, Any], list[str]]:

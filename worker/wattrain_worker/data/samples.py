@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wattrain_api.data import ColumnSchema, Data
+from wattrain_api.data import ColumnSchema, Data, Missing
 from wattrain_api.recipe_parameters import RecipeParameters
-from wattrain_worker.data.columns import FEATURES, LABEL, MISSING_VALUES, Numbers, check_schema, numbers, shown
+from wattrain_worker.data.columns import FEATURES, LABEL, MISSING_VALUES, Numbers, check_schema, numbers, shown, texts
 from wattrain_worker.data.doubts import doubtful_columns
 from wattrain_worker.data.fit import Matrix
 from wattrain_worker.data.labels import (
@@ -27,7 +27,14 @@ from wattrain_worker.data.labels import (
     read_split_keys,
 )
 from wattrain_worker.data.precision import rounded_row
-from wattrain_worker.data.row_digests import Digests, Occurrences, first_occurrences, occurrences_of, row_digests
+from wattrain_worker.data.row_digests import (
+    Digests,
+    Occurrences,
+    digests_of,
+    first_occurrences,
+    occurrences_of,
+    row_digests,
+)
 from wattrain_worker.data.table import Table, listed
 from wattrain_worker.data.task_choice import Task, choose_task
 from wattrain_worker.data.words import stripped
@@ -48,7 +55,9 @@ class Samples:
     label: str
     task: Task
     features: Matrix
-    """[rows, columns]; NaN: missing."""
+    """[rows, columns]; NaN: missing. Of a column of texts, indices into them."""
+    texts: tuple[tuple[str, ...] | None, ...]
+    """[columns]: the different texts of each; None: it holds none."""
     are_truths: npt.NDArray[np.bool_]
     """[columns]"""
     labels: Labels
@@ -94,14 +103,16 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
     task = choose_task(table, label, data, recipe, params)
     read, warnings = raw_features(table, columns, data.column_schema, FEATURES), list[str]()
     for name, of_column in zip(columns, read, strict=True):
-        warnings += _rounded(table, name, of_column.values)
+        warnings += _rounded(table, name, of_column.values) if of_column.texts is None else ()
     read_label = read_numbers if task.kind == "regression" else read_labels
     labels = read_label(table, label, data.column_schema.get(label))
     warnings += _missing_labels(table, label, labels)
     features = as_rows([column.values for column in read])
     if not data.features:
-        warnings += doubtful_columns(columns, features, table.place_word)
-    digests = row_digests(features)
+        of_numbers = [number for number, column in enumerate(read) if column.texts is None]
+        named = tuple(columns[number] for number in of_numbers)
+        warnings += doubtful_columns(named, features[:, of_numbers], table.place_word)
+    digests = row_digests(_told_apart(features, read))
     method, column = data.split.method, data.split.column
     keys = read_split_keys(table, column, method) if column and method in ("group", "time") else None
     return Samples(
@@ -109,6 +120,7 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
         label=label,
         task=task,
         features=features,
+        texts=tuple(column.texts for column in read),
         are_truths=np.array([column.is_boolean for column in read]),
         labels=labels,
         digests=digests,
@@ -130,16 +142,28 @@ def raw_features(
     def read(name: str) -> Numbers:
         schema = schemas.get(name)
         if schema is not None and schema.type == "string":
-            raise BadSpec(
-                f'spec.data.schema: column "{name}" is of type string, but a feature must be a number; encode it as '
-                "numbers, or leave it out of spec.data.features"
-            )
+            return texts(table, name, field)
         return numbers(table, name, field, schema)
 
     if len(table.places) < _ROWS_WORTH_THREADS:
         return [read(name) for name in columns]
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:  # in the order of `columns`, errors too
         return list(threads.map(read, columns))
+
+
+def _told_apart(features: Matrix, columns: list[Numbers]) -> Matrix:
+    """`features` with a number that stands for the text itself in place of its index, which rows that are appended may
+    change."""
+    if all(column.texts is None for column in columns):
+        return features
+    apart = features.copy()
+    for number, column in enumerate(columns):
+        if column.texts:
+            halves = digests_of(text.encode() for text in column.texts)[:, 0]
+            of_text = (halves >> np.uint64(11)).astype(np.float64)  # 53 bits, which float64 holds
+            there = ~np.isnan(features[:, number])
+            apart[there, number] = of_text[features[there, number].astype(np.int64)]
+    return apart
 
 
 def as_rows(columns: Sequence[npt.NDArray[np.float64]]) -> Matrix:
@@ -167,8 +191,8 @@ def without_duplicates(samples: Samples, firsts: Rows) -> Samples:
     return replace(kept, occurrences=np.zeros_like(kept.occurrences))
 
 
-def without_missing(samples: Samples, policy: Literal["drop", "mean", "fail"]) -> Samples:
-    """The samples without rows that lack something; with `mean`, missing features stay to be filled in later.
+def without_missing(samples: Samples, policy: Missing) -> Samples:
+    """The samples without rows that lack something; with `mean` and `indicator`, missing features stay.
 
     A label or a key of the split cannot be filled in: rows without go in either case. `fail`: BadData at the first.
     """
@@ -267,5 +291,5 @@ def _fail_on_missing(samples: Samples, gaps: npt.NDArray[np.bool_], unusable: np
         name = "spec.data.split.column"
     raise BadData(
         f'data: column "{name}", {samples.place(row)}: no value, and spec.data.clean.missing is fail ({len(rows)} rows '
-        "lack a value); give the value, or set spec.data.clean.missing to drop or mean"
+        "lack a value); give the value, or set spec.data.clean.missing to drop, mean or indicator"
     )

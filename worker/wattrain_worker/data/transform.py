@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import Data
-from wattrain_worker.data.features import Fitted
+from wattrain_worker.data.features import Fitted, fit_categories
 from wattrain_worker.data.fit import Bounds, Matrix, Scaler, filled, fit_bounds, fit_fill, fit_scaler, is_constant
 from wattrain_worker.data.precision import merged_values
 from wattrain_worker.data.prepared_data import SPLITS, Shard
@@ -47,7 +47,8 @@ def transform(samples: Samples, dealt: Deal, data: Data) -> Transformed:
     raw = {split: samples.features[rows[split]] for split in SPLITS}
     training = raw["train"]
     _demand_values(samples, training)
-    bounds = fit_bounds(training, data.clean.outliers, skip=samples.are_truths)
+    numbers = _without_texts(samples, training)
+    bounds = fit_bounds(numbers, data.clean.outliers, skip=samples.are_truths)
     _demand_statistics(samples, rows["train"], np.isnan(bounds.lower))
     outside = {split: bounds.outside(raw[split]) for split in SPLITS}
     dropped = int(outside["train"].sum()) if data.clean.outliers.action == "drop" else 0
@@ -57,10 +58,10 @@ def transform(samples: Samples, dealt: Deal, data: Data) -> Transformed:
         raw["train"] = samples.features[rows["train"]]
         _demand_values(samples, raw["train"])
     fitted = _fit(samples, rows["train"], raw["train"], bounds, data)
-    features = {split: fitted.apply(raw[split]) for split in SPLITS}
+    features = {split: fitted.apply(raw[split], samples.texts) for split in SPLITS}
     whole = fitted.whole(raw["train"])
     label_scaler = _fit_label(samples, rows["train"], data)
-    shards = {split: _shard(samples, rows[split], features[split], label_scaler) for split in SPLITS}
+    shards = {split: _shard(samples, rows[split], features[split], fitted.origins, label_scaler) for split in SPLITS}
     return Transformed(
         shards=shards,
         training_rows=rows["train"],
@@ -69,21 +70,42 @@ def transform(samples: Samples, dealt: Deal, data: Data) -> Transformed:
         fitted=fitted,
         label_scaler=label_scaler,
         warnings=(
-            *(_emptied_columns(samples, training, whole) if whole is not training else ()),
-            *_merged_columns(samples, rows["train"], whole, features["train"], data),
+            *(_emptied_columns(samples, numbers, whole) if whole is not training else ()),
+            *_merged_columns(samples, rows["train"], whole, features["train"][:, _first_of_each(fitted)], data),
             *_merged_labels(samples, rows["train"], shards["train"]),
         ),
     )
 
 
+def _are_texts(samples: Samples) -> npt.NDArray[np.bool_]:
+    """[columns]"""
+    return np.array([each is not None for each in samples.texts])
+
+
+def _without_texts(samples: Samples, rows: Matrix) -> Matrix:
+    """`rows` [rows, columns] with 0 in the columns of texts, of which nothing but categories is fitted."""
+    are_texts = _are_texts(samples)
+    return np.where(are_texts, 0.0, rows) if are_texts.any() else rows
+
+
+def _first_of_each(fitted: Fitted) -> npt.NDArray[np.int64] | slice:
+    """Where the features of each column begin; that of a column of texts is compared with 0, which loses nothing."""
+    firsts = np.unique(fitted.origins, return_index=True)[1]
+    return firsts if len(firsts) < len(fitted.origins) else slice(None)
+
+
 def _fit(samples: Samples, training: Rows, raw: Matrix, bounds: Bounds, data: Data) -> Fitted:
     """Fill values and scaler from the rows `training`, whose features are `raw`, within `bounds`."""
-    clipped = bounds.clipped(raw)
-    fill = fit_fill(clipped) if data.clean.missing == "mean" else np.full(len(samples.columns), np.nan)
+    clipped = bounds.clipped(_without_texts(samples, raw))
+    are_texts = _are_texts(samples)
+    fills = data.clean.missing in ("mean", "indicator")
+    fill = np.where(are_texts, np.nan, fit_fill(clipped)) if fills else np.full(len(samples.columns), np.nan)
     _demand_statistics(samples, training, np.isinf(fill))
     scaler = fit_scaler(filled(clipped, fill), data.normalize)
     _demand_statistics(samples, training, ~(np.isfinite(scaler.mean) & np.isfinite(scaler.scale)))
-    return Fitted(bounds, data.clean.missing, fill, scaler)
+    lacks = np.isnan(raw).any(axis=0) & ~are_texts
+    lacking = tuple(np.flatnonzero(lacks).tolist()) if data.clean.missing == "indicator" else ()
+    return Fitted(bounds, data.clean.missing, fill, scaler, fit_categories(raw, samples.texts), lacking)
 
 
 def _fit_label(samples: Samples, training: Rows, data: Data) -> Scaler | None:
@@ -108,7 +130,7 @@ def _demand_values(samples: Samples, training: Matrix) -> None:
             f"data: no row is left for training of the {len(samples.digests)} that were dealt; give more rows, raise "
             "spec.data.split.train, or raise spec.data.clean.outliers.threshold"
         )
-    empty = np.flatnonzero(np.isnan(training).all(axis=0))
+    empty = np.flatnonzero(np.isnan(training).all(axis=0) & ~_are_texts(samples))
     if len(empty):
         raise BadData(
             f'data: column "{samples.columns[empty[0]]}" has no value in the {len(training)} rows of the training '
@@ -116,10 +138,16 @@ def _demand_values(samples: Samples, training: Matrix) -> None:
         )
 
 
-def _shard(samples: Samples, rows: Rows, features: npt.NDArray[np.float32], label_scaler: Scaler | None) -> Shard:
+def _shard(
+    samples: Samples,
+    rows: Rows,
+    features: npt.NDArray[np.float32],
+    origins: npt.NDArray[np.int64],
+    label_scaler: Scaler | None,
+) -> Shard:
     beyond = np.argwhere(~np.isfinite(features))
     if len(beyond):
-        row, column = (int(i) for i in beyond[0])
+        row, column = int(beyond[0][0]), int(origins[beyond[0][1]])
         raise BadData(
             f'data: column "{samples.columns[column]}", {samples.place(int(rows[row]))}: '
             f"{samples.features[rows[row], column]:g} is too large for float32 after normalizing; give the column in a "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import torch
 
 from wattrain_api.data import ColumnSchema, Source
 from wattrain_api.names import FILE_PREPARE
-from wattrain_worker.data.columns import OF_MODEL, check_schema
+from wattrain_worker.data.columns import OF_MODEL, check_schema, shown
 from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels, read_numbers
 from wattrain_worker.data.prepared_data import Label, label_scaling_of, load_prepared
 from wattrain_worker.data.readers import read
@@ -23,6 +23,12 @@ from wattrain_worker.data.table import Table, listed
 from wattrain_worker.errors import BadData
 from wattrain_worker.train.exported import ExportedModel
 
+_TYPES: Final[dict[str, Literal["boolean", "string", "float"]]] = {
+    "boolean": "boolean",
+    "text": "string",
+    "number": "float",
+}
+"""What to read each of prepare.json's types of columns as."""
 _UNKNOWN = -2
 """The code of a label that is none of the model's classes."""
 
@@ -55,14 +61,17 @@ def predict_file(model: ExportedModel, source: Source) -> Predictions:
     document = model.document
     table = read(fetched(source), tuple(document["missingValues"]))
     schemas = {
-        name: ColumnSchema(type="boolean" if kind == "boolean" else "float")
+        name: ColumnSchema(type=_TYPES[kind])
         for name, kind in zip(document["columns"], document["columnTypes"], strict=True)
     }
-    raw = as_rows([numbers.values for numbers in raw_features(table, tuple(schemas), schemas, OF_MODEL)])
-    features = model.fitted.apply(raw)
-    whole = np.asarray(~np.isnan(features).any(axis=1))
+    columns = raw_features(table, tuple(schemas), schemas, OF_MODEL)
+    raw, texts = as_rows([numbers.values for numbers in columns]), tuple(numbers.texts for numbers in columns)
+    features = model.fitted.apply(raw, texts)
+    lacking = np.isnan(raw).any(axis=1) if model.fitted.policy in ("drop", "fail") else np.isnan(features).any(axis=1)
+    whole = np.asarray(~lacking)
     notes = _about_gaps(model, table, raw, whole)
-    _demand_float32(table, tuple(schemas), raw, features)
+    notes += _about_texts(model, table, model.fitted.unseen(raw, texts) & whole[:, np.newaxis])
+    _demand_float32(table, model, raw, features)
     labels = _labels(model, table)
     predicted, metrics = _asked(model, features, whole, None if labels is None else _known(model, labels))
     if labels is not None:
@@ -224,13 +233,27 @@ def _about_gaps(
     ]
 
 
+def _about_texts(model: ExportedModel, table: Table, unseen: npt.NDArray[np.bool_]) -> list[str]:
+    """A note on each column with texts that the training split did not have."""
+    notes = []
+    for number in np.flatnonzero(unseen.any(axis=0)).tolist():
+        name, rows = model.document["columns"][number], np.flatnonzero(unseen[:, number])
+        first = shown(table.column(name, OF_MODEL)[int(rows[0])])
+        notes.append(
+            f"{len(rows):,} rows have a text in column {name!r} that the training rows had not, the first "
+            f"{table.place(int(rows[0]))}: {first}"
+        )
+    return notes
+
+
 def _demand_float32(
-    table: Table, columns: tuple[str, ...], raw: npt.NDArray[np.float64], features: npt.NDArray[np.float32]
+    table: Table, model: ExportedModel, raw: npt.NDArray[np.float64], features: npt.NDArray[np.float32]
 ) -> None:
     beyond = np.argwhere(np.isinf(features))
     if len(beyond):
-        row, column = (int(i) for i in beyond[0])
+        row, column = int(beyond[0][0]), int(model.fitted.origins[beyond[0][1]])
+        name = model.document["columns"][column]
         raise BadData(
-            f'data: column "{columns[column]}", {table.place(row)}: {raw[row, column]:g} is too large for float32 '
+            f'data: column "{name}", {table.place(row)}: {raw[row, column]:g} is too large for float32 '
             "after normalizing as in the training; correct the value"
         )

@@ -83,12 +83,12 @@ def load_exported(directory: Path) -> ExportedModel:
         recipe = find_recipe(name, task)
         parameters = recipe.parameters.model_validate(model["params"])
         outputs = 1 if task == "regression" else parameters.classes or len(classes)
-        module = recipe.build_model(TableShape(len(model["columns"]), outputs), parameters)
+        fitted = fitted_from_json(document)
+        module = recipe.build_model(TableShape(len(fitted.origins), outputs), parameters)
         module.load_state_dict(_weights(directory / FILE_WEIGHTS))
         training = Training.model_validate(model["training"])
         if model["columns"] != document["columns"] or model["classes"] != document["classes"]:
             raise ValueError("its columns or classes are not those of prepare.json")
-        fitted = fitted_from_json(document)
         return ExportedModel(module.eval(), recipe, training, task, classes, written, fitted, document)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
         raise BadData(f"{directory}: not a model that this Wattrain can read ({_line(error)}); {_REMEDY}") from error

@@ -29,7 +29,7 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     prepared = load_prepared(environment.data_dir)
     recipe = _supported_recipe(environment, prepared.task)
     parameters = recipe.parameters.model_validate(environment.recipe.params.to_json_object())
-    shape = TableShape(len(prepared.columns), _number_of_outputs(environment, prepared, parameters))
+    shape = TableShape(prepared.train.features.shape[1], _number_of_outputs(environment, prepared, parameters))
     _set_up_arithmetic(environment)
     torch.manual_seed(environment.training.seed)
     model = recipe.build_model(shape, parameters)
