@@ -80,7 +80,7 @@ async function drawDashboard(about) {
   drawControls(byId("controls"), { variables: found, about, from, choose, paused: page.paused, pause });
   title(dashboard.title.replace(/^Wattrain \/ /, ""), values.job);
   const stories = about.jobs.filter(({ namespace, name }) => namespace === values.namespace && name === values.job);
-  const unheard = about.kind === "prometheus" && typeof values.job === "string" ? await unheardOf(values, time) : [];
+  const unheard = about.kind === "prometheus" && values.job && typeof values.job === "string" ? await unheardOf(values, time) : [];
   byId("story").replaceChildren(...stories.map(storyOf), ...unheard);
   const [known, marks] = await Promise.all([knownOf(values, time, about), marksOf(dashboard, stories, values, time)]);
   const context = { time, values, known, marks, linkOf: (field, row, value) => linkOf(field, row, value, values) };
