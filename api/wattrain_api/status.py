@@ -346,6 +346,8 @@ class OpenPhase(StatusPart):
     since: Time
     """When it got into it."""
     before: State | None = None
+    joules_before: float | None = None
+    """Energy that had been used in it at earlier times, when the job got into it; unset: it was not noted."""
 
 
 @dataclass(frozen=True)

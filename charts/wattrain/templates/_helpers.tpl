@@ -50,7 +50,7 @@ Refused
 {{- /* Ports of the addresses outside the cluster's API that the operator sends to, as JSON. */ -}}
 {{- define "wattrain.addressPorts" -}}
 {{- $ports := list -}}
-{{- range $address := list .Values.notifications.url | compact -}}
+{{- range $address := list .Values.notifications.url .Values.otlp.endpoint | compact -}}
 {{- $parts := urlParse $address -}}
 {{- $port := regexFind ":[0-9]+$" $parts.host | trimPrefix ":" -}}
 {{- $ports = append $ports ($port | default (ternary 443 80 (eq $parts.scheme "https")) | int) -}}

@@ -70,14 +70,16 @@ class Reconciler:
         status_interval_seconds: float,
         clock: Callable[[], float],
         notifier: Notifier | None = None,
+        written: Callable[[TrainingJob, TrainingJobStatus, TrainingJobStatus], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`clock` is monotonic, in seconds; `notifier` None: nobody is notified; `now` is the time of day."""
+        """`clock` is monotonic, in seconds; `notifier` None: nobody is notified; `written` is told of each status
+        that is written, with the one before; `now` is the time of day."""
         self._client, self._cache, self._applier, self._progress = client, cache, applier, progress
         self._events, self._fleets, self._source = events, fleets, Source(client, cache)
         self._pod_events = PodEvents(client, clock)
         self._status_interval_seconds, self._clock, self._now = status_interval_seconds, clock, now
-        self._notifier = notifier
+        self._notifier, self._written = notifier, written
         self._memories: dict[JobKey, _Memory] = {}
 
     async def reconcile(self, key: JobKey) -> float | None:
@@ -174,6 +176,8 @@ class Reconciler:
         with _begun(self._applier.create_supports(seen.job, decided.supports)) as supports:
             if wrote and not await self._write_status(body, decided.status, memory):
                 return AT_ONCE
+            if wrote and self._written is not None:
+                self._written(seen.job, seen.status, decided.status)
             try:
                 await self._act(key, seen.job, decided, memory, supports)
             finally:  # what was written is true, even where acting on it has to be tried again

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wattrain_operator.cluster import operator_figures
 from wattrain_operator.cluster.health import Health, Servers
@@ -22,6 +22,10 @@ from wattrain_operator.cluster.kube.leader import Leader, LeadershipLostError
 from wattrain_operator.cluster.kube.login import NoClusterError, load_configuration
 from wattrain_operator.cluster.settings import InvalidSettingsError, OperatorSettings
 from wattrain_operator.cluster.shell import Shell
+from wattrain_operator.telemetry.otlp_settings import BadOtlpError, OtlpSettings, otlp_settings
+
+if TYPE_CHECKING:
+    from wattrain_operator.telemetry.trace_export import TraceExport
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 HOST = "0.0.0.0"  # probes and Prometheus come from outside the pod
@@ -33,21 +37,24 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     _configure_logging()
     limit_tls_buffers()
     try:
-        return asyncio.run(_serve(OperatorSettings.from_environment(environment)))
+        return asyncio.run(_serve(OperatorSettings.from_environment(environment), otlp_settings(environment)))
     except InvalidSettingsError as error:
         return _refuse(error.problems)
+    except BadOtlpError as error:
+        return _refuse([str(error)])
     except NoClusterError as error:
         return _refuse([str(error)])
     except KeyboardInterrupt:
         return EXIT_OK
 
 
-async def _serve(settings: OperatorSettings) -> int:
+async def _serve(settings: OperatorSettings, otlp: OtlpSettings | None) -> int:
     configuration = await load_configuration()
     client = Client(configuration, lambda: leader.leads, watches=max(1, len(settings.namespaces)))
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
     leader = Leader(client, settings.namespace, settings.lease_name, identity, time.monotonic)
-    shell = Shell(client, settings, identity, lambda: leader.leads)
+    traces = None if otlp is None else _trace_export()
+    shell = Shell(client, settings, identity, lambda: leader.leads, None if traces is None else traces.written)
     health = Health(settings.resync_seconds)
 
     async def metrics_page() -> bytes:
@@ -72,6 +79,14 @@ async def _serve(settings: OperatorSettings) -> int:
         await servers.stop()
         await shell.close()
         await client.close()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
+
+
+def _trace_export() -> TraceExport:
+    from wattrain_operator.telemetry.trace_export import TraceExport  # three megabytes, where it is wanted
+
+    return TraceExport()
 
 
 async def _lead(leader: Leader, shell: Shell, servers: Servers, stop: asyncio.Event) -> int:

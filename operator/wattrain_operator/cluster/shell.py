@@ -15,6 +15,8 @@ from functools import partial
 from prometheus_client import Histogram
 
 from wattrain_api import names
+from wattrain_api.status import TrainingJobStatus
+from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.apply import Applier
 from wattrain_operator.cluster.fleets import Fleets
 from wattrain_operator.cluster.kube.apierrors import ApiError, ForbiddenError, NotFoundError
@@ -49,9 +51,15 @@ class Shell:
     """Everything between the API server and the core, in one event loop."""
 
     def __init__(
-        self, client: Client, settings: OperatorSettings, identity: str, may_write: Callable[[], bool]
+        self,
+        client: Client,
+        settings: OperatorSettings,
+        identity: str,
+        may_write: Callable[[], bool],
+        written: Callable[[TrainingJob, TrainingJobStatus, TrainingJobStatus], None] | None = None,
     ) -> None:
-        """`may_write` says whether this process still leads."""
+        """`may_write` says whether this process still leads; `written` is told of each status that a job gets, with the
+        one before."""
         self.client, self._settings, self._may_write = client, settings, may_write
         self.cache = Cache()
         self.queue = WorkQueue(time.monotonic)
@@ -63,7 +71,7 @@ class Shell:
         self._notifier = self._make_notifier()
         self._reconciler = Reconciler(
             client, self.cache, applier, self.progress, self.events, self.fleets,
-            settings.status_interval_seconds, time.monotonic, self._notifier,
+            settings.status_interval_seconds, time.monotonic, self._notifier, written,
         )  # fmt: skip
         self.outcomes: Counter[str] = Counter()
         self.durations = Histogram("passes", "Time of a pass in seconds", registry=None, buckets=_BUCKETS_SECONDS)

@@ -22,7 +22,7 @@ AFTER_THE_END: tuple[State, ...] = ("Complete", "Failed")
 def begin(draft: Draft) -> None:
     """At first sight, begin to count."""
     if draft.internal.open_phase is None:
-        draft.internal = replace(draft.internal, open_phase=OpenPhase("Pending", draft.now))
+        draft.internal = replace(draft.internal, open_phase=OpenPhase("Pending", draft.now, joules_before=0.0))
 
 
 def note_state(draft: Draft) -> None:
@@ -31,7 +31,8 @@ def note_state(draft: Draft) -> None:
     if old is None or old.phase == state:
         return
     draft.status = replace(draft.status, phases=as_of(draft.status, draft.now))
-    draft.internal = replace(draft.internal, open_phase=OpenPhase(state, draft.now, old.phase))
+    earlier = next((totals.joules for totals in draft.status.phases if totals.phase == state), 0.0)
+    draft.internal = replace(draft.internal, open_phase=OpenPhase(state, draft.now, old.phase, earlier))
 
 
 def enter_joules(status: TrainingJobStatus, joules: float, since: datetime, until: datetime) -> TrainingJobStatus:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wattrain_api import names, reasons
 from wattrain_api.powerdomain import PowerDomain
+from wattrain_api.status import TrainingJobStatus
+from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.fleet import FleetJob, fleet_job
 from wattrain_operator.core.notifying import is_awaited
@@ -34,6 +37,8 @@ class JobToRun:
     directory: RunDirectory
     notifier: RunNotifier | None = None
     """Who is notified of its end; None: nobody."""
+    written: Callable[[TrainingJob, TrainingJobStatus, TrainingJobStatus], None] | None = None
+    """Told of each status that is written, with the one before; None: nobody is."""
 
 
 class JobRun:
@@ -43,7 +48,7 @@ class JobRun:
         self._job, self._status = to_run.start.job, to_run.start.status
         self.domain, self._directory = to_run.domain, to_run.directory
         self._backend, self._notifier = backend, to_run.notifier
-        self._is_told_to_end = False
+        self._written, self._is_told_to_end = to_run.written, False
         self._curve = LossCurve(self._directory.metrics_file)
         self.name, self.uid = self._job.metadata.name, self._job.metadata.uid
         self._storage_failure = ""
@@ -113,6 +118,8 @@ class JobRun:
         decided = plan(seen)
         if decided.status != self._status:
             self._directory.write_status(decided.status)
+            if self._written is not None:
+                self._written(self._job, self._status, decided.status)
             self._status = decided.status
         if self._status.internal.data_prepared:
             self._directory.publish_preparation()

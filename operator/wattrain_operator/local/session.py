@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
 from wattrain_operator.local.run_notifier import RunNotifier
 from wattrain_operator.local.run_page import serve_runs
+from wattrain_operator.local.run_traces import traces
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.unwritable import storage_failure
 from wattrain_operator.local.view_model import Opening, Result, View
@@ -57,6 +60,7 @@ def run_files(
     paths = _paths(loaded.jobs, directory)
     with (
         contextlib.closing(view),
+        traces(os.environ) as (written, what_is_not_traced),
         contextlib.closing(MetricsServer(metrics_port)) as server,
         contextlib.ExitStack() as opened,
     ):
@@ -65,7 +69,13 @@ def run_files(
             to_run, exit_codes = _start_all(loaded.jobs, domains, directories, view, webhook)
             if to_run:
                 with _page(to_run, wanted=with_page) as page_url:
-                    exit_codes += _run(to_run, server, view, notes, page_url)
+                    exit_codes += _run(
+                        [replace(each, written=written) for each in to_run],
+                        server,
+                        view,
+                        (*notes, *what_is_not_traced),
+                        page_url,
+                    )
             return worst(exit_codes)
         except Refused:
             raise

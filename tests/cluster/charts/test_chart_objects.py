@@ -26,6 +26,7 @@ EVERYTHING = {
         "secretName": "notifications",
         "conditions": ["Failed"],
     },
+    "otlp": {"endpoint": "http://collector.monitoring:4318", "headersSecretName": "otlp"},
     "podAnnotations": {"a": "b"},
     "podLabels": {"team": "platform"},
     "serviceAccount": {"annotations": {"a": "b"}},
@@ -271,7 +272,19 @@ def test_the_receiver_of_notifications_is_named_to_the_operator_and_its_secret_o
     assert [name for name in environment_of(pod_of(helm.render())) if name.startswith(prefix)] == []
 
 
+def test_the_collector_is_named_to_the_operator_by_the_standard_variables(helm):
+    told = {variable["name"]: variable for variable in pod_of(helm.render(EVERYTHING))["containers"][0]["env"]}
+    prefix = "OTEL_EXPORTER_OTLP_"
+    assert told[f"{prefix}ENDPOINT"]["value"] == "http://collector.monitoring:4318"
+    assert told[f"{prefix}PROTOCOL"]["value"] == "http/protobuf"
+    assert told[f"{prefix}HEADERS"]["valueFrom"] == {"secretKeyRef": {"name": "otlp", "key": "headers"}}
+    assert [name for name in environment_of(pod_of(helm.render())) if name.startswith("OTEL_")] == []
+    policy = one(helm.render(EVERYTHING), "NetworkPolicy")["spec"]
+    assert [each["port"] for each in policy["egress"][0]["ports"]] == [53, 53, 6443, 443, 4318]
+
+
 def test_a_secret_without_an_address_is_refused(helm):
+    assert "otlp.endpoint" in helm.refusal({"otlp": {"headersSecretName": "otlp"}})
     assert "notifications.url" in helm.refusal({"notifications": {"secretName": "notifications"}})
 
 

@@ -126,6 +126,8 @@ def nested(path, value):
         ("watchNamespaces", ["team-a", "team-a"]),
         ("reach", "Proxy"),
         ("env", [{"value": "x"}]),
+        ("otlp.endpoint", "collector:4318"),
+        ("otlp.headersSecretName", "Not A Name"),
         ("notifications.url", "hooks.example.com"),
         ("notifications.secretName", "Not A Name"),
         ("notifications.conditions", ["Suspended"]),

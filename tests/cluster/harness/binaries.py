@@ -49,6 +49,7 @@ _BUILDS = (
         programs=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
     ),
     Build("etcd", "go.etcd.io/etcd/server/v3"),
+    Build("otelcol", "go.opentelemetry.io/collector/otelcol"),
     Build("probe", "wattrain.dev/tests/probe"),
     Build("coredns", "github.com/coredns/coredns", "v1.15.0"),
     Build("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1"),
