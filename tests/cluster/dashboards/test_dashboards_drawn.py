@@ -138,6 +138,10 @@ def test_of_a_job_that_is_not_heard_of_any_more_it_says_since_when_and_how_its_e
     told = "Prometheus has heard nothing of this job since 1 Jan 2026, 01:0"  # a sample holds for five minutes
     assert told in page.evaluate("document.getElementById('story').textContent")
     assert (drawn["Energy"]["state"], drawn["Power by component and source"]["known"]) == ("empty", "modelled")
+    page.open(f"{base}?from={int(later.start * 1000)}&to={int(later.end * 1000)}")
+    wait_until_drawn(page)
+    listed = page.evaluate("[...document.querySelectorAll('#panels .past a')].map((link) => link.textContent)")
+    assert listed == ["team-a/digits", "team-a/wine", "team-b/diverges", "team-b/gpu", "team-b/waits"]
     page.open(address(base, read("training-job"), WINDOW, MODELLED))
     wait_until_drawn(page)
     assert page.evaluate("document.getElementById('story').textContent") == ""
@@ -153,6 +157,7 @@ def test_the_list_of_jobs_has_their_figures_and_leads_to_each_of_them(page, base
     ]  # fmt: skip
     found = page.evaluate("[...document.querySelectorAll('.jobs tbody tr')].map((row) => [row.querySelector('a').text,"
                           "...[...row.querySelectorAll('data')].map((data) => Number(data.value))])")  # fmt: skip
+    assert page.evaluate("document.querySelector('.past')") is None
     asked = "sum by (trainingjob) (max by (trainingjob, component, source) (wattrain_trainingjob_energy_joules_total))"
     joules = {sample.labels["trainingjob"]: sample.value for sample in server.query(asked, at=WINDOW.end)}
     assert {name: figures[5] for name, *figures in found if figures} == pytest.approx(joules)

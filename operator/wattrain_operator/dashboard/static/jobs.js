@@ -4,6 +4,7 @@ import { api, valueOf } from "/static/query.js";
 import { element, figure } from "/static/plot.js";
 import { formatted } from "/static/units.js";
 
+const MOST_PAST = 50;
 const JOB = "wattrain_trainingjob_";
 const COLUMNS = [
   ["Progress", "progress_ratio", "percentunit"], ["Step", "step", "none"], ["Loss", "loss", "none"], ["Samples a second", "samples_per_second", "short"],
@@ -49,7 +50,8 @@ export async function unheardOf(values, time) {
 }
 
 /** Draws the list into `box`; `linkOf(namespace, name)` leads to a job, `stories` are of jobs of runs. Returns how many jobs there are. */
-export async function drawJobs(box, time, linkOf, stories) {
+export async function drawJobs(box, time, linkOf, about) {
+  const stories = about.jobs;
   const [states, gaps, ratios, ...columns] = await Promise.all(QUERIES.map((query) => api("query", { query, time: time.end })));
   const jobs = new Map();
   for (const { metric, value } of states.result) if (valueOf(value[1]) === 1) jobs.set(keyOf(metric), { ...metric, figures: {} });
@@ -66,8 +68,19 @@ export async function drawJobs(box, time, linkOf, stories) {
   const rows = [...jobs.values()].sort((a, b) => keyOf(a).localeCompare(keyOf(b))).map((job) => rowOf(job, linkOf, stories.find(({ namespace, name }) => namespace === job.namespace && name === job.trainingjob)));
   const table = element("table", { class: "data jobs", "aria-label": "Jobs" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
   const nothing = element("p", { class: "nothing", text: "No job is known here. Prometheus has to scrape the operator, or the address that wattrain run names." });
-  box.replaceChildren(jobs.size ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Jobs" }, table) : nothing);
+  const past = about.kind === "prometheus" ? await unheardOfAny(jobs, time, linkOf) : "";
+  box.replaceChildren(jobs.size ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Jobs" }, table) : past ? "" : nothing, past);
   return jobs.size;
+}
+
+/** Jobs that a Prometheus has heard of in the time that is shown, and now does not: as of a run that is over. */
+async function unheardOfAny(jobs, time, linkOf) {
+  const { result } = await api("query", { query: `max by (namespace, trainingjob) (last_over_time(${JOB}state[${time.builtIn.__range}]))`, time: time.end });
+  const gone = result.map(({ metric }) => metric).filter((metric) => !jobs.has(keyOf(metric))).sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
+  if (!gone.length) return "";
+  const links = gone.slice(0, MOST_PAST).flatMap(({ namespace, trainingjob }, index) => [index ? ", " : "", element("a", { href: linkOf(namespace, trainingjob), text: `${namespace}/${trainingjob}` })]);
+  const rest = gone.length > MOST_PAST ? ` and ${gone.length - MOST_PAST} more` : "";
+  return element("p", { class: "past" }, `Heard of in the last ${formatted(time.end - time.start, { unit: "s" })} and not any more, for they were ended or deleted, or cannot be reached: `, ...links, `${rest}.`);
 }
 
 function rowOf({ namespace, trainingjob, state, figures, known }, linkOf, story) {

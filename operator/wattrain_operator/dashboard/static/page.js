@@ -65,10 +65,10 @@ async function refresh() {
 }
 
 async function drawList(about) {
-  const time = timeShown("now-1h", choices.time("to", "now"), about);
+  const time = timeShown(choices.time("from", "now-1h"), choices.time("to", "now"), about);
   title("Jobs");
   drawControls(byId("controls"), { variables: [], about: { ...about, kind: "" }, choose, paused: page.paused, pause });
-  await drawJobs(byId("panels"), time, (namespace, name) => choices.address({ dashboard: JOB_DASHBOARD, "var-namespace": namespace, "var-job": name }), about.jobs);
+  await drawJobs(byId("panels"), time, (namespace, name) => choices.address({ dashboard: JOB_DASHBOARD, "var-namespace": namespace, "var-job": name }), about);
   say("ready", "");
   return about.kind === "runs" ? RUN_SECONDS : 10;
 }

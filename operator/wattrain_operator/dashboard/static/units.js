@@ -8,6 +8,7 @@ const BINARY = [[2 ** 40, "Ti"], [2 ** 30, "Gi"], [2 ** 20, "Mi"], [2 ** 10, "Ki
 function number(value, decimals) {
   const vanishes = value !== 0 && Math.abs(value) < 0.5 * 10 ** -decimals;
   if (decimals != null && !vanishes) return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  if (value !== 0 && Math.abs(value) < 1e-5) return value.toExponential(2).replaceAll("-", "−");
   return Number.isInteger(value) || Math.abs(value) >= 1000 ? WHOLE.format(value) : NUMBERS.format(value);
 }
 
