@@ -10,6 +10,11 @@ import pytest
 from harness.collector import attributes, running_collector
 from harness.daemon import wait_for
 from harness.simulated_life import UID, life_of
+from prometheus_client import Histogram
+from prometheus_client.core import Metric as Family
+
+from wattrain_api.metrics import SUBJECTS, exported_of
+from wattrain_operator.exposition import job_families
 
 ROOT_SPAN = "TrainingJob job"
 
@@ -26,7 +31,8 @@ def send(monkeypatch):
     """Sends the traces of a life to an endpoint; how many spans were lost."""
 
     def go(life, endpoint, **variables):
-        from wattrain_operator.telemetry.trace_export import TraceExport, _environment
+        from wattrain_operator.telemetry.sender import _environment
+        from wattrain_operator.telemetry.trace_export import TraceExport
 
         _environment.cache_clear()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -38,7 +44,7 @@ def send(monkeypatch):
         return export.close()
 
     yield go
-    from wattrain_operator.telemetry.trace_export import _environment
+    from wattrain_operator.telemetry.sender import _environment
 
     _environment.cache_clear()
 
@@ -96,5 +102,57 @@ def test_a_local_run_sends_its_trace_where_the_standard_variable_says(collector,
     spans = {span["name"]: span for span, _ in collector.spans()}
     assert {"Preparing", "Running", "attempt 1"} <= set(spans)
     assert attributes(spans["TrainingJob traced"])["wattrain.energy.joules"] == status["energy"]["joules"]
+    exported = {metric["name"]: (metric, resource) for metric, resource in collector.metrics()}
+    metric, resource = exported["wattrain_trainingjob_energy_joules_total"]
+    assert metric["unit"] == "J"
+    assert sum(point["asDouble"] for point in metric["sum"]["dataPoints"]) == status["energy"]["joules"]
+    assert attributes(metric["sum"]["dataPoints"][0])["trainingjob"] == "traced"
+    assert (resource["service.name"], resource["k8s.namespace.name"]) == ("wattrain", "local")
     uid = json.loads((tmp_path / "runs" / "traced" / "job.json").read_bytes())["metadata"]["uid"]
     assert {span["traceId"] for span in spans.values()} == {uuid.UUID(uid).hex}
+
+
+def test_the_collector_gets_every_figure_of_the_page_by_its_name_help_and_unit(collector, send, monkeypatch):
+    """The operator's own figures, of which some are distributions, and those of a job."""
+    from wattrain_operator.telemetry.metric_export import MetricExport
+
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+    life = life_of(kills=1)
+    after = life.written[-1][1]
+    seconds = Histogram("passes", "", registry=None, buckets=(0.1, 1.0))
+    for value in (0.05, 0.5, 0.5, 7.0):
+        seconds.observe(value)
+    own = Family("wattrain_operator_reconcile_seconds", "How long.", "histogram")
+    own.samples = [
+        each._replace(name=each.name.replace("passes", own.name))
+        for family in seconds.collect() for each in family.samples if not each.name.endswith("_created")
+    ]  # fmt: skip
+    families = [own, *job_families(life.job, after, after.completion_time)]
+    export = MetricExport({"k8s.namespace.name": "wattrain-system"})
+    assert export.send(families)
+    export.close()
+    wanted = {row.name: row.metric for subject in SUBJECTS for row in exported_of(subject)}
+    shown = {sample.name for family in families[1:] for sample in family.samples} | {own.name}
+    wait_for(lambda: len(collector.metrics()) == len(shown), seconds=30, what="all figures")
+    got = {metric["name"]: metric for metric, _ in collector.metrics()}
+    assert set(got) == shown
+    for name in shown - {own.name}:
+        assert got[name]["description"] == wanted[name].help
+        kind = "sum" if wanted[name].type == "counter" else "gauge"
+        samples = [(s.labels, s.value) for f in families for s in f.samples if s.name == name]
+        assert [(attributes(p), p["asDouble"]) for p in got[name][kind]["dataPoints"]] == samples
+    assert {got[name].get("unit", "") for name in shown} >= {"s", "J", "{steps}", ""}
+    [point] = got[own.name]["histogram"]["dataPoints"]
+    assert (point["count"], point["sum"], point["bucketCounts"]) == ("4", 8.05, ["1", "2", "1"])
+    assert point["explicitBounds"] == [0.1, 1]
+    assert "min" not in point
+
+
+def test_metrics_that_no_collector_takes_are_said_to_be_lost(monkeypatch):
+    from wattrain_operator.telemetry.metric_export import MetricExport, MetricThread
+
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    thread = MetricThread(MetricExport({}), list, interval_seconds=60)
+    thread.close()
+    assert thread.lost == 1

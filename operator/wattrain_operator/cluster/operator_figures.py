@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Final
 
 from prometheus_client import Histogram, ProcessCollector
+from prometheus_client.core import Metric as Family
 from pydantic import ValidationError
 
 from wattrain_api import metrics
@@ -93,10 +94,17 @@ class OperatorFigures:
 
 async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
     """The whole page in Prometheus' text format."""
+    found = await families(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
+    # In a thread: the event loop goes on, which would stand still for half a second with a thousand jobs.
+    return await asyncio.to_thread(text_of, found)
+
+
+async def families(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> Iterable[Family]:
+    """All that the operator exports: its own figures, those of its process, of all jobs and of all power domains."""
     figures = operator_figures(shell, leads=leads, loop_lag_seconds=loop_lag_seconds)
     now = datetime.now(UTC)
     as_of = now - timedelta(seconds=SETTLED_SECONDS)
-    families, domains = Families(metrics.JOB), Families(metrics.DOMAIN)
+    of_jobs, domains = Families(metrics.JOB), Families(metrics.DOMAIN)
     members: dict[str, list[tuple[TrainingJob, TrainingJobStatus]]] = {}
     for count, body in enumerate(list(shell.cache.jobs())):
         if count % JOBS_AT_ONCE == JOBS_AT_ONCE - 1:
@@ -106,13 +114,12 @@ async def page(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> bytes:
         except ValidationError:
             continue  # the job's own condition says so
         members.setdefault(job.spec.energy.power_domain, []).append((job, job.status))
-        families.add(exported_job(job, job.status, as_of), identity_of(job))
+        of_jobs.add(exported_job(job, job.status, as_of), identity_of(job))
     for name in shell.cache.domain_names():
         exported = exported_domain(shell.fleets.domain(name), members.get(name, ()), now)
         domains.add(exported, identity_of_domain(name))
     own = families_of(metrics.OPERATOR, figures)
-    # In a thread: the event loop goes on, which would stand still for half a second with a thousand jobs.
-    return await asyncio.to_thread(text_of, chain(own, _PROCESS.collect(), families.all(), domains.all()))
+    return chain(own, _PROCESS.collect(), of_jobs.all(), domains.all())
 
 
 def operator_figures(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> OperatorFigures:

@@ -11,8 +11,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from prometheus_client.core import Metric as Family
 
 from wattrain_operator.cluster import operator_figures
 from wattrain_operator.cluster.health import Health, Servers
@@ -53,17 +55,21 @@ async def _serve(settings: OperatorSettings, otlp: OtlpSettings | None) -> int:
     client = Client(configuration, lambda: leader.leads, watches=max(1, len(settings.namespaces)))
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
     leader = Leader(client, settings.namespace, settings.lease_name, identity, time.monotonic)
-    traces = None if otlp is None else _trace_export()
+    traces = _trace_export() if otlp is not None and otlp.traces else None
     shell = Shell(client, settings, identity, lambda: leader.leads, None if traces is None else traces.written)
     health = Health(settings.resync_seconds)
 
     async def metrics_page() -> bytes:
         return await operator_figures.page(shell, leads=leader.leads, loop_lag_seconds=health.loop_lag_seconds)
 
+    async def families() -> Iterable[Family]:
+        return await operator_figures.families(shell, leads=leader.leads, loop_lag_seconds=health.loop_lag_seconds)
+
     servers = Servers(health, metrics_page)
     stop = asyncio.Event()
     _heed_signals(stop)
     measuring = asyncio.create_task(health.measure(), name="loop lag")
+    exporting = asyncio.create_task(_export_metrics(otlp, families, settings.namespace, identity), name="OTLP")
     try:
         await servers.start(HOST, settings.health_port, settings.metrics_port)
         logger.info("probes on port %d, metrics on port %d", *servers.ports)
@@ -76,6 +82,7 @@ async def _serve(settings: OperatorSettings, otlp: OtlpSettings | None) -> int:
         return _refuse([f"ports {settings.health_port} and {settings.metrics_port} cannot be listened on: {error}"])
     finally:
         measuring.cancel()
+        await _cancel(exporting)
         await servers.stop()
         await shell.close()
         await client.close()
@@ -87,6 +94,24 @@ def _trace_export() -> TraceExport:
     from wattrain_operator.telemetry.trace_export import TraceExport  # three megabytes, where it is wanted
 
     return TraceExport()
+
+
+async def _export_metrics(
+    otlp: OtlpSettings | None, families: Callable[[], Awaitable[Iterable[Family]]], namespace: str, identity: str
+) -> None:
+    """Send the figures every so often, for ever; nothing where no collector is named."""
+    if otlp is None or not otlp.metrics:
+        return
+    from wattrain_operator.telemetry.metric_export import MetricExport  # where it is wanted
+
+    export = MetricExport({"k8s.namespace.name": namespace, "service.instance.id": identity})
+    try:
+        while True:
+            await asyncio.sleep(otlp.metric_interval_seconds)
+            if not await asyncio.to_thread(export.send, await families()):
+                logger.warning("metrics could not be sent to %s: see whether its collector runs", otlp.host)
+    finally:
+        export.close()
 
 
 async def _lead(leader: Leader, shell: Shell, servers: Servers, stop: asyncio.Event) -> int:

@@ -74,20 +74,25 @@ def listening(answer: Callable[[Request], Answer], option: str, port: int) -> Ht
 
 
 def page(jobs: Sequence[JobFigures]) -> bytes:
-    """The text of the exposition: each family once, with the samples of all jobs and of their power domains."""
+    """The text of the exposition."""
+    return text_of(families(jobs))
+
+
+def families(jobs: Sequence[JobFigures]) -> list[Family]:
+    """Each family once, with the samples of all jobs and of their power domains."""
     now = datetime.now(UTC)
     as_of = now - timedelta(seconds=SETTLED_SECONDS)
     workers: dict[str, Family] = {}
-    families, domains = Families(metrics.JOB), Families(metrics.DOMAIN)
+    of_jobs, domains = Families(metrics.JOB), Families(metrics.DOMAIN)
     for figures in jobs:
         for family in _worker_families(figures):
             into = workers.setdefault(family.name, Family(family.name, family.documentation, family.type))
             into.samples += family.samples
-        families.add(exported_job(figures.job, figures.status, as_of), identity_of(figures.job))
+        of_jobs.add(exported_job(figures.job, figures.status, as_of), identity_of(figures.job))
     for name, domain in {figures.domain.metadata.name: figures.domain for figures in jobs}.items():
         members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == name]
         domains.add(exported_domain(Domain(name, domain.spec), members, now), identity_of_domain(name))
-    return text_of([*workers.values(), *families.all(), *domains.all()])
+    return [*workers.values(), *of_jobs.all(), *domains.all()]
 
 
 def _worker_families(figures: JobFigures) -> Iterator[Family]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from wattrain_operator.core.observed import Event
@@ -16,6 +16,7 @@ from wattrain_operator.local.job_run import JobRun, JobToRun
 from wattrain_operator.local.launch import SUPERVISOR
 from wattrain_operator.local.local_fleet import LocalFleet
 from wattrain_operator.local.processes import Orphans
+from wattrain_operator.local.run_telemetry import Families
 from wattrain_operator.local.unwritable import is_full, say_on_stderr
 from wattrain_operator.local.view_model import Opening, Result, View, ViewModel
 
@@ -26,9 +27,15 @@ class LocalRun:
     """One run of jobs from their start to their results."""
 
     def __init__(
-        self, jobs: Sequence[JobToRun], view: View, interrupts: Interrupts, command: Sequence[str] = SUPERVISOR
+        self,
+        jobs: Sequence[JobToRun],
+        view: View,
+        interrupts: Interrupts,
+        command: Sequence[str] = SUPERVISOR,
+        measure: Callable[[Families], contextlib.AbstractContextManager[None]] = lambda _: contextlib.nullcontext(),
     ) -> None:
-        """`jobs` have names of their own. `command` starts a supervisor."""
+        """`jobs` have names of their own. `command` starts a supervisor; `measure` gets the figures while they run."""
+        self._measure = measure
         self._to_run, self._command = jobs, command
         self._view, self._interrupts = view, interrupts
         self._interrupts_heeded = 0
@@ -42,6 +49,7 @@ class LocalRun:
             orphans = backends.enter_context(Orphans())  # first: left when all backends are closed
             jobs = [JobRun(to_run, self._backend(to_run, orphans, backends)) for to_run in self._to_run]
             server.show(lambda: metrics_page.page([job.figures() for job in jobs]))
+            backends.enter_context(self._measure(lambda: metrics_page.families([job.figures() for job in jobs])))
             self._grant_anew_what_is_too_much(jobs)
             left: Sequence[JobRun] = jobs
             while left:

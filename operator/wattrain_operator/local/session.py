@@ -26,7 +26,7 @@ from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.local.run import LocalRun
 from wattrain_operator.local.run_notifier import RunNotifier
 from wattrain_operator.local.run_page import serve_runs
-from wattrain_operator.local.run_traces import traces
+from wattrain_operator.local.run_telemetry import RunTelemetry, run_telemetry
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.unwritable import storage_failure
 from wattrain_operator.local.view_model import Opening, Result, View
@@ -60,7 +60,7 @@ def run_files(
     paths = _paths(loaded.jobs, directory)
     with (
         contextlib.closing(view),
-        traces(os.environ) as (written, what_is_not_traced),
+        run_telemetry(os.environ) as telemetry,
         contextlib.closing(MetricsServer(metrics_port)) as server,
         contextlib.ExitStack() as opened,
     ):
@@ -70,11 +70,12 @@ def run_files(
             if to_run:
                 with _page(to_run, wanted=with_page) as page_url:
                     exit_codes += _run(
-                        [replace(each, written=written) for each in to_run],
+                        [replace(each, written=telemetry.written) for each in to_run],
                         server,
                         view,
-                        (*notes, *what_is_not_traced),
+                        (*notes, *telemetry.notes),
                         page_url,
+                        telemetry,
                     )
             return worst(exit_codes)
         except Refused:
@@ -165,7 +166,12 @@ def _page(to_run: Sequence[JobToRun], *, wanted: bool) -> Iterator[str]:
 
 
 def _run(
-    to_run: Sequence[JobToRun], server: MetricsServer, view: View, notes: tuple[str, ...], page_url: str
+    to_run: Sequence[JobToRun],
+    server: MetricsServer,
+    view: View,
+    notes: tuple[str, ...],
+    page_url: str,
+    telemetry: RunTelemetry,
 ) -> list[int]:
     openings = [
         Opening(
@@ -180,4 +186,6 @@ def _run(
         except OSError as error:  # not of the directory, which errors of a write do not name
             sentence = f"standard output cannot be written ({error.strerror}); nothing has been started"
             raise Refused(sentence, exit_code=EXIT_FAILED) from error
-        return [result.exit_code for result in LocalRun(to_run, view, interrupts).run(server)]
+        return [
+            result.exit_code for result in LocalRun(to_run, view, interrupts, measure=telemetry.measure).run(server)
+        ]

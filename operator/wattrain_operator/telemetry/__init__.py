@@ -1,1 +1,1 @@
-"""OpenTelemetry: what jobs did as traces, sent by OTLP. Imported only where a collector is named, for its memory."""
+"""OpenTelemetry: what jobs did and their figures, sent by OTLP. Imported only where a collector is named."""

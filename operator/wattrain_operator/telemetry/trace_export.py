@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
-from importlib.metadata import version
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.telemetry.job_spans import JobSpan, ended_spans
+from wattrain_operator.telemetry.sender import resource_with, scope
 
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -54,23 +52,8 @@ class _CountingExporter(SpanExporter):
         self._exporter.shutdown()
 
 
-@cache
-def _scope() -> InstrumentationScope:
-    return InstrumentationScope("wattrain", version("wattrain"))
-
-
 def _resource(namespace: str, name: str) -> Resource:
-    """Who the spans are of, by OpenTelemetry's semantic conventions; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    add to it."""
-    own = {"service.version": version("wattrain"), "k8s.namespace.name": namespace, "wattrain.trainingjob": name}
-    return Resource({"service.name": "wattrain"}).merge(_environment()).merge(Resource(own))
-
-
-@cache
-def _environment() -> Resource:
-    found = Resource.create()
-    unnamed = str(found.attributes.get("service.name", "")).startswith("unknown_service")
-    return Resource({k: v for k, v in found.attributes.items() if not (unnamed and k == "service.name")})
+    return resource_with({"k8s.namespace.name": namespace, "wattrain.trainingjob": name})
 
 
 def _readable(span: JobSpan, resource: Resource) -> ReadableSpan:
@@ -86,7 +69,7 @@ def _readable(span: JobSpan, resource: Resource) -> ReadableSpan:
         status=Status(StatusCode.ERROR, span.failure) if span.failure else Status(StatusCode.UNSET),
         start_time=_nanoseconds(span.start),
         end_time=_nanoseconds(span.end),
-        instrumentation_scope=_scope(),
+        instrumentation_scope=scope(),
     )
 
 
