@@ -7,8 +7,10 @@ import math
 import re
 import shlex
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -186,9 +188,9 @@ class RunSource:
         return newest if 0 < newest - moment < recorded_query.HOLDS_SECONDS else moment
 
     def _query(self, text: str, moments: Sequence[float], *, instant: bool) -> Answer:
-        series_of = self._series_of(instant=instant)
         if instant:
             moments = [self._present(moment) for moment in moments]
+        series_of = self._series_of(at=moments[0] if instant else None)
         curves = recorded_query.evaluate(recorded_query.read_query(text), moments, series_of)
         result: list[dict[str, object]] = []
         for curve in curves:
@@ -199,7 +201,7 @@ class RunSource:
         return success({"resultType": "vector" if instant else "matrix", "result": result})
 
     def _label_values(self, label: str, selectors: Sequence[str]) -> Answer:
-        series_of = self._series_of()
+        series_of = self._series_of(at=time.time())
         values: set[str] = set()
         for selector in selectors:
             query = recorded_query.read_query(selector)
@@ -207,19 +209,27 @@ class RunSource:
             values |= {c.labels[label] for c in recorded_query.evaluate(query, latest, series_of) if label in c.labels}
         return success(sorted(values))
 
-    def _series_of(self, *, instant: bool = True) -> _Named:
-        return _Named([run.series() for run in self._runs], shortest=1 if instant else 2)
+    def _series_of(self, at: float | None) -> Callable[[str], list[RecordedSeries]]:
+        """The series of all runs by the name of their metric: as of the moment `at`, or over time where that is None. What
+        is known of the present alone is no line over time."""
+        of_runs = [(run.series(), run.end) for run in self._runs]
+
+        def series_of(name: str) -> list[RecordedSeries]:
+            found = [(each, end) for series, end in of_runs for each in series.get(name, ())]
+            if at is None:
+                return [each for each, _ in found if len(each.points) > 1]
+            return [_as_left(each, end, at) for each, end in found]
+
+        return series_of
 
 
-class _Named:
-    """The series of all runs by the name of their metric. What is known of the present alone is no line over time."""
-
-    def __init__(self, of_runs: Sequence[Mapping[str, Sequence[RecordedSeries]]], shortest: int) -> None:
-        self._of_runs, self._shortest = of_runs, shortest
-
-    def __call__(self, name: str) -> list[RecordedSeries]:
-        found = (series for named in self._of_runs for series in named.get(name, ()))
-        return [series for series in found if len(series.points) >= self._shortest]
+def _as_left(series: RecordedSeries, end: datetime | None, at: float) -> RecordedSeries:
+    """A series of a run that was over `at` that moment, as the run left it: another run of the page may have ended much
+    later. What was not known at its end is not known later."""
+    last, value = series.points[-1]
+    if end is None or end.timestamp() >= at or end.timestamp() - last >= recorded_query.HOLDS_SECONDS:
+        return series
+    return replace(series, points=[*series.points, (at, value)])
 
 
 def _not_before(seconds: float) -> datetime:

@@ -39,12 +39,12 @@ def directory(tmp_path, make_job):
     return tmp_path
 
 
-def write_status(directory, used, state="Complete"):
-    ended = BEGAN.replace(second=11) if state == "Complete" else None
+def write_status(directory, used, state="Complete", began=BEGAN):
+    ended = began.replace(second=11) if state == "Complete" else None
     progress = Progress(step=10, total_steps=10, loss=0.1)
     conditions = (Condition("Suspended", "True", "UserRequest", BEGAN),) if state == "Suspended" else ()
     status = TrainingJobStatus(
-        state=state, conditions=conditions, start_time=BEGAN, completion_time=ended, energy=used, progress=progress
+        state=state, conditions=conditions, start_time=began, completion_time=ended, energy=used, progress=progress
     )
     (directory / "status.json").write_text(json.dumps(status.to_json_object()))
 
@@ -174,6 +174,21 @@ def test_events_and_receipt_are_there_without_half_a_line(directory):
     assert source.receipt(story.namespace, story.name) == b"<p>"
     assert source.receipt("other", story.name) is None
     assert source.about().jobs[0].has_receipt
+
+
+def test_a_run_that_ended_long_before_another_is_still_there(directory, tmp_path_factory):
+    later = tmp_path_factory.mktemp("later") / "run"
+    shutil.copytree(directory, later)
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    hour = "".join(json.dumps({**line, "time": line["time"] + 3600}) + "\n" for line in lines)
+    (later / "metrics.jsonl").write_text(hour)
+    write_status(later, energy("model"), began=BEGAN.replace(hour=1))
+    source = RunSource([directory, later])
+    assert query(source, "wattrain_trainingjob_loss", time=source.about().end) == [0.1, 0.1]
+    assert query(source, "sum(wattrain_trainingjob_energy_joules_total)", time=source.about().end) == [100.0]
+    assert query(source, "wattrain_trainingjob_loss", time=START + 5) == [0.2]
+    found = source.ask("label/trainingjob/values", {"match[]": ["wattrain_trainingjob_state"]})
+    assert json.loads(found.body)["data"] == sorted(map(str, [directory, later]))
 
 
 def test_two_runs_of_the_same_job_are_called_by_their_directories(directory, tmp_path_factory):
