@@ -130,6 +130,10 @@ class Metrics(StatusPart):
     loss_not_finite: NotFinite | None = None
     """What the loss is instead of a number."""
     accuracy: float | None = None
+    balanced_accuracy: float | None = None
+    """Mean of the shares of each class that are classified correctly."""
+    f1: float | None = None
+    """Mean of the F1 of each class."""
     mse: float | None = None
     """Mean squared error of a predicted number."""
     mae: float | None = None

@@ -101,8 +101,8 @@ class Every(Model):
 class EarlyStopping(Model):
     """Stop when the validation split no longer improves."""
 
-    metric: Literal["loss", "accuracy", "mse", "mae", "r2"] = "loss"
-    """What is watched: a metric of the task. Accuracy and r2 are to rise, the others to fall."""
+    metric: Literal["loss", "accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"] = "loss"
+    """What is watched: a metric of the task. loss, mse and mae are to fall, the others to rise."""
     patience: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Evaluations without improvement that are waited for."""
     min_delta: Annotated[float, Field(ge=0, le=1e6)] = 0.0

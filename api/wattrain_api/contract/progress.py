@@ -44,6 +44,11 @@ class Evaluation:
     loss: float | None = field(default=None, metadata=figure())
     accuracy: float | None = field(default=None, metadata=number("ratio"))
     """Share that is classified correctly, 0 to 1."""
+    balanced_accuracy: float | None = field(default=None, metadata=number("ratio"))
+    """Mean over the classes that samples have of the share of each that is classified correctly. Absent, as f1 is, with
+    more than 1,000 classes."""
+    f1: float | None = field(default=None, metadata=number("ratio"))
+    """Mean over the classes that samples have or that are predicted of 2 x right / (samples + predictions)."""
     mse: float | None = field(default=None, metadata=number())
     """Mean of the squared error of a predicted number, in the label's unit squared."""
     mae: float | None = field(default=None, metadata=number())

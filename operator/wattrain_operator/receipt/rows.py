@@ -58,6 +58,10 @@ def _metrics(split: str, found: Metrics | None) -> Iterator[Row]:
         return
     if found.accuracy is not None:
         yield f"{split} accuracy", f"{100 * found.accuracy:.1f} %"
+    if found.balanced_accuracy is not None:
+        yield f"{split} balanced accuracy", f"{100 * found.balanced_accuracy:.1f} %"
+    if found.f1 is not None:
+        yield f"{split} F1, mean of the classes", f"{found.f1:.4f}"
     if found.r2 is not None:
         yield f"{split} R2", f"{found.r2:.4f}"
     for name, error in (("mean absolute error", found.mae), ("mean squared error", found.mse)):

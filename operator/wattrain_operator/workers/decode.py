@@ -200,6 +200,8 @@ def _metrics(found: Evaluation | None) -> Metrics | None:
         loss=_finite(found.loss),
         loss_not_finite=_not_finite(found.loss),
         accuracy=_figure(found.accuracy),
+        balanced_accuracy=_figure(found.balanced_accuracy),
+        f1=_figure(found.f1),
         mse=_figure(found.mse),
         mae=_figure(found.mae),
         r2=_figure(found.r2),

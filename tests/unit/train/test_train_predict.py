@@ -141,7 +141,10 @@ def test_the_rows_of_a_split_have_the_answers_of_the_shard_whatever_their_form(
     expected, labels = ([str(model.prepared.classes[i]) for i in codes] for codes in (best, shard.labels))
     assert predict(model, "--split", split)[1].splitlines() == [*expected, f"accuracy {right:.4f}"]
     document = json.loads(predict(model, "--split", split, "--output", "json")[1])
-    assert document["metrics"] == {"accuracy": float(f"{right:.5g}")}
+    assert document["metrics"]["accuracy"] == float(f"{right:.5g}")
+    recalls = [(best[shard.labels == code] == code).mean() for code in np.unique(shard.labels)]
+    assert document["metrics"]["balancedAccuracy"] == pytest.approx(np.mean(recalls), rel=1e-4)
+    assert set(document["metrics"]) == {"accuracy", "balancedAccuracy", "f1"}
     assert [row["prediction"] for row in document["predictions"]] == expected
     _, out, err = predict(model, "--split", split, "--output", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))

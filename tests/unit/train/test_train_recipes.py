@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic.alias_generators import to_camel
 from torch import Tensor, nn
 
 from wattrain_api.contract.progress import Evaluation
@@ -97,17 +98,47 @@ def test_losses_are_sums_so_that_parts_add_up_and_no_samples_add_nothing(name: s
 
 def test_correct_samples_are_counted() -> None:
     scores = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
-    (correct,) = Classifier().metric_sums(scores, torch.tensor([1, 1, 1]))
-    assert int(correct) == 2
+    right, there, chosen = Classifier().metric_sums(scores, torch.tensor([1, 1, 1])).view(3, 2).tolist()
+    assert (right, there, chosen) == ([0, 2], [0, 3], [1, 2])
+
+
+def test_metrics_of_classes_are_those_of_their_definitions_over_parts_too() -> None:
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.tensor([0] * 60 + [1] * 25 + [3] * 15)
+    scores = torch.randn(100, 5, generator=generator) + 1.5 * nn.functional.one_hot(labels, 5)
+    scores[:, 2] = -9.0  # a class that no sample has and none is predicted as
+    parts = [Classifier().metric_sums(scores[rows], labels[rows]) for rows in (slice(0, 70), slice(70, 100))]
+    found = Classifier().metrics_of((parts[0] + parts[1]).tolist(), 100, 1.0)
+    chosen = scores.argmax(1)
+    assert 4 in chosen
+    recalls = [float((chosen[labels == c] == c).float().mean()) for c in (0, 1, 3)]
+    scores_of_classes = []
+    for c in (0, 1, 3, 4):
+        right = int(((chosen == c) & (labels == c)).sum())
+        precision = right / max(int((chosen == c).sum()), 1)
+        recall = right / max(int((labels == c).sum()), 1)
+        scores_of_classes.append(2 * precision * recall / (precision + recall) if right else 0.0)
+    assert found["accuracy"] == float((chosen == labels).double().mean())
+    assert found["balancedAccuracy"] == pytest.approx(sum(recalls) / 3)
+    assert found["f1"] == pytest.approx(sum(scores_of_classes) / 4)
+
+
+def test_with_very_many_classes_or_labels_that_are_none_of_them_there_is_the_accuracy_alone() -> None:
+    labels = torch.arange(7)
+    many = Classifier().metric_sums(nn.functional.one_hot(labels, 1001).float(), labels)
+    assert Classifier().metrics_of(many.tolist(), 7, 1.0) == {"accuracy": 1.0}
+    few = Classifier().metric_sums(nn.functional.one_hot(labels, 7).float(), labels)
+    assert Classifier().metrics_of(few.tolist(), 8, 1.0) == {"accuracy": 7 / 8}
 
 
 @pytest.mark.parametrize("name", list(recipe_folders()))
 def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str, sample: Sample) -> None:
     recipe, (features, labels) = find_recipe(name), sample
-    assert set(recipe.metrics) <= {field.name for field in dataclasses.fields(Evaluation)}
+    assert set(recipe.metrics) <= {to_camel(field.name) for field in dataclasses.fields(Evaluation)}
     sums = recipe.metric_sums(built(name)(features), labels)
-    assert [value.shape for value in sums] == [torch.Size()] * recipe.sums
-    assert tuple(recipe.metrics_of([float(value.detach()) for value in sums], len(labels), 1.0)) == recipe.metrics
+    outputs = 4 if recipe.task == "classification" else 1
+    assert (sums.shape, sums.dtype) == ((recipe.sums(outputs),), torch.float64)
+    assert tuple(recipe.metrics_of(sums.tolist(), len(labels), 1.0)) == recipe.metrics
 
 
 def test_a_recipe_that_is_not_registered_is_refused_with_those_that_are() -> None:

@@ -38,7 +38,7 @@ def test_metrics_are_those_of_their_formulas_in_the_unit_of_the_label() -> None:
         Regressor().metric_sums(torch.from_numpy(outputs[rows]), torch.from_numpy(labels[rows]))
         for rows in (slice(0, 100), slice(100, 500))
     ]
-    sums = [float(one + other) for one, other in zip(*parts, strict=True)]
+    sums = (parts[0] + parts[1]).tolist()
     found = Regressor().metrics_of(sums, 500, scale)
     truth, guess = labels.astype(float) * scale, outputs[:, 0].astype(float) * scale
     assert found["mse"] == pytest.approx(((truth - guess) ** 2).mean())
@@ -48,7 +48,7 @@ def test_metrics_are_those_of_their_formulas_in_the_unit_of_the_label() -> None:
 
 def test_labels_that_are_all_the_same_have_no_r2() -> None:
     sums = Regressor().metric_sums(torch.zeros(7, 1), torch.full((7,), 0.3))
-    found = Regressor().metrics_of([float(value) for value in sums], 7, 1.0)
+    found = Regressor().metrics_of(sums.tolist(), 7, 1.0)
     assert set(found) == {"mse", "mae"}
     rule = EarlyStopping(metric="r2", patience=1)
     assert Patience(-0.5).after(Score(1, 0.1, found), rule).evaluations_since_best == 1

@@ -50,8 +50,9 @@ WRITERS: Final[dict[str, Write]] = {"text": write_text, "json": write_json, "csv
 
 
 def _metrics(found: Predictions) -> list[str]:
-    errors = ("mse", "mae")  # in the label's unit, whatever it is; the others are shares
-    return [f"{name} {value:.5g}" if name in errors else f"{name} {value:.4f}" for name, value in found.metrics.items()]
+    """The metrics for people: the accuracy, or those of numbers."""
+    forms = {"accuracy": ".4f", "mse": ".5g", "mae": ".5g", "r2": ".4f"}
+    return [f"{name} {found.metrics[name]:{form}}" for name, form in forms.items() if name in found.metrics]
 
 
 def _write_notes(found: Predictions, err: TextIO) -> None:

@@ -42,16 +42,15 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
     """
     chunks = chunks_of(len(rows), task.training.logical_shards)
     recipe = task.recipe
-    sums = torch.zeros(len(chunks), 1 + recipe.sums, dtype=torch.float64, device=group.device)
+    sums = torch.zeros(len(chunks), 1 + recipe.sums(task.outputs), dtype=torch.float64, device=group.device)
     task.model.eval()
     for chunk in range(len(chunks))[part(len(chunks), group.size, group.rank)]:
         features, labels = rows.take(chunks[chunk])
         if len(labels):
             with autocast(task.training, group.device):
                 outputs = task.model(features)
-            of_chunk = (recipe.loss_sum(outputs, labels), *recipe.metric_sums(outputs, labels))
-            for total, value in zip(sums[chunk], of_chunk, strict=True):
-                total.copy_(value)
+            sums[chunk, 0] = recipe.loss_sum(outputs, labels)
+            sums[chunk, 1:] = recipe.metric_sums(outputs, labels)
     task.model.train()
     loss, *totals = (sum(values) for values in group.sum(sums).T.tolist())
     return Score(step, loss / len(rows), recipe.metrics_of(totals, len(rows), task.label_scale))

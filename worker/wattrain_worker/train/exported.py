@@ -64,7 +64,7 @@ class ExportedModel:
     def metrics(self, outputs: Tensor, labels: Tensor, rows: int) -> dict[str, float]:
         """The recipe's metrics over `rows` rows by name, as the run computes them, to five digits. `labels`: of those
         rows that have `outputs`; the others count as wrong."""
-        sums = [float(total) for total in self.recipe.metric_sums(outputs, labels)]
+        sums = self.recipe.metric_sums(outputs, labels).tolist()
         found = self.recipe.metrics_of(sums, rows, label_scaling_of(self.document).scale)
         return {name: float(f"{value:.5g}") for name, value in found.items()}
 

@@ -37,7 +37,7 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     if environment.training.compile:
         check_compiler(group.device.type)
     rows = Rows(prepared.train, group.device)
-    task = Task(model.to(group.device), recipe, environment.training, rows, prepared.label_scaling.scale)
+    task = Task(model.to(group.device), recipe, environment.training, rows, shape.classes, prepared.label_scaling.scale)
     strategy = wrap(group, task)
     fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
     return Engine(environment, group, task, strategy, prepared, fence).train(stop)

@@ -54,6 +54,8 @@ class Task:
     training: Training
     rows: Rows
     """The training split."""
+    outputs: int
+    """Of the model, a sample."""
     label_scale: float = 1.0
     """What 1 is of a normalized number in the label's own unit; 1 where the label is a class."""
 

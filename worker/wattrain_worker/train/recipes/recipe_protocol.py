@@ -13,8 +13,8 @@ from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 P = TypeVar("P", bound=RecipeParameters)
 SampleKind = Literal["table", "image", "text", "interactions"]
 """What a sample is. Preparation makes tables; a recipe for another kind is refused when it starts."""
-MetricName = Literal["accuracy", "mse", "mae", "r2"]
-"""What an evaluation may have beside its loss: fields of `Evaluation` in the contract."""
+MetricName = Literal["accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"]
+"""What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,6 @@ class Recipe(Protocol[P]):
     """What it is trained for: one of its parameters' `TASKS`."""
     metrics: tuple[MetricName, ...]
     """What an evaluation says of it beside the mean loss."""
-    sums: int
-    """How many sums over samples these are computed from."""
 
     def build_model(self, shape: TableShape, parameters: P) -> nn.Module:
         """A model from features to outputs, on the CPU; initial weights from torch's seed. BadSpec where the parameters
@@ -54,8 +52,11 @@ class Recipe(Protocol[P]):
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Sum over samples of each sample's loss, a scalar; 0, with gradients of 0, where there are none."""
 
-    def metric_sums(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """Sums over samples, as many scalars as `sums`, which chunks and ranks add up."""
+    def sums(self, outputs: int) -> int:
+        """How many sums over samples the metrics are computed from, where the model has that many outputs a sample."""
+
+    def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """[sums], float64: sums over samples, which chunks and ranks add up."""
 
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """The metrics from the sums over all of `samples` (at least 1). `label_scale`: what 1 is of a normalized number
