@@ -210,7 +210,7 @@ class RunSource:
         return success(sorted(values))
 
     def _series_of(self, at: float | None) -> Callable[[str], list[RecordedSeries]]:
-        """The series of all runs by the name of their metric: as of the moment `at`, or over time where that is None. What
+        """The series of all runs by the name of a metric: as of the moment `at`, or over time where that is None. What
         is known of the present alone is no line over time."""
         of_runs = [(run.series(), run.end) for run in self._runs]
 
