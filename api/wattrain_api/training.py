@@ -156,7 +156,7 @@ class Training(Model):
     evaluate_every: Every | None = None
     """How often the validation split is evaluated; default: after every epoch."""
     record_every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Steps from one recorded loss to the next; the workers agree on a stop at the same steps."""
+    """Steps from one recorded loss to the next. They are told in batches, about five times a second."""
     early_stopping: EarlyStopping | None = None
     """Stop when the validation split no longer improves."""
 

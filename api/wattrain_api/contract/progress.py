@@ -157,6 +157,18 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class StepLoss:
+    """The loss of a recorded step."""
+
+    step: int = field(metadata=count("steps"))
+    epoch: int = field(metadata=count())
+    """Passes over the training split that are completed."""
+    loss: float = field(metadata=figure())
+    """Mean over the global batch, the same on every rank."""
+    learning_rate: float = field(metadata=figure())
+
+
+@dataclass(frozen=True)
 class RankReport:
     """One datagram of a rank to WATTRAIN_REPORT_SOCKET. Each says only what is new."""
 
@@ -172,6 +184,8 @@ class RankReport:
     """Passes that are to be made."""
     loss: float | None = field(default=None, metadata=figure())
     """Mean over the global batch, the same on every rank. A report with a loss is a recorded step."""
+    losses: tuple[StepLoss, ...] = field(default=(), metadata=many(nested(StepLoss)))
+    """Recorded steps since the last report, in order, where a report covers several."""
     learning_rate: float | None = field(default=None, metadata=figure())
     gradient_norm: float | None = field(default=None, metadata=figure())
     """Norm of the gradient before clipping."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 
 import pytest
 
 from wattrain_api.contract.codec import encode
 from wattrain_api.contract.phases import Phase
-from wattrain_api.contract.progress import Checkpoint, Evaluation, Notice, RankReport, Resumed
+from wattrain_api.contract.progress import Checkpoint, Evaluation, Notice, RankReport, Resumed, StepLoss
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.supervisor.rank_reports import RankReports
 from wattrain_worker.supervisor.step_count import StepCount
@@ -37,6 +38,27 @@ def test_shares_are_added_up_over_ranks_and_the_rest_is_the_first_ranks(
     assert (progress.step, progress.loss, progress.samples) == (3, 0.5, 40)
     assert progress.data_wait_seconds == 0.5
     assert records == [RecordedStep(step=3, epoch=1, loss=0.5, learning_rate=0.1)]
+
+
+def test_a_report_of_several_steps_is_a_record_of_each_and_counts_them_all(
+    reports: RankReports, records: list[RecordedStep]
+) -> None:
+    losses = tuple(StepLoss(step, 0, 1 / step, 0.1 * step) for step in (1, 2, 3))
+    reports.ingest(RankReport(validation=Evaluation(0, 2.0, 0.1)))
+    reports.ingest(RankReport(step=4, epoch=1, steps=4, step_seconds=0.3, samples=40, losses=losses))
+    progress = reports.progress()
+    assert (progress.step, progress.steps_done, progress.loss, progress.learning_rate) == (4, 4, 1 / 3, 0.1 * 3)
+    assert [(r.step, r.epoch, r.loss, r.learning_rate) for r in records] == [(s, 0, 1 / s, 0.1 * s) for s in (1, 2, 3)]
+    assert [r.validation for r in records] == [Evaluation(0, 2.0, 0.1), None, None]
+    assert progress.step_durations is not None
+    assert (sum(progress.step_durations.counts), progress.step_durations.total) == (4, pytest.approx(1.2))
+
+
+def test_the_first_loss_that_is_no_number_is_told_of_the_steps_of_a_report(reports: RankReports) -> None:
+    losses = tuple(StepLoss(step, 0, 1.0 if step < 7 else math.nan, 0.1) for step in range(5, 10))
+    reports.ingest(RankReport(step=9, losses=losses))
+    (notice,) = reports.progress().notices
+    assert notice.message.startswith("the loss is NaN at step 7")
 
 
 def test_where_torchrun_gives_the_numbers_the_lowest_rank_leads() -> None:

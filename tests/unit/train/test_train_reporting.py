@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
+
+from wattrain_api.contract.progress import StepLoss
+from wattrain_worker.train import reporting
 from wattrain_worker.train.reporting import Reporter
 
 
 def record_every_four_seconds(reporter: Reporter, now: list[float]) -> None:
     for step in range(1, 7):
         now[0] += 4.0
-        reporter.record(step, 0, 0.001, 1 / step, None)
+        reporter.record([StepLoss(step, 0, 1 / step, 0.001)], step, 0, None)
 
 
 def test_a_line_every_ten_seconds_says_how_far_the_training_is(capsys: Any) -> None:
@@ -23,3 +28,17 @@ def test_all_ranks_but_one_are_silent(capsys: Any) -> None:
     now = [100.0]
     record_every_four_seconds(Reporter(6, 1, prints=False, clock=lambda: now[0]), now)
     assert capsys.readouterr().out == ""
+
+
+def test_many_losses_are_told_in_reports_that_fit_and_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(reporting, "report", lambda **fields: sent.append(fields))
+    reporter = Reporter(1000, 1, prints=False)
+    for _ in range(150):
+        reporter.step_begins()
+        reporter.step_ends(samples=8, data_seconds=0.0)
+    losses = [StepLoss(10**9 + step, 10**6, -1.2345678901234567e-300, 1.2345678901234567e-100) for step in range(150)]
+    reporter.record(losses, 10**9 + 149, 10**6, None)
+    assert [step["step"] for report in sent for step in report["losses"]] == [loss.step for loss in losses]
+    assert [(report["steps"], report.get("samples", 0)) for report in sent] == [(0, 0), (0, 0), (150, 1200)]
+    assert all(len(json.dumps(report, separators=(",", ":"))) < 8192 - 512 for report in sent)

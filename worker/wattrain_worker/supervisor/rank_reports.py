@@ -138,8 +138,12 @@ class RankReports:
         if seconds is not None:
             before = seconds if old.step_seconds is None else old.step_seconds
             mean = before + _NEWEST_SHARE * (seconds - before)
-            self._step_counts[bisect_left(STEP_SECONDS_BOUNDS, seconds)] += 1
-            self._step_seconds += seconds
+            covered = 1 if report.steps is None else report.steps
+            self._step_counts[bisect_left(STEP_SECONDS_BOUNDS, seconds)] += covered
+            self._step_seconds += seconds * covered
+        recorded = _recorded(report, old)
+        loss = recorded[-1].loss if recorded else report.loss
+        rate = recorded[-1].learning_rate if recorded else report.learning_rate
         self._progress = new = replace(
             old,
             phase=_phase_after(report, old.phase),
@@ -147,30 +151,22 @@ class RankReports:
             total_steps=_newer(report.total_steps, old.total_steps),
             epoch=_newer(report.epoch, old.epoch),
             epochs=_newer(report.epochs, old.epochs),
-            loss=_newer(report.loss, old.loss),
-            learning_rate=_newer(report.learning_rate, old.learning_rate),
+            loss=_newer(loss, old.loss),
+            learning_rate=_newer(rate, old.learning_rate),
             gradient_norm=_newer(report.gradient_norm, old.gradient_norm),
             step_seconds=old.step_seconds if seconds is None else mean,
         )
         if new.step < old.step:  # the ranks began anew: results of steps that are still to come are none
-            self._progress = new = replace(new, loss=report.loss, validation=_until(new.step, old.validation))
-        if report.loss is not None:
-            self._on_record(
-                RecordedStep(
-                    step=new.step,
-                    epoch=new.epoch,
-                    loss=new.loss,
-                    learning_rate=new.learning_rate,
-                    validation=self._evaluated,
-                )
-            )
+            self._progress = replace(new, loss=loss, validation=_until(new.step, old.validation))
+        for step in recorded:
+            self._on_record(replace(step, validation=self._evaluated))
             self._evaluated = None
-            self._look_whether_finite(report.loss, new.step)
+            self._look_whether_finite(step)
 
-    def _look_whether_finite(self, loss: float, step: int) -> None:
-        if not math.isfinite(loss) and not self._told_not_finite:
+    def _look_whether_finite(self, step: RecordedStep) -> None:
+        if step.loss is not None and not math.isfinite(step.loss) and not self._told_not_finite:
             self._told_not_finite = True
-            sentence = f"the loss is {not_finite_word(loss)} at step {step}, and no number any more"
+            sentence = f"the loss is {not_finite_word(step.loss)} at step {step.step}, and no number any more"
             remedy = "what is trained from there on is hardly of use; lower the learning rate, or look into the data"
             self._take_notice(Notice(reasons.NON_FINITE, f"{sentence}: {remedy}"))
 
@@ -180,9 +176,17 @@ class RankReports:
 
 def _phase_after(report: RankReport, phase: Phase | None) -> Phase | None:
     """A step, or a loss, that is told while the ranks start ends their start: many scripts name no phase."""
-    if report.phase is None and phase == Phase.STARTING and (report.step or report.loss is not None):
+    if report.phase is None and phase == Phase.STARTING and (report.step or report.loss is not None or report.losses):
         return Phase.TRAINING
     return _newer(report.phase, phase)
+
+
+def _recorded(report: RankReport, old: Progress) -> list[RecordedStep]:
+    """The recorded steps that `report` tells of: a list of them, or the one it stands at."""
+    if report.loss is None:
+        return [RecordedStep(of.step, None, of.epoch, of.loss, of.learning_rate) for of in report.losses]
+    step, epoch = _newer(report.step, old.step), _newer(report.epoch, old.epoch)
+    return [RecordedStep(step, None, epoch, report.loss, _newer(report.learning_rate, old.learning_rate))]
 
 
 def _until(step: int, evaluation: Evaluation | None) -> Evaluation | None:

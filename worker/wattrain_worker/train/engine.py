@@ -7,12 +7,13 @@ from dataclasses import asdict, replace
 
 import torch
 
+from wattrain_api.contract.progress import StepLoss
 from wattrain_api.reasons import EXIT_OK, EXIT_PREEMPTED
 from wattrain_api.training import Every
 from wattrain_worker.data.prepared_data import Prepared
 from wattrain_worker.errors import BadSpec, NonFiniteLoss, PeerLost
 from wattrain_worker.report import report
-from wattrain_worker.train.agreement import Agreed, Agreement, Wishes, next_agreement
+from wattrain_worker.train.agreement import Agreed, Agreement, UnreadLoss, Wishes, next_agreement
 from wattrain_worker.train.elastic_sampler import BatchSampler
 from wattrain_worker.train.evaluation import Score, evaluate
 from wattrain_worker.train.export import export_model
@@ -62,6 +63,7 @@ class Engine:
         self._saved_step = 0
         self._kept_buffers = KeptBuffers(task.model if group.size > 1 else None)
         self._step_under_way = False
+        self._unread: list[UnreadLoss] = []
 
     def train(self, stop: StopSignal) -> int:
         """From the newest checkpoint to the end. Returns the exit code: 0, or 143 where `stop` was requested.
@@ -145,37 +147,58 @@ class Engine:
         rate = learning_rate(self._training.optimizer.lr, self._training.schedule, before.step, self._total_steps)
         set_learning_rate(self._optimizer, rate)
 
+        decides, is_recorded = self._decides_after(step), self._is_recorded(step)
         agreement: list[Agreement] = []
-        decides = self._decides_after(step)
 
         def decide(losses: torch.Tensor) -> None:
+            if decides or is_recorded:
+                self._unread.append(UnreadLoss(step, position.epoch, rate, len(batch), losses))
             if decides:
-                agreement.append(Agreement(self._group, losses, self._wishes(stop)))
+                agreement.append(Agreement(self._group, self._unread, self._wishes(stop)))
 
         self._kept_buffers.keep()
         self._step_under_way = True
         samples = self._strategy.gradients(batch, before.step, decide)
-        agreed = agreement[0].result(len(batch)) if decides else None
-        if agreed is not None and not math.isfinite(agreed.loss):
-            raise NonFiniteLoss(
-                f"the loss of step {step} is {agreed.loss} at learning rate {rate:g}: lower "
-                "spec.training.optimizer.lr, or set clipGradientNorm"
-            )
+        agreed = agreement[0].result() if decides else None
+        losses = self._read(agreed) if agreed else []
         largest_norm = self._training.optimizer.clip_gradient_norm
-        norm = self._strategy.clip(largest_norm) if decides or largest_norm else None
+        norm = self._strategy.clip(largest_norm) if largest_norm or (decides and is_recorded) else None
         self._step_under_way = False
         self._optimizer.step()  # from here to the next line nothing waits for another rank
         self._progress = replace(before, step=step, position=position)
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
         if agreed is not None:
             self._reporter.phase("training")
-            self._record(agreed, rate, norm)
+            self._reporter.record(losses, step, position.epoch, None if norm is None else float(norm))
+            self._next_agreement = next_agreement(step, agreed.step_seconds)
+            self._stop_at_step = agreed.stop_at_step
         return agreed
 
     def _decides_after(self, step: int) -> bool:
-        """Whether the ranks agree at this step; before a checkpoint always, so that no broken state is saved."""
+        """Whether the ranks agree at this step; before a checkpoint always, so that no broken state is saved, and
+        before an evaluation, so that what is told of the steps comes before what is told of it."""
         last = step in (self._total_steps, self._stop_at_step)
-        return last or step >= self._next_agreement or self._checkpoint_timer.is_due_after(step)
+        timers = (self._checkpoint_timer, self._evaluation_timer)
+        return last or step >= self._next_agreement or any(timer.is_due_after(step) for timer in timers)
+
+    def _is_recorded(self, step: int) -> bool:
+        return step % self._training.record_every_steps == 0 or step == self._total_steps
+
+    def _read(self, agreed: Agreed) -> list[StepLoss]:
+        """The losses of the recorded steps since the last agreement. NonFiniteLoss where one is no number."""
+        read, self._unread = list(zip(self._unread, agreed.losses, strict=True)), []
+        found = [StepLoss(of.step, of.epoch, loss, of.learning_rate) for of, loss in read]
+        broken = next((loss for loss in found if not math.isfinite(loss.loss)), None)
+        recorded = [loss for loss in found if self._is_recorded(loss.step)]
+        if broken is None:
+            return recorded
+        before = [loss for loss in recorded if loss.step < broken.step]
+        if before:
+            self._reporter.record(before, before[-1].step, before[-1].epoch, None)
+        raise NonFiniteLoss(
+            f"the loss of step {broken.step} is {broken.loss} at learning rate {broken.learning_rate:g}: lower "
+            "spec.training.optimizer.lr, or set clipGradientNorm"
+        )
 
     def _wishes(self, stop: StopSignal) -> Wishes:
         if self._group.rank != 0:
@@ -187,15 +210,6 @@ class Engine:
             stop_at_step=self._directives.stop_at_step(),
             step_seconds=self._reporter.mean_step_seconds(),
         )
-
-    def _record(self, agreed: Agreed, rate: float, norm: torch.Tensor | None) -> None:
-        step, every = self._progress.step, self._training.record_every_steps
-        recorded = step % every == 0 or step == self._total_steps
-        loss = agreed.loss if recorded else None
-        norm_now = float(norm) if recorded and norm is not None else None
-        self._reporter.record(step, self._progress.position.epoch, rate, loss, norm_now)
-        self._next_agreement = next_agreement(step, every, agreed.step_seconds)
-        self._stop_at_step = agreed.stop_at_step
 
     def _evaluate_and_save_if_due(self, agreed: Agreed | None) -> None:
         """The evaluation first: early stopping's memory belongs to the checkpoint."""

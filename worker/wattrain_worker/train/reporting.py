@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from wattrain_api.contract.codec import encode
+from wattrain_api.contract.progress import StepLoss
 from wattrain_worker.report import report
 
 LINE_EVERY_SECONDS = 10.0
+_LOSSES_A_REPORT: Final = 64
+"""About 6 KB of the 8 KiB that a report may have."""
 
 
 def say(message: str) -> None:
@@ -28,7 +33,7 @@ class Reporter:
         self._phase = ""
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = 0.0
-        self._step_started = 0.0
+        self._step_started = self._told_step_seconds = 0.0
 
     def phase(self, name: str) -> None:
         """Tell `name` where it is another phase than before."""
@@ -48,27 +53,31 @@ class Reporter:
         self._busy_seconds += time.perf_counter() - self._step_started
 
     def mean_step_seconds(self) -> float:
-        """Seconds a step took since the last record; 0 before the first one ends."""
-        return self._busy_seconds / self._steps if self._steps else 0.0
+        """Seconds a step took since the last record, or before it where none has ended since; 0 before the first."""
+        return self._busy_seconds / self._steps if self._steps else self._told_step_seconds
 
-    def record(self, step: int, epoch: int, learning_rate: float, loss: float | None, norm: float | None) -> None:
-        """Tell how far the training is. With a `loss` it is a recorded step."""
-        optional = {"loss": loss, "gradient_norm": norm}
+    def record(self, losses: Sequence[StepLoss], step: int, epoch: int, norm: float | None) -> None:
+        """Tell that the training stands at `step`, with the `losses` of the recorded steps since it was told last."""
+        while len(losses) > _LOSSES_A_REPORT:
+            first, losses = losses[:_LOSSES_A_REPORT], losses[_LOSSES_A_REPORT:]
+            report(step=first[-1].step, steps=0, losses=list(map(encode, first)))
+        optional = {} if norm is None else {"gradient_norm": norm}
         report(
             step=step,
             total_steps=self._total_steps,
             epoch=epoch,
             epochs=self._epochs,
-            learning_rate=learning_rate,
+            losses=list(map(encode, losses)),
             samples=self._samples,
             steps=self._steps,
             step_seconds=self.mean_step_seconds(),
             data_wait_seconds=self._data_seconds,
-            **{name: value for name, value in optional.items() if value is not None},
+            **optional,
         )
-        if loss is not None and self._prints and self._clock() >= self._printed_at + LINE_EVERY_SECONDS:
+        self._told_step_seconds = self.mean_step_seconds()
+        if losses and self._prints and self._clock() >= self._printed_at + LINE_EVERY_SECONDS:
             self._printed_at = self._clock()
-            sys.stdout.write(f"step {step}/{self._total_steps}, loss {loss:.5g}\n")
+            sys.stdout.write(f"step {losses[-1].step}/{self._total_steps}, loss {losses[-1].loss:.5g}\n")
             sys.stdout.flush()
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = 0.0

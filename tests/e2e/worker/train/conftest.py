@@ -62,7 +62,8 @@ class Reports:
         return [report[key] for report in self.all if key in report]
 
     def curve(self, rank: int = 0) -> dict[int, float]:
-        return {r["step"]: r["loss"] for r in self.all if r["rank"] == rank and "loss" in r}
+        losses = [loss for report in self.all if report["rank"] == rank for loss in report.get("losses", ())]
+        return {loss["step"]: loss["loss"] for loss in losses}
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

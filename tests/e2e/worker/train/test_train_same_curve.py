@@ -70,3 +70,10 @@ def test_steps_between_records_are_counted_but_not_recorded(make_job: Any) -> No
     assert set(run.reports.curve()) == {4, 8, 10}
     assert run.reports.curve()[8] == pytest.approx(curve[8], rel=2e-5)
     assert sum(run.reports.of("samples")) == 2 * 203
+
+
+def test_quick_steps_are_told_several_at_once_and_none_is_left_out(make_job: Any) -> None:
+    run = make_job(training={"epochs": 60}).start(2).succeeds()
+    told = [len(report["losses"]) for report in run.reports.all if report.get("losses") and report["rank"] == 0]
+    assert list(run.reports.curve()) == list(range(1, 301))
+    assert len(told) < 150 < sum(told) == 300

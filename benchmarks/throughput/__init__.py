@@ -1,0 +1,1 @@
+"""What a training costs beside the bare loop that it stands for."""
