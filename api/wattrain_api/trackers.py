@@ -25,6 +25,7 @@ class TrackerKind(NamedTuple):
 
 TRACKERS: Final = {
     "tensorBoard": TrackerKind("tensorboard_files", "tensorboard", "tensorboard", "tensorboard"),
+    "mlflow": TrackerKind("mlflow_run", "mlflow", "mlflow", "mlflow-skinny"),
 }
 """By their field in `spec.tracking`."""
 

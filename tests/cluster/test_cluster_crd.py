@@ -69,6 +69,12 @@ def test_an_example_can_be_applied_as_it_is(cluster, namespace, file):
     assert done.stdout.count("created (server dry run)") == len(documents)
 
 
+def test_a_tracker_without_settings_is_kept(api):
+    tracking = {"tensorBoard": {}, "mlflow": {"trackingURI": "http://mlflow:5000"}}
+    spec = tried(api, "TrainingJob", RECIPE | {"tracking": tracking}).body["spec"]
+    assert spec["tracking"] == {**tracking, "mlflow": {**tracking["mlflow"], "experiment": "wattrain"}}
+
+
 def test_the_defaults_of_the_definition_are_filled_in(api):
     spec = tried(api, "TrainingJob", RECIPE).body["spec"]
     assert spec["training"]["optimizer"] == {
@@ -289,7 +295,15 @@ def example(schema: Spec) -> Any:
     if kind == "array":
         return [example(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind == "string":
-        tried_out = ["x" * schema.get("minLength", 1), "/x", "EUR", "12:00", "spec.nodeName", "2026-12-01T18:00:00Z"]
+        tried_out = [
+            "x" * schema.get("minLength", 1),
+            "/x",
+            "EUR",
+            "12:00",
+            "spec.nodeName",
+            "http://x",
+            "2026-12-01T18:00:00Z",
+        ]
         if schema.get("format") == "date-time":
             return tried_out[-1]
         return next(text for text in tried_out if re.search(schema.get("pattern", ""), text))
@@ -401,7 +415,7 @@ def changed(path: str) -> Spec:
         "energy.powerDomain": "other", "energy.carbon": {"mode": "StartWindow"}, "inference": {"enabled": True},
         "suspend": True, "workers.replicas": 2, "energy.budget": {"cost": 5}, "energy.powerCap": {"jobWatts": 300},
         "policy.activeDeadlineSeconds": 9, "policy.startDeadlineSeconds": 9, "policy.progressDeadlineSeconds": 9,
-        "policy.ttlSecondsAfterFinished": 9, "queue.priority": 9,
+        "policy.ttlSecondsAfterFinished": 9, "queue.priority": 9, "tracking": {"tensorBoard": {}},
     }  # fmt: skip
     return nested(path.split("."), fixed[path])
 

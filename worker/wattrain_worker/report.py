@@ -40,6 +40,13 @@ def report(**fields: object) -> None:
             reporter.send(fields)
 
 
+def wait_until_taken() -> None:
+    """Wait a moment for the supervisor to take what was reported: for what is said seldom, which no next report takes
+    along."""
+    if _reporter is not None:
+        _reporter.last_chance()
+
+
 class _Reporter:
     """A socket to the supervisor, and what it did not take yet: some kernels queue no more than ten datagrams."""
 

@@ -319,3 +319,13 @@ def test_the_model_on_a_claim_has_an_address_that_a_person_outside_can_follow(po
     assert address_of(job_of(**claimed), path) == "claim://training/digits/model"
     assert address_of(job_of(**claimed), "/elsewhere") == "/elsewhere"
     assert address_of(job_of(), path) == path
+
+
+def test_event_files_for_tensorboard_need_a_claim(pod_for):
+    tracking = {"tensorBoard": {}}
+    with pytest.raises(UnbuildableError, match=r"spec\.tracking\.tensorBoard: .*; give storage\.claim"):
+        pod_for(tracking=tracking)
+    pod = pod_for(tracking=tracking, storage={"claim": "training"})
+    assert json.loads(pod["metadata"]["annotations"]["wattrain.dev/spec"])["tracking"] == tracking
+    assert environment(pod)["WATTRAIN_METRICS_FILE"] == "/wattrain/digits/records/metrics.jsonl"
+    assert environment(pod)["WATTRAIN_KEPT_LOG_FILE"] == "/wattrain/digits/records/worker-0.log"

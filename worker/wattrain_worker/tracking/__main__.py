@@ -13,7 +13,7 @@ from importlib import import_module
 from wattrain_api import reasons
 from wattrain_api.recorded_steps import RecordedSteps
 from wattrain_api.trackers import TRACKERS
-from wattrain_worker.report import report
+from wattrain_worker.report import report, wait_until_taken
 from wattrain_worker.tracking.follower import Follower
 from wattrain_worker.tracking.position import Position
 from wattrain_worker.tracking.tracked_job import TrackedJob, read_job
@@ -35,6 +35,7 @@ def main(field: str, start_bytes: int, end_fd: int) -> int:
         message = f"spec.tracking.{field}: {sentence}; the training goes on"
         sys.stderr.write(f"wattrain: {message}\n")
         report(notice={"reason": reasons.TRACKING_FAILED, "message": message})
+        wait_until_taken()
 
     return 0 if Follower(steps, position, module.open_tracker(job), end_fd, notify).follow() else 1
 
