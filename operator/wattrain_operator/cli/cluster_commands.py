@@ -175,7 +175,9 @@ def delete(
 
 def wait_for(
     names: JobNames,
-    goal: Annotated[Goal, typer.Option("--for", help="What the jobs are to be.")] = Goal.COMPLETE,
+    goal: Annotated[Goal, typer.Option("--for", help="What the jobs are to be.", case_sensitive=False)] = (
+        Goal.COMPLETE
+    ),
     timeout: Timeout = None,
     namespace: Namespace = "",
     context: Context = "",

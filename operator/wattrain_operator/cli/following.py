@@ -17,13 +17,15 @@ from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED
 from wattrain_operator.local.view_model import Opening, Result, View, ViewModel
 from wattrain_operator.remote.awaited import job_changes
 from wattrain_operator.remote.connection import Connection
-from wattrain_operator.remote.object_watch import Selection, changes
+from wattrain_operator.remote.object_watch import Outage, Selection, changes
 from wattrain_operator.remote.seen_job import SeenJob
 
 _SHOW_EVERY_SECONDS = 0.3
 _LAST_EVENT_SECONDS = 2.0
 """The event of a job's end is published a moment after its status."""
 _ANY = "*"
+_SILENT = Event("Warning", "NoAnswer", "the API server does not answer; what is shown is what it said before")
+_ANSWERS = Event("Normal", "AnswersAgain", "the API server answers again")
 
 
 async def follow(connection: Connection, jobs: list[tuple[TrainingJob, SeenJob]], view: View) -> int:
@@ -49,6 +51,7 @@ class _Followed:
 
     def __init__(self, connection: Connection, job: SeenJob, view: View) -> None:
         self._connection, self._job, self._view = connection, job, view
+        self._outage = Outage()
         self._losses = LossPoints()
         self._shown_events: set[str] = set()
         self._reasons: set[str] = set()
@@ -58,7 +61,8 @@ class _Followed:
         events = asyncio.create_task(self._show_events())
         showing = asyncio.create_task(self._show_again())
         try:
-            async with aclosing(job_changes(self._connection, self._job.name, self._job.namespace)) as seen:
+            watched = job_changes(self._connection, self._job.name, self._job.namespace, self._outage)
+            async with aclosing(watched) as seen:
                 async for job in seen:
                     self._job = job
                     take_loss(self._losses, job.status)
@@ -77,9 +81,15 @@ class _Followed:
         self._view.show(self._job.name, ViewModel(status, progress_of(status), self._losses.points))
 
     async def _show_again(self) -> None:
-        """A view leaves out what comes too soon after something else."""
+        """A view leaves out what comes too soon after something else; and nothing comes from an API server that is
+        silent, of which this tells."""
+        was_silent = False
         while True:
             await asyncio.sleep(_SHOW_EVERY_SECONDS)
+            is_silent = self._outage.seconds > 0
+            if is_silent != was_silent:
+                self._view.event(self._job.name, _SILENT if is_silent else _ANSWERS)
+            was_silent = is_silent
             self._show()
 
     async def _show_events(self) -> None:

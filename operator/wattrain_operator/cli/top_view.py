@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from wattrain_operator.cli import figures
 from wattrain_operator.cli.following import take_loss
 from wattrain_operator.cli.live_block import COLORS
 from wattrain_operator.cli.outputs import Output
@@ -25,7 +27,7 @@ from wattrain_operator.local.curve import LossPoints
 from wattrain_operator.local.refused import EXIT_COMPLETE
 from wattrain_operator.remote.connection import Connection
 from wattrain_operator.remote.job_changes import no_such_job
-from wattrain_operator.remote.object_watch import Selection, changes
+from wattrain_operator.remote.object_watch import Outage, Selection, changes
 from wattrain_operator.remote.seen_job import SeenJob, seen_job
 
 _DRAW_EVERY_SECONDS: Final = 1.0
@@ -64,8 +66,8 @@ class SeenJobs:
 async def top(connection: Connection, names: Sequence[str], *, all_namespaces: bool, once: bool, output: Output) -> int:
     """Show the jobs `names` (empty: all), once or until Ctrl-C."""
     namespace = "" if all_namespaces else connection.namespace
-    seen = SeenJobs(names)
-    async with aclosing(changes(connection.client, Selection(TRAINING_JOBS, namespace))) as news:
+    seen, outage = SeenJobs(names), Outage()
+    async with aclosing(changes(connection.client, Selection(TRAINING_JOBS, namespace), outage)) as news:
         for body, deleted in await anext(news):
             seen.take(seen_job(body), deleted)
         if missing := seen.missing():
@@ -74,7 +76,7 @@ async def top(connection: Connection, names: Sequence[str], *, all_namespaces: b
             _print_once(seen, output, with_namespace=all_namespaces)
             return EXIT_COMPLETE
         if output is Output.LIVE or (output is Output.AUTO and sys.stdout.isatty()):
-            drawing = asyncio.create_task(_draw(seen, namespace))
+            drawing = asyncio.create_task(_draw(seen, namespace, outage))
             try:
                 async for batch in news:
                     for body, deleted in batch:
@@ -98,8 +100,15 @@ def _print_once(seen: SeenJobs, output: Output, *, with_namespace: bool) -> None
     if output is Output.JSON:
         sys.stdout.write(json.dumps({"jobs": [_for_programs(job) for job in seen.jobs]}) + "\n")
         return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    sys.stdout.write(once(seen, width, with_namespace=with_namespace))
+
+
+def once(seen: SeenJobs, width: int | None, *, with_namespace: bool = False) -> str:
+    """The table as text, for a terminal `width` columns wide; None: whole, for a file or another program."""
     made = table(seen.jobs, seen.losses, datetime.now(UTC), with_namespace=with_namespace)
-    sys.stdout.write("\n".join([*(made.lines() if seen.jobs else ()), summary(seen.jobs)]) + "\n")
+    lines = (made if width is None else made.fitting(width)).lines() if seen.jobs else []
+    return "\n".join([*lines, summary(seen.jobs)]) + "\n"
 
 
 def _print_change(job: SeenJob, deleted: bool, output: Output, *, with_namespace: bool) -> None:
@@ -120,17 +129,18 @@ def _for_programs(job: SeenJob) -> dict[str, object]:
     }  # fmt: skip
 
 
-async def _draw(seen: SeenJobs, namespace: str) -> NoReturn:
+async def _draw(seen: SeenJobs, namespace: str, outage: Outage) -> NoReturn:
     """Redraw once a second: times go on where nothing else does."""
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(frame(seen, namespace, datetime.now(UTC), console.width), refresh=True)
+            drawn = frame(seen, namespace, datetime.now(UTC), console.width, silent_seconds=outage.seconds)
+            live.update(drawn, refresh=True)
             await asyncio.sleep(_DRAW_EVERY_SECONDS)
 
 
-def frame(seen: SeenJobs, namespace: str, now: datetime, width: int) -> RenderableType:
-    """The whole screen, `width` columns wide."""
+def frame(seen: SeenJobs, namespace: str, now: datetime, width: int, *, silent_seconds: float = 0.0) -> RenderableType:
+    """The whole screen, `width` columns wide. `silent_seconds`: for how long the API server has not answered."""
     jobs = seen.jobs
     where = f"namespace {namespace}" if namespace else "all namespaces"
     made = table(jobs, seen.losses, now, with_namespace=not namespace).fitting(width)
@@ -141,5 +151,8 @@ def frame(seen: SeenJobs, namespace: str, now: datetime, width: int) -> Renderab
         color = COLORS.get(job.status.state, "cyan")
         drawn.add_row(*(Text(text, style=color if made.columns[i] == "STATE" else "") for i, text in enumerate(row)))
     head = Text(f"{where}  {now:%H:%M:%S} UTC  {summary(jobs)}", style="bold")
+    if silent_seconds:
+        told = f"No answer from the API server for {figures.seconds(silent_seconds)}; this is what it said before."
+        head.append(f"\n{told}", style="bold red")
     rest = Text("~: modelled, at least in part. Ctrl-C ends the view; the jobs go on.", style="dim")
     return Group(head, Text(""), drawn, Text(""), rest) if jobs else Group(head, rest)

@@ -13,16 +13,18 @@ from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_FAILED, Refused
 from wattrain_operator.remote.connection import Connection
 from wattrain_operator.remote.goal import Goal
 from wattrain_operator.remote.job_changes import no_such_job
-from wattrain_operator.remote.object_watch import Selection, changes
+from wattrain_operator.remote.object_watch import Outage, Selection, changes
 from wattrain_operator.remote.seen_job import SeenJob, seen_job
 
 
-async def job_changes(connection: Connection, name: str, namespace: str = "") -> AsyncGenerator[SeenJob, None]:
+async def job_changes(
+    connection: Connection, name: str, namespace: str = "", outage: Outage | None = None
+) -> AsyncGenerator[SeenJob, None]:
     """The job `name` as it is, then as it changes. Refused where there is none, or where it is deleted meanwhile."""
     where = namespace or connection.namespace
     selection = Selection(TRAINING_JOBS, where, fields=f"metadata.name={name}")
     uid = ""
-    async with aclosing(changes(connection.client, selection)) as seen:
+    async with aclosing(changes(connection.client, selection, outage)) as seen:
         async for news in seen:
             if not news and not uid:
                 raise no_such_job(where, name)

@@ -1,5 +1,6 @@
 """The commands for a cluster, as far as they go without one, and how they show what they have seen."""
 
+import io
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from wattrain_operator.cli.cluster_options import read_seconds
 from wattrain_operator.cli.following import progress_of
 from wattrain_operator.cli.status_line import status_line
 from wattrain_operator.cli.top_table import summary, table
-from wattrain_operator.cli.top_view import SeenJobs, frame
+from wattrain_operator.cli.top_view import SeenJobs, frame, once
 from wattrain_operator.remote.seen_job import seen_job
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
@@ -169,6 +170,30 @@ def test_the_live_table_fits_any_terminal_and_takes_text_for_text(width):
     assert "Running" in row
     assert "…" not in "".join(lines)
     assert ("0.25" in row, "~41.3" in row, "hall-2" in row) == (True, width > 40, width > 80)
+
+
+def test_the_live_table_says_that_it_is_old_while_the_api_server_is_silent():
+    jobs = SeenJobs([])
+    jobs.take(seen("a", running(100, 0.25)), deleted=False)
+    for silent_seconds in (0.0, 75.0):
+        console = Console(width=80, file=io.StringIO())
+        console.print(frame(jobs, "", NOW, 80, silent_seconds=silent_seconds))
+        said = "No answer from the API server for 1:15; this is what it said before." in console.file.getvalue()
+        assert said == (silent_seconds > 0)
+
+
+def test_a_goal_may_be_written_as_kubectl_shows_the_state():
+    said = call("wait", "a", "--for", "Suspended").output
+    assert "'--for'" not in said
+    assert "kubeconfig" in said, said
+
+
+def test_a_table_that_is_printed_once_fits_the_terminal_and_is_whole_in_a_file():
+    jobs = SeenJobs([])
+    jobs.take(seen("a", running(100, 0.25)), deleted=False)
+    whole = once(jobs, None)
+    assert "hall-2" in whole
+    assert max(map(len, once(jobs, 60).splitlines())) <= 60 < max(map(len, whole.splitlines()))
 
 
 def test_a_status_is_shown_as_the_answer_of_a_worker_would_be():

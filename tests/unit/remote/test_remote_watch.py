@@ -7,7 +7,7 @@ import pytest
 from wattrain_operator.cluster.kube.apierrors import ApiError, ExpiredError, ForbiddenError
 from wattrain_operator.cluster.kube.resources import TRAINING_JOBS
 from wattrain_operator.remote import object_watch
-from wattrain_operator.remote.object_watch import Selection, changes
+from wattrain_operator.remote.object_watch import Outage, Selection, changes
 
 
 def job(uid, version):
@@ -83,3 +83,25 @@ def test_an_outage_at_the_first_question_is_an_error_and_a_later_one_is_none():
     assert seen(FakeClient([unreachable], [])) == ([], unreachable)
     told, error = seen(FakeClient([([], 5), unreachable, ([job("a", 6)], 6)], [[unreachable], [END]]))
     assert (told, error) == ([[], ["a"]], END)
+
+
+def test_an_outage_is_noted_from_its_third_second_until_the_api_server_answers(monkeypatch):
+    unreachable, now, noted = ApiError(0, "ClientError", "gone"), [100.0], []
+    monkeypatch.setattr(object_watch.time, "monotonic", lambda: now[0])
+    outage = Outage()
+
+    class Slow(FakeClient):
+        async def list_all(self, *words, **more):
+            noted.append(outage.seconds)
+            now[0] += 2.0
+            return await super().list_all(*words, **more)
+
+    client = Slow([([], 5), unreachable, unreachable, unreachable, ([], 6)], [[unreachable], [END]])
+
+    async def read():
+        async for _ in changes(client, Selection(TRAINING_JOBS, "n"), outage):
+            noted.append(("news", outage.seconds))  # noqa: PERF401 - the end is an error, which would lose them
+
+    with pytest.raises(ForbiddenError):
+        asyncio.run(read())
+    assert noted == [0.0, ("news", 0.0), 0.0, 0.0, 4.0, 6.0, ("news", 0.0)]
