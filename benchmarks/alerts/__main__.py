@@ -23,11 +23,9 @@ from harness.discovered_pods import DiscoveredPods
 from harness.faster_rules import write_faster
 from harness.prometheus import running_prometheus
 
-from alerts.causes import begin_quiet, of_jobs, of_the_operator
+from alerts.causes import begin_quiet, of_jobs, of_the_operator, settings_of
 from alerts.playground import Playground
 from alerts.timeline import Timeline
-
-_RESYNC_SECONDS = 90
 
 
 def main() -> int:
@@ -49,19 +47,15 @@ def _run(folder: Path, factor: float, deadline: float, only: list[str]) -> int:
     config = pods.configuration(write_faster(folder, factor), interval_seconds=_scrape_seconds(factor))
     cluster = ExistingCluster(folder)
     try:
-        with Playground(cluster) as on, closing(cluster.api()) as api:
-            on.set_operator_environment(
-                RESYNC_SECONDS=f"{_RESYNC_SECONDS / factor:g}",
-                PROGRESS_INTERVAL_SECONDS="1",
-                STATUS_INTERVAL_SECONDS="1",
-            )
+        with Playground(cluster, pods) as on, closing(cluster.api()) as api:
+            on.set_operator_environment(**settings_of(factor))
             pods.look(api)
             with running_prometheus(folder / "prometheus", config=config) as server:
                 line = Timeline(server, lambda: pods.look(api), deadline)
                 print(f"Prometheus: {server.url}; all times of the rules divided by {factor:g}", flush=True)
-                begin_quiet(on)
+                line.wait_until_running(on, begin_quiet(on))
                 line.go_through(on, [cause for cause in of_jobs(factor) if not only or cause.alert in only])
-                for cause in of_the_operator():
+                for cause in of_the_operator(factor):
                     if not only or cause.alert in only:
                         line.go_through(on, [cause])
                 return line.report()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -56,6 +57,13 @@ class Cause(NamedTuple):
     """Further alerts that are right meanwhile."""
     when_running: Deed | None = None
     """What is done to the job once it runs, and is the cause."""
+    meanwhile: Deed | None = None
+    """What is done again and again until it has fired."""
+
+
+def settings_of(factor: float) -> dict[str, str]:
+    """Of an operator whose own times are divided, too."""
+    return {"RESYNC_SECONDS": f"{90 / factor:g}", "PROGRESS_INTERVAL_SECONDS": "1", "STATUS_INTERVAL_SECONDS": "1"}
 
 
 def script(text: str, **more: Any) -> Spec:
@@ -116,12 +124,9 @@ def of_jobs(factor: float) -> list[Cause]:
     ]  # fmt: skip
 
 
-def of_the_operator() -> list[Cause]:
-    """One after the other, for each blinds the others.
-
-    WattrainOperatorWatchDeaf is not among them: where the right to watch is taken away, or a connection stands still,
-    the operator reads anew, and misses nothing. Only an API server that sends bookmarks and no events makes it deaf.
-    """
+def of_the_operator(factor: float) -> list[Cause]:
+    """One after the other, for each blinds the others."""
+    settings = settings_of(factor)
     return [
         Cause("WattrainMeasurementStale", EVERY_JOB, "progress through the API server without the right to pods/proxy",
               lambda on: on.set_operator_environment(REACH="proxy"),
@@ -129,18 +134,22 @@ def of_the_operator() -> list[Cause]:
               also=("WattrainJobMakesNoSteps",)),
         Cause("WattrainOperatorCacheStale", "", "no right to list pods",
               lambda on: _take(on, "clusterrole", on.operator, "pods", "list"), "give it back", _give_back),
+        Cause("WattrainOperatorWatchDeaf", "", "an API server that sends it bookmarks of jobs and no events",
+              lambda on: _taken.append(on.put_deaf_operator_in_place(**settings)),
+              "a watch that tells", _give_back, meanwhile=_touch_job),
         Cause("WattrainOperatorWithoutLeader", "", "no right to update its Lease",
               lambda on: _take(on, "role", f"{on.operator}-leader", "leases", "update"), "give it back", _give_back),
         Cause("WattrainOperatorAbsent", "", "SIGSTOP to the operator",
               lambda on: on.signal(on.system, on.operator_pod(), "wattrain_operator", signal.SIGSTOP),
               "SIGCONT", lambda on: on.signal(on.system, on.operator_pod(), "wattrain_operator", signal.SIGCONT)),
         Cause("WattrainOperatorAbsent", "", "no operator (replicas: 0)",
-              lambda on: _scale(on, 0), "one operator", lambda on: _scale(on, 1)),
+              lambda on: on.scale(0), "one operator", lambda on: on.scale(1)),
     ]  # fmt: skip
 
 
-def begin_quiet(on: Playground) -> None:
-    """A job that trains, one that is suspended, and one that waits behind another for its place."""
+def begin_quiet(on: Playground) -> tuple[str, ...]:
+    """Jobs of which nothing is to be heard: two that train, one that is suspended, and one that waits for
+    its place. Names of those that train."""
     on.job("trains", recipe(2))
     on.job("asleep", {**recipe(), "suspend": True})
     domain = f"{on.namespace}-one"
@@ -149,6 +158,7 @@ def begin_quiet(on: Playground) -> None:
     on.afterwards(lambda: on.kubectl("delete", "powerdomain", domain))
     on.job("first", script(_FALLS, energy={"powerDomain": domain}))
     on.job("queued", script(_FALLS, energy={"powerDomain": domain}))
+    return "trains", "first"
 
 
 _taken: list[Callable[[], None]] = []
@@ -162,10 +172,8 @@ def _give_back(on: Playground) -> None:
     _taken.pop()()
 
 
-def _scale(on: Playground, replicas: int) -> None:
-    on.kubectl("-n", on.system, "scale", f"deployment/{on.operator}", f"--replicas={replicas}")
-    if replicas == 0:
-        on.afterwards(lambda: _scale(on, 1))
+def _touch_job(on: Playground) -> None:
+    on.kubectl("-n", on.namespace, "annotate", "tj", "first", f"touched={time.monotonic()}", "--overwrite")
 
 
 def _delete_pod(on: Playground, pod: str) -> None:

@@ -8,11 +8,17 @@ from contextlib import ExitStack
 from typing import Any
 
 import yaml
-from harness.cluster import Cluster
+from harness.cluster import ExistingCluster
+from harness.components import free_port
+from harness.discovered_pods import DiscoveredPods
+from harness.operator_process import operator_process
+
+from alerts.deaf_watch import deaf_way
 
 _SELECTOR = "app.kubernetes.io/name=wattrain,app.kubernetes.io/component=operator"
 _SIGNAL = """
 import os, pathlib, sys
+found = False
 for process in pathlib.Path("/proc").iterdir():
     if not process.name.isdigit():
         continue
@@ -23,7 +29,8 @@ for process in pathlib.Path("/proc").iterdir():
         continue
     if mine and sys.argv[2] in words and "forkserver" not in words:
         os.kill(int(process.name), int(sys.argv[3]))
-        print(process.name)
+        found = True
+sys.exit(not found)  # what is printed may be lost on a node under load
 """
 
 
@@ -33,8 +40,8 @@ class Playground:
     `namespace` is for jobs, `tight` has a quota, `system` is the operator's own.
     """
 
-    def __init__(self, cluster: Cluster):
-        self.cluster, self._stack = cluster, ExitStack()
+    def __init__(self, cluster: ExistingCluster, pods: DiscoveredPods):
+        self.cluster, self._pods, self._stack = cluster, pods, ExitStack()
         found = json.loads(self.kubectl("get", "deployments", "-A", f"--selector={_SELECTOR}", "-o=json"))["items"]
         if len(found) != 1:
             raise SystemExit(f"{len(found)} deployments of Wattrain's operator are in this cluster; install one")
@@ -92,6 +99,30 @@ class Playground:
         self.afterwards(lambda: self.kubectl(*where, *back))
         self.kubectl("-n", self.system, "rollout", "status", f"deployment/{self.operator}", "--timeout=110s")
 
+    def put_deaf_operator_in_place(self, **settings: str) -> Callable[[], None]:
+        """An operator beside the cluster, whose watch of jobs tells of nothing, in place of the one inside; what puts
+        that back."""
+        self.scale(0)
+        stack, port = ExitStack(), free_port()
+        kubeconfig = stack.enter_context(deaf_way(self.cluster.server, self.cluster.folder))
+        told = {"WORKER_IMAGE": self._image, "METRICS_PORT": str(port), **settings}
+        stack.enter_context(operator_process(kubeconfig, self.system, self.cluster.folder, **told))
+        self._pods.beside = {f"127.0.0.1:{port}": self.system}
+
+        def back() -> None:
+            self._pods.beside = {}
+            stack.close()
+            self.scale(1)
+
+        self.afterwards(stack.close)
+        return back
+
+    def scale(self, replicas: int) -> None:
+        """Have so many operators."""
+        self.kubectl("-n", self.system, "scale", f"deployment/{self.operator}", f"--replicas={replicas}")
+        if replicas == 0:
+            self.afterwards(lambda: self.scale(1))
+
     def without_right(self, kind: str, name: str, resource: str, verb: str) -> Callable[[], None]:
         """Take a verb away from a Role or ClusterRole; what gives it back."""
         where = () if kind == "clusterrole" else ("-n", self.system)
@@ -110,7 +141,7 @@ class Playground:
 
     def signal(self, namespace: str, pod: str, program: str, number: int) -> None:
         """Send a signal to the process of a pod whose command has `program`, from a pod that may: PID 1 of a container
-        takes no SIGSTOP from inside."""
+        takes no SIGSTOP from inside. RuntimeError where there is none."""
         uid = self.kubectl("-n", namespace, "get", "pod", pod, "-o=jsonpath={.metadata.uid}")
         if "signaller" not in self.kubectl("-n", self._tools, "get", "pods", "-o=name"):
             container = {
@@ -122,8 +153,7 @@ class Playground:
             self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
             self.kubectl("-n", self._tools, "wait", "pod/signaller", "--for=condition=Ready", "--timeout=60s")
         words = ("python3", "-c", _SIGNAL, uid, program, str(number))
-        if not self.kubectl("-n", self._tools, "exec", "signaller", "--", *words).strip():
-            raise RuntimeError(f"pod {pod}: no process {program} was found on its node")
+        self.kubectl("-n", self._tools, "exec", "signaller", "--", *words)
 
     def operator_pod(self) -> str:
         """The name of the operator's pod."""

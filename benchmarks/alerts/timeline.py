@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from harness.prometheus import Prometheus
@@ -56,6 +56,12 @@ class Timeline:
             self._tick(on, rows)
             time.sleep(1)
 
+    def wait_until_running(self, on: Playground, jobs: Collection[str]) -> None:
+        """Wait until they train, or the time is over."""
+        while any(on.state(job) != "Running" for job in jobs) and time.monotonic() < self._deadline:
+            self._tick(on, [])
+            time.sleep(1)
+
     def _tick(self, on: Playground, rows: list[Row]) -> None:
         self._look()
         alerts = self._server.get("/api/v1/alerts")["alerts"]
@@ -73,6 +79,8 @@ class Timeline:
             if row.cause.when_running is not None and not row.is_caused and on.state(row.cause.subject) == "Running":
                 row.cause.when_running(on)
                 row.is_caused, row.began = True, time.monotonic()
+            if row.cause.meanwhile is not None and row.firing is None:
+                row.cause.meanwhile(on)
             state = states.get((row.cause.alert, row.cause.subject))
             if state and row.pending is None:
                 row.pending = now - row.began

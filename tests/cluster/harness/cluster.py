@@ -85,10 +85,11 @@ class ExistingCluster(Cluster):
         command = [str(find("kubectl")), f"--kubeconfig={self.kubeconfig}", "proxy", "--port=0"]
         self._proxy = Daemon("kubectl proxy", command, log)
         self._proxy.start(lambda: "Starting to serve on" in self._proxy.tail())
-        self._server = f"http://{self._proxy.tail().split()[-1]}"
+        self.server = f"http://{self._proxy.tail().split()[-1]}"
+        """Address of the API server, without TLS and signed in."""
 
     def api(self) -> Api:
-        return Api(self._server)
+        return Api(self.server)
 
     def stop(self) -> None:
         """End the proxy; the cluster stays."""

@@ -22,6 +22,8 @@ class DiscoveredPods:
 
     def __init__(self, folder: Path):
         self._folder, self._discoveries = folder, dict[Path, Object]()
+        self.beside: dict[str, str] = {}
+        """Addresses of operators that are no pods, with the namespace of their Lease."""
 
     def configuration(self, rules: list[Path] | None = None, *, interval_seconds: int = 1) -> Path:
         """The file for Prometheus, which scrapes and evaluates that often; `rules` instead of those that ship."""
@@ -43,8 +45,19 @@ class DiscoveredPods:
         """Write down the pods that there are now."""
         for file, discovery in self._discoveries.items():
             new = file.with_suffix(".new")
-            new.write_text(json.dumps(list(_targets(api, discovery))), encoding="utf-8")
+            targets = [*_targets(api, discovery), *(self._beside() if file.stem == "wattrain-operator" else ())]
+            new.write_text(json.dumps(targets), encoding="utf-8")
             new.replace(file)  # Prometheus reads the old one or the new one, never half of one
+
+    def _beside(self) -> Iterator[dict[str, Any]]:
+        for address, namespace in self.beside.items():
+            told = {
+                "namespace": namespace,
+                "pod_name": "beside",
+                "pod_phase": "Running",
+                "pod_container_port_name": "metrics",
+            }
+            yield {"targets": [address], "labels": {f"__meta_kubernetes_{key}": value for key, value in told.items()}}
 
 
 def _targets(api: Api, discovery: Object) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.cluster import Cluster
 from harness.daemon import Daemon
 
 
@@ -25,9 +24,9 @@ def operator_settings(**settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def operator_process(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Daemon]:
+def operator_process(kubeconfig: Path, namespace: str, folder: Path, **settings: str) -> Iterator[Daemon]:
     """Inside, an operator for all namespaces leads. `namespace` holds its Lease; its log is in `folder`."""
-    told = {"KUBECONFIG": str(cluster.kubeconfig), **operator_settings(NAMESPACE=namespace)}
+    told = {"KUBECONFIG": str(kubeconfig), **operator_settings(NAMESPACE=namespace, **settings)}
     variables = [f"{name}={value}" for name, value in clean_environment(**told).items()]
     command = ["env", "--ignore-environment", *variables, sys.executable, "-m", "wattrain_operator.cluster"]
     daemon = Daemon("operator", command, folder / "operator.log")

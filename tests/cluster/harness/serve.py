@@ -104,7 +104,7 @@ def fake(folder: Path) -> Iterator[str]:
     say("starting Kubernetes with four fake nodes")
     with ControlPlane(folder / "cluster") as plane, Fleet(plane):
         make_namespace(plane)
-        with operator_process(plane, _NAMESPACE, folder):
+        with operator_process(plane.kubeconfig, _NAMESPACE, folder):
             yield _greeting(plane.kubeconfig) + _of_fake_nodes()
 
 
