@@ -43,6 +43,9 @@ if before < 4:  # each time at another step: what fails the same way again is no
 
 EVERY_JOB = "*"
 
+_SLOW_START = ("WattrainJobDoesNotStart",)
+"""Where the remedy starts a job: that is not faster than elsewhere."""
+
 
 class Cause(NamedTuple):
     """Of one alert. `subject` is the job's name, or that of all that run; empty: the operator."""
@@ -94,19 +97,19 @@ def of_jobs(factor: float) -> list[Cause]:
               "suspend it", lambda on: on.patch_job("diverging", {"suspend": True})),
         Cause("WattrainJobMakesNoSteps", "hangs", "a script that sleeps, progressDeadlineSeconds: 86400",
               lambda on: on.job("hangs", script(_HANGS, policy={"progressDeadlineSeconds": 86400})),
-              "delete its pod", lambda on: _delete_pod(on, "hangs-1-0")),
+              "delete its pod", lambda on: _delete_pod(on, "hangs-1-0"), also=_SLOW_START),
         Cause("WattrainJobRestartsOften", "crashes", "a script that ends with 3 four times, then trains",
               lambda on: on.job("crashes", script(_CRASHES, policy={"maxRestarts": 20})),
               "none: it has stopped to crash", lambda on: None),
         Cause("WattrainJobWaitsWithoutReason", "refused", "an admission policy refuses the job's status",
               _refuse_status,
               "remove the policy", lambda on: on.kubectl("delete", "validatingadmissionpolicy", on.namespace),
-              also=("WattrainOperatorFailingJobs",)),
+              also=("WattrainOperatorFailingJobs", *_SLOW_START)),
         Cause("WattrainOperatorFailingJobs", "", "the same",
               lambda on: None, "the same", lambda on: None),
         Cause("WattrainJobWaitsForPowerDomain", "homeless", "a power domain that nobody has created",
               lambda on: on.job("homeless", script(_FALLS, energy={"powerDomain": on.namespace})),
-              "create it", _create_domain),
+              "create it", _create_domain, also=_SLOW_START),
         Cause("WattrainJobDoesNotStart", "tight", "a quota smaller than the group",
               _job_under_quota,
               "raise the quota", lambda on: on.kubectl("-n", on.tight, "delete", "quota", "team")),
