@@ -122,7 +122,7 @@ def test_the_collector_gets_every_figure_of_the_page_by_its_name_help_and_unit(c
     seconds = Histogram("passes", "", registry=None, buckets=(0.1, 1.0))
     for value in (0.05, 0.5, 0.5, 7.0):
         seconds.observe(value)
-    own = Family("wattrain_operator_reconcile_seconds", "How long.", "histogram")
+    own = Family("wattrain_operator_reconcile_duration_seconds", "How long.", "histogram")
     own.samples = [
         each._replace(name=each.name.replace("passes", own.name))
         for family in seconds.collect() for each in family.samples if not each.name.endswith("_created")

@@ -56,6 +56,8 @@ def test_the_attempt_that_failed_says_why_and_the_next_one_links_to_it(spans):
     first, second = [span for span in spans if span.name.startswith("attempt")]
     assert first.failure == first.attributes["wattrain.reason"] == "Killed"
     assert (second.failure, second.link_id) == ("", first.span_id)
+    assert first.end == second.start
+    assert next(span.name for span in spans if span.parent_id == second.span_id) == "Restarting"
     assert [event.name for event in first.events] == ["restart"]
 
 
