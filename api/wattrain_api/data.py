@@ -42,9 +42,10 @@ class Source(Model):
 class ColumnSchema(Model):
     """What must hold for every value of a column."""
 
-    type: Literal["float", "integer", "string", "boolean"] = "float"
+    type: Literal["float", "integer", "string", "boolean", "date"] = "float"
     """Type of the column's values. As a feature, a column of type `string` is a category: each text of the training
-    split is a column of 0 and 1 for the model."""
+    split is a column of 0 and 1 for the model. A `date` is one in ISO 8601, with a time or without, and as a feature
+    the number of days since 1970, in UTC where it names no zone."""
     min: float | None = None
     """Smallest value that is allowed."""
     max: float | None = None
@@ -125,7 +126,7 @@ class Data(Model):
     recipe does, where it does one alone; else by the label: texts, truth values and at most 50 different whole numbers
     are classes, other numbers are predicted as numbers. prepare.json and the receipt say what was chosen and why."""
     features: Annotated[tuple[Column, ...], Field(max_length=4096)] = ()
-    """Columns to predict from, numbers, truth values or texts; empty: all but the label and split.column."""
+    """Columns to predict from, numbers, truth values, dates or texts; empty: all but the label and split.column."""
     column_schema: Annotated[dict[Column, ColumnSchema], Field(alias="schema", max_length=4096)] = {}
     """What must hold, checked before anything else, by column."""
     missing_values: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], Field(max_length=64)] = (

@@ -400,3 +400,12 @@ def test_texts_and_gaps_are_answered_as_in_the_training_and_unseen_ones_are_told
     _, out, err = predict(exported(whole, {"name": "mlp"}, clean={"missing": "drop"}), file=other)
     assert [bool(line) for line in out.splitlines()] == [True, True, True, False]
     assert "note: 1 rows lack a value, the first in column 'colour', line 5" in err
+
+
+def test_dates_are_answered_as_in_the_training(tmp_path: Path, predict: Predict) -> None:
+    lines = [f"2026-0{1 + i % 9}-1{i % 7},{i % 11},{('no', 'yes')[i * 5 % 7 % 2]}" for i in range(90)]
+    (tmp_path / "table.csv").write_text("\n".join(["day,b,kind", *lines, ""]))
+    model = exported(tmp_path, {"name": "mlp"}, clean={})
+    *found, accuracy = predict(model)[1].splitlines()
+    chosen, right = model.chosen()
+    assert (Counter(found), accuracy) == (chosen, f"accuracy {right:.4f}")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from wattrain_api.data import ColumnSchema
+from wattrain_worker.data.dates import are_dates, as_days
 from wattrain_worker.data.table import Table
 from wattrain_worker.data.words import as_floats, as_truths, is_missing, is_missing_number, is_truths, stripped
 from wattrain_worker.errors import BadData, BadSpec
@@ -26,6 +27,8 @@ OF_MODEL: Final = "a column of the model"
 MOST_CATEGORIES: Final = 1000
 """Of one column: each is a column for the model."""
 _FEW_TEXTS: Final = 20
+_OTHER_TYPES: Final = (pl.Categorical, pl.Enum, pl.Date, pl.Datetime)
+"""Of files other than CSV, which are read as texts or dates."""
 MISSING_VALUES: Final = "spec.data.missingValues"
 _SEPARATED: Final = re.compile(r"[-+]?[0-9]+([., '_][0-9]+)*,[0-9]+|[-+]?[0-9]+([, '_][0-9]{3})+(\.[0-9]+)?")
 """A number as people write it: 1,5 or 1.234,5 or 1 234.5."""
@@ -39,6 +42,8 @@ class Numbers:
     """[rows]; NaN: missing."""
     is_boolean: bool
     """Whether the values are truths (0 and 1), which have no outliers."""
+    is_date: bool = False
+    """Whether the values are days since 1970."""
     texts: tuple[str, ...] | None = None
     """The different texts, sorted, of which `values` are the indices; None where the column holds no texts."""
 
@@ -55,6 +60,8 @@ def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) ->
     if schema is None and not is_boolean and np.isnan(values).all() and is_truths(series, words):
         is_boolean, values = True, as_truths(series)
     missing = is_missing_number(series, values, words)
+    if schema is None and field == FEATURES and _are_texts(series, values, missing) and are_dates(series, missing):
+        return dates(table, name, field)
     if schema is None and field == FEATURES and not is_boolean and _are_texts(series, values, missing):
         return _demand_categories(table, name, texts(table, name, field))
     complaint = "neither true nor false" if is_boolean else "not a number"
@@ -69,6 +76,18 @@ def numbers(table: Table, name: str, field: str, schema: ColumnSchema | None) ->
     values = np.where(missing, np.nan, values) if missing.any() else values
     reject(table, name, series, np.isinf(values), f"is not finite; {remedy}")
     return Numbers(values, is_boolean)
+
+
+def dates(table: Table, name: str, field: str) -> Numbers:
+    """The column `name`, which `field` of the spec asked for, as days since 1970. BadData at the first other value."""
+    series = table.column(name, field)
+    missing = is_missing(series, table.missing_values)
+    values = as_days(series, missing)
+    wrong = np.isnan(values) & ~missing
+    reject(
+        table, name, series, wrong, "is no date in ISO 8601, such as 2026-03-01 or 2026-03-01T14:30; correct the value"
+    )
+    return Numbers(values, is_boolean=False, is_date=True)
 
 
 def texts(table: Table, name: str, field: str) -> Numbers:
@@ -90,7 +109,7 @@ def texts(table: Table, name: str, field: str) -> Numbers:
 
 def _are_texts(series: pl.Series, values: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> bool:
     """Whether a column of strings holds no number at all, and not missing values alone."""
-    if series.dtype in (pl.Categorical, pl.Enum):
+    if series.dtype in _OTHER_TYPES:
         return True
     return series.dtype == pl.String and bool(np.isnan(values).all()) and not missing.all()
 
@@ -119,10 +138,12 @@ def _hint(value: object, is_boolean: bool) -> str:
 def check_schema(table: Table, name: str, schema: ColumnSchema) -> None:
     """Check every value of the column `name` against `schema`. BadData at the first that breaks it."""
     field = f"spec.data.schema.{name}"
-    if schema.type == "string":
+    if schema.type in ("string", "date"):
         if schema.min is not None or schema.max is not None:
-            raise BadSpec(f"{field}: min and max do not apply to strings; remove them, or set type to float")
+            raise BadSpec(f"{field}: min and max do not apply to {schema.type}s; remove them, or set type to float")
         series = table.column(name, field)
+        if schema.type == "date":
+            dates(table, name, field)
         if not schema.nullable:
             missing = is_missing(series, table.missing_values)
             reject(table, name, series, missing, f"is missing, but {field}.nullable is false; give a value")
@@ -153,7 +174,7 @@ def shown(value: object) -> str:
 
 
 def _floats(series: pl.Series, name: str, field: str) -> npt.NDArray[np.float64]:
-    if series.dtype in (pl.Categorical, pl.Enum):
+    if series.dtype in _OTHER_TYPES and field == FEATURES:
         return np.full(len(series), np.nan)
     if series.dtype not in (pl.String, pl.Boolean, pl.Null) and not series.dtype.is_numeric():
         raise BadData(

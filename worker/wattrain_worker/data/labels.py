@@ -42,10 +42,10 @@ class Labels:
 
 def read_numbers(table: Table, name: str, schema: ColumnSchema | None) -> Labels:
     """The column `name` as numbers to predict. BadData at the first value that is none."""
-    if schema is not None and schema.type == "string":
+    if schema is not None and schema.type in ("string", "date"):
         raise BadSpec(
-            f"spec.data.schema.{name}.type: string, but spec.data.task is regression, whose label is a number; change "
-            "one of them"
+            f"spec.data.schema.{name}.type: {schema.type}, but spec.data.task is regression, whose label is a number; "
+            "change one of them"
         )
     values = numbers(table, name, LABEL, schema).values
     present = ~np.isnan(values)

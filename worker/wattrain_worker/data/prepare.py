@@ -203,9 +203,11 @@ def _demand_enough(
 
 
 def _types(samples: Samples) -> list[str]:
-    """[columns]: boolean, text or number."""
-    kinds = zip(samples.are_truths.tolist(), samples.texts, strict=True)
-    return ["boolean" if is_truth else "number" if texts is None else "text" for is_truth, texts in kinds]
+    """[columns]: boolean, date, text or number."""
+    types = ["number" if texts is None else "text" for texts in samples.texts]
+    for kind, are in (("boolean", samples.are_truths), ("date", samples.are_dates)):
+        types = [kind if is_one else found for found, is_one in zip(types, are.tolist(), strict=True)]
+    return types
 
 
 def _about_labels(samples: Samples, result: Transformed, data: Data) -> tuple[dict[str, Any], list[str]]:

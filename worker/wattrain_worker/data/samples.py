@@ -14,7 +14,17 @@ import polars as pl
 
 from wattrain_api.data import ColumnSchema, Data, Missing
 from wattrain_api.recipe_parameters import RecipeParameters
-from wattrain_worker.data.columns import FEATURES, LABEL, MISSING_VALUES, Numbers, check_schema, numbers, shown, texts
+from wattrain_worker.data.columns import (
+    FEATURES,
+    LABEL,
+    MISSING_VALUES,
+    Numbers,
+    check_schema,
+    dates,
+    numbers,
+    shown,
+    texts,
+)
 from wattrain_worker.data.doubts import doubtful_columns
 from wattrain_worker.data.fit import Matrix
 from wattrain_worker.data.labels import (
@@ -58,6 +68,8 @@ class Samples:
     """[rows, columns]; NaN: missing. Of a column of texts, indices into them."""
     texts: tuple[tuple[str, ...] | None, ...]
     """[columns]: the different texts of each; None: it holds none."""
+    are_dates: npt.NDArray[np.bool_]
+    """[columns]: whose values are days since 1970."""
     are_truths: npt.NDArray[np.bool_]
     """[columns]"""
     labels: Labels
@@ -109,7 +121,7 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
     warnings += _missing_labels(table, label, labels)
     features = as_rows([column.values for column in read])
     if not data.features:
-        of_numbers = [number for number, column in enumerate(read) if column.texts is None]
+        of_numbers = [number for number, column in enumerate(read) if column.texts is None and not column.is_date]
         named = tuple(columns[number] for number in of_numbers)
         warnings += doubtful_columns(named, features[:, of_numbers], table.place_word)
     digests = row_digests(_told_apart(features, read))
@@ -121,6 +133,7 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
         task=task,
         features=features,
         texts=tuple(column.texts for column in read),
+        are_dates=np.array([column.is_date for column in read]),
         are_truths=np.array([column.is_boolean for column in read]),
         labels=labels,
         digests=digests,
@@ -143,6 +156,8 @@ def raw_features(
         schema = schemas.get(name)
         if schema is not None and schema.type == "string":
             return texts(table, name, field)
+        if schema is not None and schema.type == "date":
+            return dates(table, name, field)
         return numbers(table, name, field, schema)
 
     if len(table.places) < _ROWS_WORTH_THREADS:

@@ -47,7 +47,7 @@ def choose_task(table: Table, label: str, data: Data, recipe: str, params: Recip
 
 
 def _by_label(series: pl.Series, words: tuple[str, ...], schema: ColumnSchema | None) -> Task:
-    if schema is not None and schema.type in ("boolean", "string"):
+    if schema is not None and schema.type in ("boolean", "string", "date"):
         return Task("classification", f"spec.data.schema says that its type is {schema.type}")
     if is_truths(series, words):
         return Task("classification", "its values are true and false")

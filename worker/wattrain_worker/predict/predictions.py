@@ -23,9 +23,10 @@ from wattrain_worker.data.table import Table, listed
 from wattrain_worker.errors import BadData
 from wattrain_worker.train.exported import ExportedModel
 
-_TYPES: Final[dict[str, Literal["boolean", "string", "float"]]] = {
+_TYPES: Final[dict[str, Literal["boolean", "string", "date", "float"]]] = {
     "boolean": "boolean",
     "text": "string",
+    "date": "date",
     "number": "float",
 }
 """What to read each of prepare.json's types of columns as."""
