@@ -10,6 +10,7 @@ should use it meanwhile. Ends with 1 where an alert did not fire, did not end, o
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -36,6 +37,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for Prometheus' data (default: removed)")
     parser.add_argument("--only", nargs="*", default=[], help="names of alerts (default: all)")
     told = parser.parse_args()
+    if not os.environ.get("KUBECONFIG"):
+        parser.error("set KUBECONFIG to that of a cluster on which things may be broken, such as `make cluster` tells")
     with tempfile.TemporaryDirectory(prefix="wattrain-alerts-") as scratch:
         folder = told.keep or Path(scratch)
         folder.mkdir(exist_ok=True)
