@@ -134,7 +134,7 @@ def test_a_line_that_is_being_written_waits_for_its_end(file: Path) -> None:
 def test_what_an_older_job_of_the_same_name_recorded_is_not_tracked(file: Path) -> None:
     write(file, 1, 2)
     before = file.stat().st_size
-    follow(file, FakeTracker(), position(file, "old"), DONE)
+    follow(file, FakeTracker(refusals=10**9), position(file, "old"), TrackedEnd(COMPLETE, 0.6))
     write(file, 3)
     tracker = FakeTracker()
     follow(file, tracker, position(file, "new", start_bytes=before), DONE)

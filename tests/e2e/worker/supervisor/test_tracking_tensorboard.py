@@ -91,6 +91,7 @@ train(13, 30, lambda step: 100 + step)
     assert group.exit_codes() == [0]
     expected = [(s, pytest.approx(1 / s)) for s in range(1, 13)] + [(s, 100 + s) for s in range(13, 31)]
     assert scalars(directory)["loss"] == expected
+    assert len(list(directory.iterdir())) == 1, "one process wrote all of it"
 
 
 def test_a_tracker_that_is_killed_goes_on_where_it_stood(group: Any) -> None:
