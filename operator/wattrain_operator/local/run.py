@@ -20,7 +20,7 @@ from wattrain_operator.local.run_telemetry import Families
 from wattrain_operator.local.unwritable import is_full, say_on_stderr
 from wattrain_operator.local.view_model import Opening, Result, View, ViewModel
 
-PASS_SECONDS = 0.1
+PASS_SECONDS = 0.2
 
 
 class LocalRun:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 _ATTEMPTS = 3
+_STAT_BYTES = 4096
+"""More than /proc/<pid>/stat ever has."""
 
 
 class Process(NamedTuple):
@@ -117,12 +119,12 @@ class ProcTable:
     """The process table of Linux: /proc/<pid>/stat."""
 
     def __init__(self, root: Path) -> None:
-        self._proc = root / "proc"
+        self._proc = str(root / "proc")
         self._tick_seconds = 1.0 / os.sysconf("SC_CLK_TCK")
 
     def processes(self) -> dict[int, Process]:
         """All processes by number."""
-        found = (self._read(int(entry.name)) for entry in self._proc.iterdir() if entry.name.isdigit())
+        found = (self._read(int(entry.name)) for entry in Path(self._proc).iterdir() if entry.name.isdigit())
         return {p.pid: p for p in found if p is not None}
 
     def again(self, process: Process) -> Process | None:
@@ -132,8 +134,13 @@ class ProcTable:
 
     def _read(self, pid: int) -> Process | None:
         try:
-            text = (self._proc / str(pid) / "stat").read_text(errors="replace")
-            fields = text[text.rindex(")") + 2 :].split()  # the name before it may hold blanks and brackets
+            # Once a second of each process of the machine: in this form it takes a third of the time that Path would.
+            descriptor = os.open(f"{self._proc}/{pid}/stat", os.O_RDONLY)
+            try:
+                text = os.read(descriptor, _STAT_BYTES)
+            finally:
+                os.close(descriptor)
+            fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold blanks and brackets
             user, system, reaped_user, reaped_system = (int(f) * self._tick_seconds for f in fields[11:15])
             return Process(pid, int(fields[1]), int(fields[19]), user + system, reaped_user + reaped_system)
         except (OSError, ValueError, IndexError):
