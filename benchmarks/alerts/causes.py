@@ -206,6 +206,7 @@ def _job_with_kfd(on: Playground) -> None:
 
 
 def _refuse_status(on: Playground) -> None:
+    on.job("probe", {**script(_FALLS), "suspend": True})
     kind, name = {"apiVersion": "admissionregistration.k8s.io/v1"}, {"name": on.namespace}
     matched = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": on.namespace}},
@@ -214,7 +215,7 @@ def _refuse_status(on: Playground) -> None:
     }  # fmt: skip
     on.apply({**kind, "kind": "ValidatingAdmissionPolicy", "metadata": name, "spec": {
         "matchConstraints": matched,
-        "matchConditions": [{"name": "this", "expression": "object.metadata.name == 'refused'"}],
+        "matchConditions": [{"name": "this", "expression": "object.metadata.name in ['refused', 'probe']"}],
         "validations": [{"expression": "false", "message": "refused on purpose"}],
     }})  # fmt: skip
     on.apply({**kind, "kind": "ValidatingAdmissionPolicyBinding", "metadata": name, "spec": {
@@ -222,4 +223,5 @@ def _refuse_status(on: Playground) -> None:
     }})  # fmt: skip
     for what in ("validatingadmissionpolicy", "validatingadmissionpolicybinding"):
         on.afterwards(lambda what=what: on.kubectl("delete", what, on.namespace, "--ignore-not-found"))
+    on.wait_until_refused("probe")
     on.job("refused", script(_FALLS))

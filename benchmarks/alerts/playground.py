@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from harness.cluster import ExistingCluster
 from harness.components import free_port
+from harness.daemon import wait_for
 from harness.discovered_pods import DiscoveredPods
 from harness.operator_process import operator_process
 
@@ -83,6 +84,15 @@ class Playground:
     def state(self, name: str) -> str:
         """That of a job."""
         return self.kubectl("-n", self.namespace, "get", "tj", name, "-o=jsonpath={.status.state}")
+
+    def wait_until_refused(self, name: str) -> None:
+        """Wait until the status of a job cannot be written: an admission policy takes a moment to be in force."""
+        words = ("patch", "tj", name, "--subresource=status", "--type=merge", '--patch={"status": {"attempt": 9}}')
+
+        def is_refused() -> bool:
+            return self.cluster.kubectl("-n", self.namespace, *words, "--dry-run=server").returncode != 0
+
+        wait_for(is_refused, seconds=60, what=f"the status of {name} to be refused")
 
     def patch_job(self, name: str, spec: dict[str, Any]) -> None:
         """Change the spec of a job."""
