@@ -143,6 +143,9 @@ class Training(Model):
     """What turns gradients into steps."""
     schedule: Schedule = Schedule()
     """How the learning rate changes."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced`: the loss of a sample counts by rows / (classes x rows of its class), all of the training split, so
+    that each class has the same weight. It holds for the losses of validation and test too. At most 100 classes."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Seed of initial weights, order of samples and dropout."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

@@ -43,7 +43,7 @@ class DropsByFunction(nn.Module):
 def task(model: nn.Module, **training: Any) -> Task:
     random = np.random.default_rng(0)
     shard = Shard(random.normal(size=(ROWS, 6)).astype(np.float32), random.integers(0, 3, ROWS))
-    return Task(model, Classify(), Training(**{"epochs": 1, "batch_size": 10, **training}), Rows(shard, CPU))
+    return Task(model, Classify(), Training(**{"epochs": 1, "batch_size": 10, **training}), Rows(shard, CPU), outputs=2)
 
 
 def alone() -> Any:

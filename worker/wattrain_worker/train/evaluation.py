@@ -49,7 +49,7 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
         if len(labels):
             with autocast(task.training, group.device):
                 outputs = task.model(features)
-            sums[chunk, 0] = recipe.loss_sum(outputs, labels)
+            sums[chunk, 0] = task.loss_sum(outputs, labels)
             sums[chunk, 1:] = recipe.metric_sums(outputs, labels)
     task.model.train()
     loss, *totals = (sum(values) for values in group.sum(sums).T.tolist())

@@ -10,6 +10,7 @@ from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameter
 from wattrain_worker.data.prepared_data import Prepared, load_prepared
 from wattrain_worker.errors import BadData, BadSpec
 from wattrain_worker.report import report
+from wattrain_worker.train.class_weights import class_weights
 from wattrain_worker.train.compiler import check_compiler
 from wattrain_worker.train.engine import Engine
 from wattrain_worker.train.manifest import Fence, spec_sha256
@@ -30,6 +31,7 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     recipe = _supported_recipe(environment, prepared.task)
     parameters = recipe.parameters.model_validate(environment.recipe.params.to_json_object())
     shape = TableShape(prepared.train.features.shape[1], _number_of_outputs(environment, prepared, parameters))
+    weights = class_weights(environment.training, prepared)
     _set_up_arithmetic(environment)
     torch.manual_seed(environment.training.seed)
     model = recipe.build_model(shape, parameters)
@@ -37,7 +39,15 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     if environment.training.compile:
         check_compiler(group.device.type)
     rows = Rows(prepared.train, group.device)
-    task = Task(model.to(group.device), recipe, environment.training, rows, shape.classes, prepared.label_scaling.scale)
+    task = Task(
+        model.to(group.device),
+        recipe,
+        environment.training,
+        rows,
+        outputs=shape.classes,
+        label_scale=prepared.label_scaling.scale,
+        class_weights=weights,
+    )
     strategy = wrap(group, task)
     fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
     return Engine(environment, group, task, strategy, prepared, fence).train(stop)

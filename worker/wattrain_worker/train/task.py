@@ -58,6 +58,18 @@ class Task:
     """Of the model, a sample."""
     label_scale: float = 1.0
     """What 1 is of a normalized number in the label's own unit; 1 where the label is a class."""
+    class_weights: tuple[float, ...] | None = None
+    """[classes]: what the loss of a sample counts by its class; None: all count 1."""
+
+    def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """The recipe's loss, summed over samples, each of which counts by its class."""
+        if self.class_weights is None:
+            return self.recipe.loss_sum(outputs, labels)
+        losses = [
+            weight * self.recipe.loss_sum(outputs[labels == code], labels[labels == code])
+            for code, weight in enumerate(self.class_weights)
+        ]
+        return torch.stack(losses).sum()
 
 
 def autocast(training: Training, device: torch.device) -> contextlib.AbstractContextManager[object]:
