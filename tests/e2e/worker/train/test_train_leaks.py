@@ -64,8 +64,8 @@ def accuracy(data: Prepared, recipe_name: str) -> float:
         optimizer.step()
     with torch.inference_mode():
         outputs = model.eval()(torch.from_numpy(data.test.features))
-    (right,) = recipe.metric_sums(outputs, torch.from_numpy(data.test.labels))
-    return float(right) / len(data.test.labels)
+    sums = recipe.metric_sums(outputs, torch.from_numpy(data.test.labels)).tolist()
+    return float(recipe.metrics_of(sums, len(data.test.labels), 1.0)["accuracy"])
 
 
 def chance_of(data: Prepared) -> tuple[float, float]:
