@@ -14,7 +14,7 @@ from wattrain_api.contract.termination import TerminationMessage
 from wattrain_operator.workers.decode import with_termination
 from wattrain_operator.workers.last_answer import LastAnswer, next_answer
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.25
 TIMEOUT_SECONDS = 1.0
 SILENT_AFTER = 10
 """Questions in a row without an answer after which a supervisor counts as silent, and no longer as ready."""
