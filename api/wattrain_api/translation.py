@@ -44,7 +44,8 @@ PATTERNS = {
         "write one such as metadata.name, metadata.labels['team'], spec.nodeName or status.podIP",
     ),
     r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$": (
-        "must be the address of a server", "write one such as http://mlflow:5000; user and password go into workers.env",
+        "must be the address of a server",
+        "write one such as http://mlflow:5000; user and password go into workers.env",
     ),
     r"^/.+": ("must be an absolute path", "begin with / and name a directory below it"),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": ("must be a time of day", "write HH:MM, from 00:00 to 23:59"),
