@@ -119,6 +119,8 @@ def test_warnings_are_printed_and_the_first_are_reported(
     assert task == "task: classification of kind: its values are no numbers (spec.data.task may say otherwise)"
     assert [f"warning: {warning}" for warning in warnings] == printed
     assert told[-1]["prepare"]["warnings"] == warnings
+    # Not "done": a worker that has prepared its own data would count as one that has trained.
+    assert [fields.get("phase") for fields in told] == ["preparing", None]
 
 
 def test_an_index_that_is_left_out_is_named(bench: Any) -> None:
