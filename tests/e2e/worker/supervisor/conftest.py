@@ -31,6 +31,14 @@ here = Path(os.environ["TEST_DIRECTORY"])
 def wait_for(name):
     while not (here / name).exists():
         time.sleep(0.01)
+def train(first, last, loss=lambda step: 1 / step):
+    for step in range(first, last + 1):
+        validation = {"validation": {"step": step, "loss": 0.5, "accuracy": 0.75}} if step % 4 == 0 else {}
+        report(step=step, loss=loss(step), learning_rate=0.1, samples=8, steps=1, **validation)
+def hold(name):
+    while not (here / name).exists():
+        report()  # sends what a kernel that queues ten datagrams did not take
+        time.sleep(0.01)
 """
 
 

@@ -47,16 +47,6 @@ pytestmark = [
         "environment of its own, and name its program mlflow in WATTRAIN_TEST_MLFLOW",
     ),
 ]
-STEPS = """
-def train(first, last, loss=lambda step: 1 / step):
-    for step in range(first, last + 1):
-        validation = {"validation": {"step": step, "loss": 0.5, "accuracy": 0.75}} if step % 4 == 0 else {}
-        report(step=step, loss=loss(step), learning_rate=0.1, samples=8, steps=1, **validation)
-def hold(name):
-    while not (here / name).exists():
-        report()  # sends what a kernel that queues ten datagrams did not take
-        time.sleep(0.01)
-"""
 START_SECONDS = 120
 PASSWORD = "correct-horse-battery-7"
 LOGIN = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
@@ -189,7 +179,7 @@ def start(group: Any, url: str, experiment: str, script: str, **environment: str
     tracking = {"mlflow": {"trackingURI": url, "experiment": experiment}}
     recipe = {"name": "mlp", "params": {"hidden": [64]}}  # a parameter, though a script runs here
     told = {"WATTRAIN_JOB_UID": f"uid-of-{experiment}", "WATTRAIN_NAMESPACE": "team", **LOGIN, **environment}
-    group.start(STEPS + script, spec_parts={"tracking": tracking, "recipe": recipe}, environ=told)
+    group.start(script, spec_parts={"tracking": tracking, "recipe": recipe}, environ=told)
 
 
 def by_name(entries: list[dict[str, Any]]) -> dict[str, Any]:

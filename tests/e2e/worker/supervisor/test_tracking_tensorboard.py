@@ -24,16 +24,6 @@ pytestmark = [
     ),
 ]
 TRACKED = {"tracking": {"tensorBoard": {}}}
-STEPS = """
-def train(first, last, loss=lambda step: 1 / step):
-    for step in range(first, last + 1):
-        validation = {"validation": {"step": step, "loss": 0.5, "accuracy": 0.75}} if step % 4 == 0 else {}
-        report(step=step, loss=loss(step), learning_rate=0.1, samples=8, steps=1, **validation)
-def hold(name):
-    while not (here / name).exists():
-        report()  # sends what a kernel that queues ten datagrams did not take
-        time.sleep(0.01)
-"""
 
 
 def scalars(directory: Path) -> dict[str, list[tuple[int, float]]]:
@@ -53,7 +43,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def start(group: Any, script: str, **more: str) -> None:
     """As group.start, for a script that is tracked."""
-    group.start(STEPS + script, spec_parts=TRACKED, environ=environment(**more))
+    group.start(script, spec_parts=TRACKED, environ=environment(**more))
 
 
 def tracker_pid(supervisor_pid: int) -> int | None:
