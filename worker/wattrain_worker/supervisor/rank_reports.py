@@ -142,7 +142,7 @@ class RankReports:
             self._step_counts[bisect_left(STEP_SECONDS_BOUNDS, seconds)] += covered
             self._step_seconds += seconds * covered
         recorded = _recorded(report, old)
-        loss = recorded[-1].loss if recorded else report.loss
+        loss = recorded[-1].loss if recorded else None
         rate = recorded[-1].learning_rate if recorded else report.learning_rate
         self._progress = new = replace(
             old,
