@@ -102,8 +102,9 @@ def test_a_local_run_sends_its_trace_where_the_standard_variable_says(collector,
     spans = {span["name"]: span for span, _ in collector.spans()}
     assert {"Preparing", "Running", "attempt 1"} <= set(spans)
     assert attributes(spans["TrainingJob traced"])["wattrain.energy.joules"] == status["energy"]["joules"]
-    exported = {metric["name"]: (metric, resource) for metric, resource in collector.metrics()}
-    metric, resource = exported["wattrain_trainingjob_energy_joules_total"]
+    joules = "wattrain_trainingjob_energy_joules_total"
+    wait_for(lambda: joules in [metric["name"] for metric, _ in collector.metrics()], seconds=30, what="the joules")
+    metric, resource = {metric["name"]: (metric, resource) for metric, resource in collector.metrics()}[joules]
     assert metric["unit"] == "J"
     assert sum(point["asDouble"] for point in metric["sum"]["dataPoints"]) == status["energy"]["joules"]
     assert attributes(metric["sum"]["dataPoints"][0])["trainingjob"] == "traced"

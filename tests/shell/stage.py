@@ -100,8 +100,10 @@ class Stage:
         """Wait for all workers of `attempt`, and none of any other."""
 
         async def whole() -> bool:
-            attempts = [p["metadata"]["labels"]["wattrain.dev/attempt"] for p in await self.pods()]
-            return attempts == [str(attempt)] * self.replicas
+            labels = [p["metadata"]["labels"] for p in await self.pods()]
+            # A preparation that goes has the attempt of the group that comes.
+            members = [(each["wattrain.dev/role"], each["wattrain.dev/attempt"]) for each in labels]
+            return members == [("worker", str(attempt))] * self.replicas
 
         await until(whole, f"{self.name}: attempt {attempt} is whole, and alone", seconds)
 

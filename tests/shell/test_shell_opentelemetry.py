@@ -72,8 +72,9 @@ def test_the_collector_gets_the_trace_of_a_job_and_the_figures_of_job_and_operat
         }
         wait_for(lambda: wanted <= figures(), seconds=40, what="the figures")
         assert operator.end(signal.SIGTERM) == 0
+        names = {"Starting", "attempt 1", "TrainingJob one"}  # the collector writes what it took once a second
+        wait_for(lambda: names <= {span["name"] for span, _ in collector.spans()}, seconds=30, what="the trace")
         spans = {span["name"]: (span, resource) for span, resource in collector.spans()}
-    assert {"Starting", "attempt 1", "TrainingJob one"} <= set(spans)
     assert {span["traceId"] for span, _ in spans.values()} == {uuid.UUID(uid).hex}
     root, resource = spans["TrainingJob one"]
     assert root["status"]["message"].startswith("ActiveDeadlineExceeded: ")
