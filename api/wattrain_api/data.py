@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from wattrain_api.base import Model, ObjectName, Path, Rule, exactly_one
-from wattrain_api.recipe_parameters import TaskKind
 
 Column = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -121,7 +120,7 @@ class Data(Model):
     """Where the samples come from."""
     label: Column | None = None
     """Column that is to be predicted; for builtin data it is known."""
-    task: TaskKind | None = None
+    task: Literal["classification", "regression"] | None = None
     """`classification`: each value of the label is a class; `regression`: the label is a number. Default: what the
     recipe does, where it does one alone; else by the label: texts, truth values and at most 50 different whole numbers
     are classes, other numbers are predicted as numbers. prepare.json and the receipt say what was chosen and why."""

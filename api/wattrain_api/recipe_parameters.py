@@ -9,13 +9,17 @@ from pydantic import Field
 
 from wattrain_api.base import Model
 
-TaskKind = Literal["classification", "regression"]
-"""What is predicted: one of several classes, or a number."""
+SampleKind = Literal["table", "image", "text", "interactions"]
+"""What a sample is, and so how data is prepared."""
+TaskKind = Literal["classification", "regression", "language-modeling", "masked-language-modeling", "ranking"]
+"""What is predicted: one of several classes, a number, the next or a hidden word, or what a user turns to next."""
 
 
 class RecipeParameters(Model):
     """Base of the parameters of every recipe."""
 
+    SAMPLES: ClassVar[SampleKind] = "table"
+    """What the recipe is trained on."""
     TASKS: ClassVar[tuple[TaskKind, ...]] = ()
     """What the recipe can be trained for."""
 

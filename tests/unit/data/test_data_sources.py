@@ -16,7 +16,7 @@ import pytest
 from wattrain_api.data import Source
 from wattrain_api.local_path import local_path
 from wattrain_api.reasons import EXIT_BAD_SPEC, EXIT_INPUT_MISSING
-from wattrain_worker.data import prepare as preparation
+from wattrain_worker.data import prepare_table
 from wattrain_worker.data.readers import read
 from wattrain_worker.data.sources import SourceFile, fetched
 
@@ -79,7 +79,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_hashed_as_it_was_read(
         write(OTHER, path)
         return read(source, missing_values)
 
-    monkeypatch.setattr(preparation, "read", replaced_then_read)
+    monkeypatch.setattr(prepare_table, "read", replaced_then_read)
     document = bench.prepare(path, label="kind").document
     assert (document["columns"], document["source"]["sha256"]) == (["named"], before)
 

@@ -22,12 +22,12 @@ BALANCED = Training(epochs=1, class_weights="balanced")
 
 
 def _shard(labels: list[int]) -> Shard:
-    return Shard(np.zeros((len(labels), 2), np.float32), np.array(labels, np.int64))
+    return Shard.of_table(np.zeros((len(labels), 2), np.float32), np.array(labels, np.int64))
 
 
 def _prepared(training: list[int], other: list[int], classes: int, **document: Any) -> Prepared:
     shards = (_shard(training), _shard(other), _shard(other))
-    return Prepared(*shards, ("a", "b"), tuple(range(classes)), document)
+    return Prepared(*shards, {"columns": ["a", "b"], "classes": list(range(classes)), **document})
 
 
 def test_each_class_weighs_the_same_in_the_training_split_whatever_the_others_hold() -> None:
@@ -42,7 +42,7 @@ def test_each_class_weighs_the_same_in_the_training_split_whatever_the_others_ho
 def test_the_loss_of_a_sample_counts_by_the_weight_of_its_class() -> None:
     recipe = find_recipe("mlp", "classification")
     weights = (0.5, 3.0, 7.0)
-    rows = Rows(_shard([0]), torch.device("cpu"))
+    rows = Rows(_shard([0]), torch.device("cpu"), find_recipe("mlp"), seed=0)
     plain = Task(nn.Linear(2, 3), recipe, BALANCED, rows, outputs=3)
     outputs = torch.randn(9, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
     labels = torch.tensor([0, 0, 1, 0, 1, 0, 0, 1, 0])  # none of the last class

@@ -136,7 +136,7 @@ def test_the_rows_of_a_split_have_the_answers_of_the_shard_whatever_their_form(
     model = exported(tmp_path, {"name": "mlp"})
     shard = getattr(model.prepared, split)
     with torch.inference_mode():
-        best = model.model.eval()(torch.from_numpy(shard.features)).argmax(1).numpy()
+        best = model.model.eval()(torch.from_numpy(shard.features.copy())).argmax(1).numpy()
     right = float((best == shard.labels).mean())
     expected, labels = ([str(model.prepared.classes[i]) for i in codes] for codes in (best, shard.labels))
     assert predict(model, "--split", split)[1].splitlines() == [*expected, f"accuracy {right:.4f}"]
@@ -359,7 +359,7 @@ def test_predictions_and_their_metrics_are_in_the_unit_of_the_label(
     found = json.loads(out)
     with torch.inference_mode():
         features = model.prepared.test.features
-        expected = model.model.eval()(torch.from_numpy(features))[:, 0].double().numpy() * scale + mean
+        expected = model.model.eval()(torch.from_numpy(features.copy()))[:, 0].double().numpy() * scale + mean
     tested = json.loads(predict(model, "--split", "test", "--output", "json")[1])
     assert [row["prediction"] for row in tested["predictions"]] == pytest.approx(expected, rel=1e-5)
     predictions = np.array([row["prediction"] for row in found["predictions"]])

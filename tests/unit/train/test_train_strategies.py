@@ -15,6 +15,7 @@ from wattrain_api.training import Training
 from wattrain_worker.data.prepared_data import Shard
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.train import strategies
+from wattrain_worker.train.recipes.table_samples import TableSamples
 from wattrain_worker.train.strategies import find_strategy
 from wattrain_worker.train.strategies.data_parallel import DataParallel, _refuse_own_buffers
 from wattrain_worker.train.strategies.deterministic import Deterministic
@@ -24,7 +25,7 @@ ROWS = 43
 CPU = torch.device("cpu")
 
 
-class Classify:
+class Classify(TableSamples):
     def loss_sum(self, scores: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores, labels, reduction="sum")
 
@@ -42,8 +43,9 @@ class DropsByFunction(nn.Module):
 
 def task(model: nn.Module, **training: Any) -> Task:
     random = np.random.default_rng(0)
-    shard = Shard(random.normal(size=(ROWS, 6)).astype(np.float32), random.integers(0, 3, ROWS))
-    return Task(model, Classify(), Training(**{"epochs": 1, "batch_size": 10, **training}), Rows(shard, CPU), outputs=2)
+    shard = Shard.of_table(random.normal(size=(ROWS, 6)).astype(np.float32), random.integers(0, 3, ROWS))
+    recipe, settings = Classify(), Training(**{"epochs": 1, "batch_size": 10, **training})
+    return Task(model, recipe, settings, Rows(shard, CPU, recipe, settings.seed), outputs=2)
 
 
 def alone() -> Any:

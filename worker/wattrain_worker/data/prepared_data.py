@@ -11,12 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_PREPARE
-from wattrain_api.recipe_parameters import TaskKind
+from wattrain_api.recipe_parameters import SampleKind, TaskKind
+from wattrain_worker.data.shard_file import DamagedFile, Tensors, verified_tensors, write_tensors
 from wattrain_worker.errors import BadData, InputMissing
 
 PREPARE_VERSION: Final = 2
@@ -29,10 +28,28 @@ Label = int | str | bool
 class Shard:
     """One split's samples."""
 
-    features: npt.NDArray[np.float32]
-    """[rows, columns], normalized."""
-    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
-    """[rows], indices into the classes; in a regression numbers, normalized."""
+    tensors: Tensors
+    """By name, [rows, ...] each: what the kind of samples consists of."""
+
+    @classmethod
+    def of_table(
+        cls, features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    ) -> Shard:
+        """Rows of a table."""
+        return cls({"features": features, "labels": labels})
+
+    def __len__(self) -> int:
+        return len(next(iter(self.tensors.values())))
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """Of a table: [rows, columns], normalized."""
+        return self.tensors["features"]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+        """[rows], indices into the classes; in a regression numbers, normalized."""
+        return self.tensors["labels"]
 
 
 class LabelScaling(NamedTuple):
@@ -51,12 +68,23 @@ class Prepared:
     """Without rows where its share is 0."""
     test: Shard
     """Without rows where its share is 0."""
-    columns: tuple[str, ...]
-    """Names of the feature columns."""
-    classes: tuple[Label, ...]
-    """What each label index stands for; none in a regression."""
     document: dict[str, Any]
     """prepare.json as it was read."""
+
+    @property
+    def samples(self) -> SampleKind:
+        """What a sample is."""
+        return samples_of(self.document)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the feature columns of a table."""
+        return tuple(self.document.get("columns", ()))
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """What each label index stands for; none where no class is predicted."""
+        return tuple(self.document.get("classes", ()))
 
     @property
     def task(self) -> TaskKind:
@@ -69,9 +97,16 @@ class Prepared:
         return label_scaling_of(self.document)
 
 
+def samples_of(document: Mapping[str, Any]) -> SampleKind:
+    """What the samples of `document`, a prepare.json, are; older ones know tables alone."""
+    found: SampleKind = document.get("samples", "table")
+    return found
+
+
 def task_of(document: Mapping[str, Any]) -> TaskKind:
-    """What `document`, a prepare.json, is of; older ones know classes alone."""
-    return "regression" if document.get("task") == "regression" else "classification"
+    """What `document`, a prepare.json, is for; older ones know classes alone."""
+    found: TaskKind = document.get("task", "classification")
+    return found
 
 
 def label_scaling_of(document: Mapping[str, Any]) -> LabelScaling:
@@ -89,10 +124,9 @@ def load_prepared(data_dir: str | Path) -> Prepared:
     document = read_document(directory)
     try:
         train, validation, test = (_load_shard(directory, split, document) for split in SPLITS)
-        columns, classes = tuple(document["columns"]), tuple(document["classes"])
-    except (KeyError, TypeError, safetensors.SafetensorError) as error:
+    except (KeyError, TypeError) as error:
         raise BadData(f"{directory / FILE_PREPARE}: not what a preparation writes ({error!r}); {_REMEDY}") from error
-    return Prepared(train, validation, test, columns, classes, document)
+    return Prepared(train, validation, test, document)
 
 
 def read_document(directory: Path) -> dict[str, Any]:
@@ -115,8 +149,8 @@ def read_document(directory: Path) -> dict[str, Any]:
 def verify_files(directory: Path, document: Mapping[str, Any]) -> bool:
     """Whether every shard that `document` lists is in `directory` with the size and SHA-256 it lists."""
     try:
-        for split in SPLITS:
-            _read_verified(directory, shard_name(split), document)
+        for name in document["files"]:
+            _verified(directory, name, document)
     except (KeyError, TypeError, InputMissing, BadData):
         return False
     return True
@@ -124,9 +158,30 @@ def verify_files(directory: Path, document: Mapping[str, Any]) -> bool:
 
 def write_shard(directory: Path, split: str, shard: Shard) -> dict[str, Any]:
     """Write `shard` atomically and return its entry in prepare.json: sha256, bytes and rows."""
-    payload = safetensors.numpy.save({"features": shard.features, "labels": shard.labels})
-    write_atomically(directory / shard_name(split), payload)
-    return {"sha256": hashlib.sha256(payload).hexdigest(), "bytes": len(payload), "rows": len(shard.labels)}
+    return write_tensors(directory / shard_name(split), shard.tensors)
+
+
+def write_companion(directory: Path, name: str, content: bytes) -> dict[str, Any]:
+    """Write a file that is used beside the shards and goes with the model, such as a tokenizer; its entry there."""
+    write_atomically(directory / name, content)
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def companions_of(document: Mapping[str, Any]) -> list[str]:
+    """Names of the files of `document`, a prepare.json, that are no shards."""
+    return [name for name in document["files"] if name not in map(shard_name, SPLITS)]
+
+
+def read_companion(directory: Path, name: str, document: Mapping[str, Any]) -> bytes:
+    """The content of a file that `write_companion` wrote. InputMissing, BadData."""
+    path, entry = directory / name, document["files"][name]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputMissing(f"{path}: {error.strerror}, though prepare.json lists it; {_REMEDY}") from error
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise BadData(f"{path}: damaged, its SHA-256 is not what prepare.json says; {_REMEDY}")
+    return content
 
 
 def write_document(directory: Path, document: Mapping[str, Any]) -> None:
@@ -143,19 +198,18 @@ def shard_name(split: str) -> str:
 _REMEDY = "prepare it anew with python -m wattrain_worker.data"
 
 
-def _read_verified(directory: Path, name: str, document: Mapping[str, Any]) -> bytes:
+def _verified(directory: Path, name: str, document: Mapping[str, Any]) -> Tensors:
     path, entry = directory / name, document["files"][name]
+    if name in companions_of(document):
+        read_companion(directory, name, document)
+        return {}
     try:
-        payload = path.read_bytes()
+        return verified_tensors(path, entry)
+    except DamagedFile as error:
+        raise BadData(f"{path}: {error}; {_REMEDY}") from error
     except OSError as error:
         raise InputMissing(f"{path}: {error.strerror}, though prepare.json lists it; {_REMEDY}") from error
-    if len(payload) != entry["bytes"]:
-        raise BadData(f"{path}: {len(payload)} bytes, prepare.json says {entry['bytes']}; {_REMEDY}")
-    if (found := hashlib.sha256(payload).hexdigest()) != entry["sha256"]:
-        raise BadData(f"{path}: damaged, its SHA-256 is {found}, prepare.json says {entry['sha256']}; {_REMEDY}")
-    return payload
 
 
 def _load_shard(directory: Path, split: str, document: Mapping[str, Any]) -> Shard:
-    tensors = safetensors.numpy.load(_read_verified(directory, shard_name(split), document))
-    return Shard(tensors["features"], tensors["labels"])
+    return Shard(_verified(directory, shard_name(split), document))

@@ -54,18 +54,30 @@ def fetched(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFile:
     """The file behind `source`. A WorkerError where there is none, or none that can be read."""
     if source.builtin is not None:
         return _read(DIGITS, "digits", "builtin", source.builtin)
+    here = path_of(source, claims_dir)
+    if here is not None:
+        field: Origin = "uri" if source.claim is None else "claim"
+        suffix = _format(here.name, "uri" if source.claim is None else "claim.path")
+        return _read(here, suffix, field, name_of(source))
+    return SourceFile(_format(name_of(source), "uri"), "uri", name_of(source), download(source.uri or ""))
+
+
+def path_of(source: Source, claims_dir: Path = CLAIMS_DIR) -> Path | None:
+    """Where the uri or claim of `source` is on this machine; None: at an address. BadSpec where it can be no path."""
     if source.claim is not None:
-        path = _path_on_claim(source.claim, claims_dir)
-        return _read(path, _format(path.name, "claim.path"), "claim", f"{source.claim.name}:{source.claim.path}")
-    uri = source.uri or ""
+        return _path_on_claim(source.claim, claims_dir)
     try:
-        path_here = local_path(uri)
+        return local_path(source.uri or "")
     except ValueError as error:
         raise BadSpec(f"spec.data.source.uri: {error}") from error
-    if path_here is not None:
-        return _read(path_here, _format(path_here.name, "uri"), "uri", uri)
-    shown = without_credentials(uri)
-    return SourceFile(_format(shown, "uri"), "uri", shown, _download(uri))
+
+
+def name_of(source: Source) -> str:
+    """What the spec calls the uri or claim of `source`, without credentials."""
+    if source.claim is not None:
+        return f"{source.claim.name}:{source.claim.path}"
+    uri = source.uri or ""
+    return uri if path_of(source) is not None else without_credentials(uri)
 
 
 def without_credentials(uri: str) -> str:
@@ -107,7 +119,8 @@ def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
     return SourceFile(kind, origin, name, content)
 
 
-def _download(uri: str) -> bytes:
+def download(uri: str) -> bytes:
+    """What is at an address. BadSpec, InputMissing or StorageUnavailable where it cannot be had."""
     shown = without_credentials(uri)
     if _EXPANDED.search(uri):
         raise BadSpec(f"spec.data.source.uri: {shown!r} would have ~ expanded; write file:// and the whole path")

@@ -154,7 +154,7 @@ def _shard(
             "larger unit"
         )
     if label_scaler is None or samples.labels.numbers is None:
-        return Shard(np.ascontiguousarray(features), samples.labels.codes[rows])
+        return Shard.of_table(np.ascontiguousarray(features), samples.labels.codes[rows])
     labels = label_scaler.apply(samples.labels.numbers[rows, np.newaxis])[:, 0]
     if (too_large := np.flatnonzero(~np.isfinite(labels))).size:
         row = int(rows[too_large[0]])
@@ -162,7 +162,7 @@ def _shard(
             f'data: column "{samples.label}", {samples.place(row)}: {samples.labels.numbers[row]:g} is too large for '
             "float32 after normalizing; give the column in a larger unit"
         )
-    return Shard(np.ascontiguousarray(features), np.ascontiguousarray(labels))
+    return Shard.of_table(np.ascontiguousarray(features), np.ascontiguousarray(labels))
 
 
 def _demand_statistics(samples: Samples, training: Rows, beyond: npt.NDArray[np.bool_]) -> None:

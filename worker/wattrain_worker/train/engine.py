@@ -46,7 +46,7 @@ class Engine:
         self._environment, self._group, self._task = environment, group, task
         self._strategy, self._prepared = strategy, prepared
         self._training = training = environment.training
-        self._validation = Rows(prepared.validation, group.device)
+        self._validation = Rows(prepared.validation, group.device, task.recipe, training.seed)
         if training.early_stopping and not len(self._validation):
             raise BadSpec(
                 "spec.training.earlyStopping: the validation split is empty; raise spec.data.split.validation"
@@ -260,7 +260,7 @@ class Engine:
     def _finish(self) -> None:
         self._evaluate_validation()
         self._save(wait=True)
-        test = Rows(self._prepared.test, self._group.device)
+        test = Rows(self._prepared.test, self._group.device, self._task.recipe, self._training.seed)
         score = self._evaluate(test) if len(test) else None
         if score is not None:
             self._on_rank_0(test=score.to_json_object())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import torch
 
@@ -14,8 +14,6 @@ from wattrain_worker.train.elastic_sampler import part
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.recipes.recipe_protocol import MetricName
 from wattrain_worker.train.task import Rows, Task, autocast
-
-_CHUNK_ROWS: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,12 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
     The rows are cut into chunks that do not depend on the number of ranks, and the chunks' sums are added in order: the
     same model gets the same score, bit for bit, however many ranks share the work.
     """
-    chunks = chunks_of(len(rows), task.training.logical_shards)
     recipe = task.recipe
+    chunks = chunks_of(len(rows), task.training.logical_shards, recipe.evaluated_at_once)
     sums = torch.zeros(len(chunks), 1 + recipe.sums(task.outputs), dtype=torch.float64, device=group.device)
     task.model.eval()
     for chunk in range(len(chunks))[part(len(chunks), group.size, group.rank)]:
-        features, labels = rows.take(chunks[chunk])
+        features, labels = rows.take_unchanged(chunks[chunk])
         if len(labels):
             with autocast(task.training, group.device):
                 outputs = task.model(features)
@@ -56,9 +54,9 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
     return Score(step, loss / len(rows), recipe.metrics_of(totals, len(rows), task.label_scale))
 
 
-def chunks_of(rows: int, logical_shards: int) -> list[slice]:
-    """The parts of `rows` rows that go through a model at once."""
-    chunks = max(logical_shards, -(-rows // _CHUNK_ROWS))
+def chunks_of(rows: int, logical_shards: int, at_once: int) -> list[slice]:
+    """The parts of `rows` rows that go through a model at once, `at_once` of them at most."""
+    chunks = max(logical_shards, -(-rows // at_once))
     return [part(rows, chunks, chunk) for chunk in range(chunks)]
 
 

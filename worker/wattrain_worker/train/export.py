@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_PREPARE
-from wattrain_worker.data.prepared_data import Prepared
+from wattrain_worker.data.prepared_data import Prepared, companions_of
 from wattrain_worker.errors import StorageUnavailable
 from wattrain_worker.train.evaluation import Score
 from wattrain_worker.train.rank_environment import RankEnvironment
@@ -32,6 +32,7 @@ def export_model(environment: RankEnvironment, model: State, prepared: Prepared,
         "version": MODEL_VERSION,
         "recipe": environment.recipe.name,
         "params": environment.recipe.params.to_json_object(),
+        "samples": prepared.samples,
         "columns": list(prepared.columns),
         "task": prepared.task,
         "classes": list(prepared.classes),
@@ -42,7 +43,8 @@ def export_model(environment: RankEnvironment, model: State, prepared: Prepared,
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / FILE_MODEL).unlink(missing_ok=True)  # an older one must not vouch for new weights
-        write_atomically(directory / FILE_PREPARE, (environment.data_dir / FILE_PREPARE).read_bytes())
+        for name in (FILE_PREPARE, *companions_of(prepared.document)):
+            write_atomically(directory / name, (environment.data_dir / name).read_bytes())
         write_atomically(directory / FILE_WEIGHTS, save(weights))
         write_atomically(directory / FILE_MODEL, _json(document))
     except OSError as error:

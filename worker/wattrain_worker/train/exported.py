@@ -22,7 +22,8 @@ from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
 from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
-from wattrain_worker.train.recipes.recipe_protocol import Recipe, TableShape
+from wattrain_worker.train.recipes.recipe_protocol import Recipe
+from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.task import autocast
 
 _REMEDY = "train it again with this Wattrain"
@@ -33,7 +34,7 @@ class ExportedModel:
     """A trained model, ready to be asked."""
 
     module: nn.Module
-    recipe: Recipe[Any]
+    recipe: Recipe[Any, Any]
     training: Training
     """How it was trained, of which precision and chunks make its outputs what they were in the run."""
     task: TaskKind
@@ -49,7 +50,8 @@ class ExportedModel:
     def outputs(self, features: npt.NDArray[np.float32]) -> Tensor:
         """What the recipe's loss and metrics take, one row a row of `features` [rows, columns]: computed in the same
         chunks and precision as an evaluation in the run."""
-        chunks = [features[chunk] for chunk in chunks_of(len(features), self.training.logical_shards)]
+        at_once = self.recipe.evaluated_at_once
+        chunks = [features[chunk] for chunk in chunks_of(len(features), self.training.logical_shards, at_once)]
         with autocast(self.training, torch.device("cpu")):
             return torch.cat([self.module(torch.from_numpy(chunk)) for chunk in chunks if len(chunk)])
 
@@ -82,9 +84,8 @@ def load_exported(directory: Path) -> ExportedModel:
         task = task_of(document)
         recipe = find_recipe(name, task)
         parameters = recipe.parameters.model_validate(model["params"])
-        outputs = 1 if task == "regression" else parameters.classes or len(classes)
         fitted = fitted_from_json(document)
-        module = recipe.build_model(TableShape(len(fitted.origins), outputs), parameters)
+        module = recipe.build_model(shape_of(document, wanted_classes(parameters)), parameters)
         module.load_state_dict(_weights(directory / FILE_WEIGHTS))
         training = Training.model_validate(model["training"])
         if model["columns"] != document["columns"] or model["classes"] != document["classes"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters, TaskKind
+from wattrain_api.recipe_parameters import RecipeParameters
 from wattrain_worker.data.prepared_data import Prepared, load_prepared
 from wattrain_worker.errors import BadData, BadSpec
 from wattrain_worker.report import report
@@ -17,7 +17,8 @@ from wattrain_worker.train.manifest import Fence, spec_sha256
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.recipes import find_recipe
-from wattrain_worker.train.recipes.recipe_protocol import Recipe, TableShape
+from wattrain_worker.train.recipes.recipe_protocol import Recipe, Shape
+from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies import find_strategy
 from wattrain_worker.train.task import Rows, Task
@@ -28,9 +29,9 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     report(phase="starting")
     wrap = find_strategy(environment.spec.parallelism.strategy, deterministic=environment.training.deterministic)
     prepared = load_prepared(environment.data_dir)
-    recipe = _supported_recipe(environment, prepared.task)
+    recipe = _supported_recipe(environment, prepared)
     parameters = recipe.parameters.model_validate(environment.recipe.params.to_json_object())
-    shape = TableShape(prepared.train.features.shape[1], _number_of_outputs(environment, prepared, parameters))
+    shape = _shape(environment, prepared, parameters)
     weights = class_weights(environment.training, prepared)
     _set_up_arithmetic(environment)
     torch.manual_seed(environment.training.seed)
@@ -38,13 +39,13 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     group = ProcessGroup(environment)
     if environment.training.compile:
         check_compiler(group.device.type)
-    rows = Rows(prepared.train, group.device)
+    rows = Rows(prepared.train, group.device, recipe, environment.training.seed)
     task = Task(
         model.to(group.device),
         recipe,
         environment.training,
         rows,
-        outputs=shape.classes,
+        outputs=shape.outputs,
         label_scale=prepared.label_scaling.scale,
         class_weights=weights,
     )
@@ -53,18 +54,18 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     return Engine(environment, group, task, strategy, prepared, fence).train(stop)
 
 
-def _supported_recipe(environment: RankEnvironment, task: TaskKind) -> Recipe[Any]:
+def _supported_recipe(environment: RankEnvironment, prepared: Prepared) -> Recipe[Any, Any]:
     parallelism, training = environment.spec.parallelism, environment.training
     for name, value in (("tensor", parallelism.tensor), ("pipeline", parallelism.pipeline)):
         if value != 1:
             raise BadSpec(f"spec.parallelism.{name}: {value} is not supported yet; write 1")
     if training.precision == "fp16":
         raise BadSpec("spec.training.precision: fp16 is not supported yet; write bf16, or fp32")
-    recipe, stopping = find_recipe(environment.recipe.name, task), training.early_stopping
-    if recipe.samples != "table":
+    recipe, stopping = find_recipe(environment.recipe.name, prepared.task), training.early_stopping
+    if (needed := recipe.parameters.SAMPLES) != prepared.samples:
         raise BadSpec(
-            f"spec.recipe.name: {environment.recipe.name} needs samples of the kind {recipe.samples}, and tables alone "
-            "are prepared in this version; choose a recipe for tables"
+            f"spec.recipe.name: {environment.recipe.name} needs samples of the kind {needed}, and the data is prepared "
+            f"as {prepared.samples}; choose another recipe, or prepare the data for this one"
         )
     if stopping and stopping.metric not in ("loss", *recipe.metrics):
         raise BadSpec(
@@ -82,13 +83,10 @@ def _set_up_arithmetic(environment: RankEnvironment) -> None:
         torch.set_num_threads(environment.threads)
 
 
-def _number_of_outputs(environment: RankEnvironment, prepared: Prepared, parameters: RecipeParameters) -> int:
-    found = len(prepared.classes)
-    wanted = parameters.classes if isinstance(parameters, ClassifierParameters) else None
-    if not len(prepared.train.labels):
+def _shape(environment: RankEnvironment, prepared: Prepared, parameters: RecipeParameters) -> Shape:
+    if not len(prepared.train):
         raise BadData(f"{environment.data_dir}: the training split is empty; give it a larger share or more rows")
-    if prepared.task == "regression":
-        return 1
-    if wanted is not None and wanted < found:
+    found, wanted = len(prepared.classes), wanted_classes(parameters)
+    if prepared.task == "classification" and wanted is not None and wanted < found:
         raise BadSpec(f"spec.recipe.params.classes: {wanted}, but the data has {found}; raise it, or leave it out")
-    return wanted or found
+    return shape_of(prepared.document, wanted)

@@ -14,35 +14,41 @@ from torch import Tensor, nn
 from wattrain_api.training import Training
 from wattrain_worker.data.prepared_data import Shard
 from wattrain_worker.train.elastic_sampler import Indices
-from wattrain_worker.train.recipes.recipe_protocol import Recipe
+from wattrain_worker.train.recipes.recipe_protocol import Draw, Recipe
 
 
 class Rows:
     """A split as tensors, read by row index and moved to the device of the group."""
 
-    def __init__(self, shard: Shard, device: torch.device) -> None:
+    def __init__(self, shard: Shard, device: torch.device, recipe: Recipe[Any, Any], seed: int) -> None:
+        """`seed` is of what the recipe draws at random when it makes batches."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*not writable")  # nobody writes to it, so no copy is needed
-            self._features = torch.from_numpy(shard.features)
-            self._labels = torch.from_numpy(shard.labels)
-        self._device = device
+            self._tensors = {name: torch.from_numpy(values) for name, values in shard.tensors.items()}
+        self._rows, self._device, self._recipe, self._seed = len(shard), device, recipe, seed
         self.seconds = 0.0
         """Time that taking rows has cost."""
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return self._rows
 
-    def take(self, rows: Indices | slice) -> tuple[Tensor, Tensor]:
-        """Features [rows, columns] float32 and labels [rows] int64, of a regression float32."""
+    def take(self, rows: Indices, step: int) -> tuple[Tensor, Tensor]:
+        """Features and labels of `rows`, as the recipe makes them for a step (0-based) of training."""
         started = time.perf_counter()
-        if isinstance(rows, slice):
-            features, labels = self._features[rows], self._labels[rows]
-        else:
-            index = torch.from_numpy(rows)
-            features, labels = self._features.index_select(0, index), self._labels.index_select(0, index)
-        taken = features.to(self._device), labels.to(self._device)
+        index = torch.from_numpy(rows)
+        raw = {name: values.index_select(0, index) for name, values in self._tensors.items()}
+        taken = self._on_device(self._recipe.make_batch(raw, index, Draw(self._seed, step)))
         self.seconds += time.perf_counter() - started
         return taken
+
+    def take_unchanged(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """The same for an evaluation: nothing depends on a step."""
+        raw = {name: values[rows] for name, values in self._tensors.items()}
+        return self._on_device(self._recipe.make_batch(raw, torch.arange(rows.start, rows.stop), None))
+
+    def _on_device(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        features, labels = batch
+        return features.to(self._device), labels.to(self._device)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Task:
     """What is optimized."""
 
     model: nn.Module
-    recipe: Recipe[Any]
+    recipe: Recipe[Any, Any]
     training: Training
     rows: Rows
     """The training split."""

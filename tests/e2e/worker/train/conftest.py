@@ -207,7 +207,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, rows in (("train", 203), ("validation", 41), ("test", 43)):
         features = random.normal(size=(rows, 8)).astype(np.float32)
         labels = (features @ weights).argmax(axis=1).astype(np.int64)
-        files[shard_name(split)] = write_shard(directory, split, Shard(features, labels))
+        files[shard_name(split)] = write_shard(directory, split, Shard.of_table(features, labels))
     columns, classes = [f"c{i}" for i in range(8)], ["a", "b", "c", "d"]
     document = {"version": PREPARE_VERSION, "columns": columns, "classes": classes, "files": files}
     as_it_is = {

@@ -21,18 +21,19 @@ def recipe_folders() -> dict[str, str]:
     return {name.replace("_", "-"): f"{__name__}.{name}" for name in found}
 
 
-def find_recipe(name: str, task: TaskKind | None = None) -> Recipe[Any]:
+def find_recipe(name: str, task: TaskKind | None = None) -> Recipe[Any, Any]:
     """The recipe called `name` for `task`; without one for the first that it does. BadSpec where this worker has none,
     naming those that it has."""
     folders = recipe_folders()
     if name not in folders:
         raise BadSpec(f"spec.recipe.name: {name} is not in this version; write one of {', '.join(folders)}")
     module = import_module(f"{folders[name]}.recipe")
-    recipe: Recipe[Any] = module.RECIPE
+    recipe: Recipe[Any, Any] = module.RECIPE
     if task in (None, recipe.task):
         return recipe
-    other: Recipe[Any] | None = getattr(module, "REGRESSION", None)
-    if other is None or other.task != task:
+    further: tuple[Recipe[Any, Any], ...] = getattr(module, "FURTHER", ())
+    other = next((each for each in further if each.task == task), None)
+    if other is None:
         raise BadSpec(
             f"spec.recipe.name: {name} does no {task}, and the data is prepared for one; choose another recipe, or set "
             f"spec.data.task to {recipe.task}"

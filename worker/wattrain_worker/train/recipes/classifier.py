@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from wattrain_api.recipe_parameters import TaskKind
-from wattrain_worker.train.recipes.recipe_protocol import MetricName, SampleKind
+from wattrain_worker.train.recipes.recipe_protocol import MetricName
+from wattrain_worker.train.recipes.table_samples import TableSamples
 
 _MOST_CLASSES: Final = 1000
 """With more, sums for each class would be most of what an evaluation computes."""
 
 
-class Classifier:
+class Classifier(TableSamples):
     """Base of such recipes: rows of a table, scores [samples, classes], and how often the highest is at the label."""
 
-    samples: SampleKind = "table"
     task: TaskKind = "classification"
     metrics: tuple[MetricName, ...] = ("accuracy", "balancedAccuracy", "f1")
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 
 P = TypeVar("P", bound=RecipeParameters)
-SampleKind = Literal["table", "image", "text", "interactions"]
-"""What a sample is. Preparation makes tables; a recipe for another kind is refused when it starts."""
+RawSamples = Mapping[str, Tensor]
+"""Samples as their shard has them: tensors by name, [samples, ...] each, on the CPU."""
 MetricName = Literal["accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"]
 """What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
 
@@ -27,27 +27,57 @@ class TableShape:
     """Of the labels, which are [samples] int64, from 0 to classes - 1. 1 in a regression, whose labels are [samples]
     float32, normalized as the features are."""
 
+    @property
+    def outputs(self) -> int:
+        """Of a model, a sample."""
+        return self.classes
 
-class Recipe(Protocol[P]):
+
+class Shape(Protocol):
+    """What a model is built for: a class for each kind of samples."""
+
+    @property
+    def outputs(self) -> int:
+        """Of a model, a sample; 0 where that says nothing."""
+
+
+S = TypeVar("S", bound=Shape, contravariant=True)
+
+
+class Draw(NamedTuple):
+    """What is drawn at random for the samples of a training step follows from this and the sample's number alone: so it
+    is the same on any number of ranks, and after a restart."""
+
+    seed: int
+    step: int
+    """0-based"""
+
+
+class Recipe(Protocol[P, S]):
     """A model with its loss and its metrics. It says what is trained; strategies and engine say how.
 
     A recipe is a folder in `recipes/`, whose name with hyphens for underscores is that of the recipe. Its
     `parameters.py` has the class of its parameters, its `recipe.py` a `RECIPE` that fulfils this protocol, and, where
-    it does both tasks, a `REGRESSION` too.
+    it does more than one task, `FURTHER` with one for each other task.
     """
 
     parameters: type[P]
     """What `spec.recipe.params` may hold."""
-    samples: SampleKind
-    """What it is trained on."""
     task: TaskKind
     """What it is trained for: one of its parameters' `TASKS`."""
     metrics: tuple[MetricName, ...]
     """What an evaluation says of it beside the mean loss."""
 
-    def build_model(self, shape: TableShape, parameters: P) -> nn.Module:
+    evaluated_at_once: int
+    """How many samples go through the model at once where it is not trained. It is part of the result's last bits."""
+
+    def build_model(self, shape: S, parameters: P) -> nn.Module:
         """A model from features to outputs, on the CPU; initial weights from torch's seed. BadSpec where the parameters
-        do not go together."""
+        do not go together, or not with `shape`."""
+
+    def make_batch(self, raw: RawSamples, samples: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor]:
+        """Features and labels, [samples, ...] each, of `raw`, the samples of those numbers in their split [samples].
+        None: without anything drawn anew in each step; what is drawn all the same follows from the number alone."""
 
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Sum over samples of each sample's loss, a scalar; 0, with gradients of 0, where there are none."""

@@ -9,13 +9,13 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from wattrain_api.recipe_parameters import TaskKind
-from wattrain_worker.train.recipes.recipe_protocol import MetricName, SampleKind
+from wattrain_worker.train.recipes.recipe_protocol import MetricName
+from wattrain_worker.train.recipes.table_samples import TableSamples
 
 
-class Regressor:
+class Regressor(TableSamples):
     """Base of such recipes: rows of a table, outputs [samples, 1], labels [samples] float32, and the squared error."""
 
-    samples: SampleKind = "table"
     task: TaskKind = "regression"
     metrics: tuple[MetricName, ...] = ("mse", "mae", "r2")
 

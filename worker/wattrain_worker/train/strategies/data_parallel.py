@@ -47,7 +47,7 @@ class DataParallel(Replicated):
         for index in range(self._micro_batches):
             last = index == self._micro_batches - 1
             with contextlib.nullcontext() if last or self._ddp is None else self._ddp.no_sync():
-                loss_sum = self._loss_sum(mine[part(len(mine), self._micro_batches, index)])
+                loss_sum = self._loss_sum(mine[part(len(mine), self._micro_batches, index)], step)
                 losses += loss_sum.detach()
                 if last:
                     on_losses(losses)
@@ -55,9 +55,9 @@ class DataParallel(Replicated):
                 torch.autograd.backward(loss_sum * (self._group.size / len(batch)))
         return len(mine)
 
-    def _loss_sum(self, rows: Indices) -> Tensor:
+    def _loss_sum(self, rows: Indices, step: int) -> Tensor:
         # A part without samples is computed too: the other ranks wait for its gradient, which is 0.
-        features, labels = self._task.rows.take(rows)
+        features, labels = self._task.rows.take(rows, step)
         with self._buffer_watch.first_pass() as changed, autocast(self._task.training, self._group.device):
             outputs = self._forward(features)
         if changed:

@@ -67,7 +67,7 @@ class Deterministic(Replicated):
     def _shard(self, rows: Indices, batch_size: int, step: int, shard: int) -> tuple[Tensor, Tensor]:
         """The shard's sum of losses, and its part of the mean loss' gradient, flat."""
         seed_torch(self._group.device, self._task.training.seed, step, shard)
-        features, labels = self._task.rows.take(rows)
+        features, labels = self._task.rows.take(rows, step)
         with self._buffer_watch.first_pass() as changed, autocast(self._task.training, self._group.device):
             outputs = self._task.model(features)
         if changed:

@@ -24,4 +24,4 @@ class LinearRegression(Regressor):
         return layer
 
 
-RECIPE: Final[Recipe[LinearRegressionParameters]] = LinearRegression()
+RECIPE: Final[Recipe[LinearRegressionParameters, TableShape]] = LinearRegression()

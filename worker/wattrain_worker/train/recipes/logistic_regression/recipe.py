@@ -50,7 +50,7 @@ class _Sigmoids(nn.Module):
         return F.linear(features, self.weight, -self.bias)
 
 
-RECIPE: Final[Recipe[LogisticRegressionParameters]] = LogisticRegression()
+RECIPE: Final[Recipe[LogisticRegressionParameters, TableShape]] = LogisticRegression()
 
 
 class LossAndGradients(NamedTuple):

@@ -42,5 +42,5 @@ class MlpRegression(_Layers, Regressor):
     """The recipe `mlp` for a number."""
 
 
-RECIPE: Final[Recipe[MlpParameters]] = Mlp()
-REGRESSION: Final[Recipe[MlpParameters]] = MlpRegression()
+RECIPE: Final[Recipe[MlpParameters, TableShape]] = Mlp()
+FURTHER: Final[tuple[Recipe[MlpParameters, TableShape], ...]] = (MlpRegression(),)

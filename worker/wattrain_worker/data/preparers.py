@@ -1,0 +1,20 @@
+"""How samples of each kind are prepared: one function a kind. `preparer.py` says what such a function is."""
+
+from __future__ import annotations
+
+from wattrain_api.recipe_parameters import SampleKind
+from wattrain_worker.data.preparer import Prepare
+from wattrain_worker.errors import BadSpec
+
+
+def find_preparer(kind: SampleKind, recipe: str) -> Prepare:
+    """What prepares the samples of the recipe called `recipe`. Each is imported only where it is needed: some need
+    packages that others do without."""
+    if kind == "table":
+        from wattrain_worker.data.prepare_table import prepare_table
+
+        return prepare_table
+    raise BadSpec(
+        f"spec.recipe.name: {recipe} needs samples of the kind {kind}, which this version does not prepare; choose a "
+        "recipe for tables"
+    )

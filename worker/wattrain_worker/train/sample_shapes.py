@@ -1,0 +1,22 @@
+"""The shape of samples, from what prepare.json says of them: a model is built for it, in training and in use alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters
+from wattrain_worker.data.features import fitted_from_json
+from wattrain_worker.data.prepared_data import task_of
+from wattrain_worker.train.recipes.recipe_protocol import Shape, TableShape
+
+
+def shape_of(document: Mapping[str, Any], classes: int | None) -> Shape:
+    """The shape of the samples of `document`, a prepare.json. `classes`: what the job asks for, where it asks."""
+    number = 1 if task_of(document) == "regression" else classes or len(document.get("classes", ()))
+    return TableShape(len(fitted_from_json(document).origins), number)
+
+
+def wanted_classes(parameters: RecipeParameters) -> int | None:
+    """How many classes the job asks for; None: as many as the data has."""
+    return parameters.classes if isinstance(parameters, ClassifierParameters) else None
