@@ -313,6 +313,15 @@ class ModelStatus(StatusPart):
     uri: Annotated[str, Field(max_length=2048)] = ""
     metrics: Metrics | None = None
     """On the test split."""
+    step: Count | None = None
+    """Step whose model it is; unset: it was not told."""
+    choice: Text = ""
+    """Why that step: it is the last, or the best by a metric of the validation split."""
+
+    @property
+    def chosen(self) -> str:
+        """Both, for a person; empty where nothing was told."""
+        return "" if self.step is None else f"step {self.step:,}, {self.choice}"
 
 
 @dataclass(frozen=True)

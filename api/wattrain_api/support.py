@@ -92,6 +92,8 @@ DOMAINS_NOT_YET: Final[tuple[Gap[PowerDomainSpec], ...]] = (
 IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
         "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
+    Gap("training.bestMetric", "the model of the last step is exported, which needs no choice; remove it, or write "
+        "export: best", lambda s: s.training is not None and s.training.export_metric is None),
     Gap("training.optimizer.momentum", "only sgd has it; remove it, or write name: sgd",
         lambda s: s.training is not None and s.training.optimizer.name != "sgd"),
     Gap("training.optimizer.beta1", "sgd has none; remove it, or write name: adamw",

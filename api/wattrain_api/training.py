@@ -98,10 +98,14 @@ class Every(Model):
     """Every so many seconds."""
 
 
+EvaluationMetric = Literal["loss", "accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"]
+"""What an evaluation says of a model. loss, mse and mae are better where they are lower, the others where higher."""
+
+
 class EarlyStopping(Model):
     """Stop when the validation split no longer improves."""
 
-    metric: Literal["loss", "accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"] = "loss"
+    metric: EvaluationMetric = "loss"
     """What is watched: a metric of the task. loss, mse and mae are to fall, the others to rise."""
     patience: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Evaluations without improvement that are waited for."""
@@ -162,6 +166,19 @@ class Training(Model):
     """Steps from one recorded loss to the next. They are told in batches, about five times a second."""
     early_stopping: EarlyStopping | None = None
     """Stop when the validation split no longer improves."""
+    export: Literal["last", "best"] | None = None
+    """Which model is tested at the end and exported: `last`, that of the last step, or `best`, that of the evaluation
+    at which `bestMetric` of the validation split was best. Default: best with earlyStopping, else last. The best one is
+    part of every checkpoint, which is larger by a model for it."""
+    best_metric: EvaluationMetric | None = None
+    """What the best model is chosen by; of equals the earlier. Default: the metric of earlyStopping, else loss."""
+
+    @property
+    def export_metric(self) -> EvaluationMetric | None:
+        """What the exported model is chosen by; None: it is that of the last step."""
+        if (self.export or ("best" if self.early_stopping else "last")) == "last":
+            return None
+        return self.best_metric or (self.early_stopping.metric if self.early_stopping else "loss")
 
 
 class Parallelism(Model):

@@ -96,6 +96,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "inference.replicas": (RECIPE, 2),
     "inference.resources": (RECIPE, {"limits": {"cpu": "1"}}),
     "training.logicalShards": (RECIPE, 24),
+    "training.bestMetric": (RECIPE, "accuracy"),
     "training.optimizer.momentum": (RECIPE, 0.9),
     "training.optimizer.beta1": (SGD, 0.8),
     "training.optimizer.beta2": (SGD, 0.9),

@@ -102,6 +102,10 @@ class Model:
 
     path: str = field(metadata=text(PATH_CHARACTERS))
     """Directory, as the worker sees it."""
+    step: int | None = field(default=None, metadata=count("steps"))
+    """Step after which it was like that."""
+    choice: str = field(default="", metadata=text(LINE_CHARACTERS))
+    """Why that step, as in `best loss on the validation split: 0.12`."""
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,7 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
     test = None if status.model is None else status.model.metrics
     if test is not None:
         yield "test", ", ".join([*metrics(test), f"loss {loss(test.shown_loss)}"])
+    yield "exported", "" if status.model is None else status.model.chosen
     yield "time", _time(status)
     if status.energy.meters:
         yield "energy", energy(status.energy)

@@ -120,11 +120,16 @@ def _create(draft: Draft, role: Role, worker: int, *, workers: int) -> None:
 
 def _complete(draft: Draft, workers: list[Child]) -> None:
     left = next((c.termination for c in workers if c.worker == 0), None)
-    metrics, uri = (None, "") if left is None else (left.test, left.model_uri)
+    model = ModelStatus()
+    if left is not None:
+        model = ModelStatus(left.model_uri, left.test, left.model_step, left.model_choice)
     message = "the worker is done" if len(workers) == 1 else f"all {len(workers)} workers are done"
     if not draft.seen.shared_storage:
-        uri, message = "", f"{message}; what they wrote goes with their pods, for storage is ephemeral"
-    draft.status = replace(draft.status, completion_time=draft.now, model=ModelStatus(uri=uri, metrics=metrics))
+        model, message = (
+            replace(model, uri=""),
+            f"{message}; what they wrote goes with their pods, for storage is ephemeral",
+        )
+    draft.status = replace(draft.status, completion_time=draft.now, model=model)
     restarts.stop_figures(draft)
     set_condition(draft, reasons.COMPLETE, "True", reasons.JOB_COMPLETE, message)
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_COMPLETE, message)

@@ -34,6 +34,9 @@ class TerminationMessage:
     """Until when they are counted, aware, in whole seconds; None: it does not say."""
     test: Metrics | None = None
     model_uri: str = ""
+    model_step: int | None = None
+    model_choice: str = ""
+    """Why that step."""
     warnings: tuple[str, ...] = ()
     """Of the preparation: what of the data may not be as the user means it."""
     last_lines: tuple[str, ...] = ()

@@ -158,6 +158,8 @@ class Receipt(Model):
     training: TrainingFacts | None
     """None: it never came to train."""
     test: Metrics | None
+    exported: str = ""
+    """Step whose model was tested and exported, and why that one; empty: it was not told."""
     energy: EnergyFacts
     carbon: CarbonFacts | None
     cost: CostFacts | None

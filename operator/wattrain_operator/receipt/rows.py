@@ -45,6 +45,8 @@ def _result(receipt: Receipt) -> Table:
     rows += _metrics("Test", test)
     if test is not None and test.shown_loss is not None:
         rows.append(("Test loss", units.number(test.shown_loss)))
+    if receipt.exported:
+        rows.append(("Exported model", receipt.exported))
     if training is not None:
         rows += _training(training)
     if receipt.job.reason and receipt.job.state != "Complete":

@@ -99,6 +99,8 @@ def to_termination(
         gaps=_gaps(left.uncounted),
         test=_metrics(left.test),
         model_uri="" if left.model is None else left.model.path,
+        model_step=None if left.model is None else left.model.step,
+        model_choice="" if left.model is None else left.model.choice,
         warnings=() if left.prepare is None else left.prepare.warnings,
         last_lines=left.last_lines[-termination.LOG_LINES :],
     ), left

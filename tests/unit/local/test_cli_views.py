@@ -285,6 +285,12 @@ def test_the_model_is_told_as_the_receipt_is_where_both_lie_in_the_directory_of_
     assert ("model", str(tmp_path / "model")) in figures.summary(replace(RESULT, status=outside))
 
 
+def test_the_step_of_the_exported_model_is_told_with_the_reason():
+    best = ModelStatus(uri="m", step=1272, choice="best accuracy on the validation split: 0.97")
+    told = ("exported", "step 1,272, best accuracy on the validation split: 0.97")
+    assert told in figures.summary(replace(RESULT, status=replace(COMPLETE, model=best)))
+
+
 def test_what_became_of_the_rows_is_told_when_the_data_is_prepared(opening, tmp_path):
     counts = {"read": 1780, "duplicates": 2, "missingDropped": 3, "outliersDropped": 4, "outliersClipped": 5,
               "training": 1251, "validation": 260, "test": 260}  # fmt: skip

@@ -15,11 +15,11 @@ from wattrain_worker.errors import StorageUnavailable
 from wattrain_worker.train import checkpoint
 from wattrain_worker.train.checkpoint import CheckpointWriter
 from wattrain_worker.train.elastic_sampler import Position
-from wattrain_worker.train.evaluation import Patience
+from wattrain_worker.train.evaluation import Best, Patience
 from wattrain_worker.train.manifest import CheckpointName, Fence, Progress, checkpoint_names, read_manifest, spec_sha256
 from wattrain_worker.train.optimizers import make_optimizer
 from wattrain_worker.train.restore import read_newest
-from wattrain_worker.train.training_state import load_state, state_of
+from wattrain_worker.train.training_state import load_state, state_of, with_best
 
 FENCE = Fence(attempt=1, generation=0, world_size=1, spec_hash="a")
 
@@ -45,7 +45,7 @@ def train_once(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 @pytest.mark.parametrize("steps", [0, 3])
 def test_a_restored_training_goes_on_with_the_same_bits(tmp_path: Path, optimizer_name: str, steps: int) -> None:
     model, optimizer = trained(optimizer_name, steps)
-    progress = Progress(steps, Position(1, 40), Patience(0.25, 3), evaluated_step=1)
+    progress = Progress(steps, Position(1, 40), Patience(0.25, 3), evaluated_step=1, best=Best(7, 0.25))
     writer = CheckpointWriter(tmp_path, 2, FENCE)
     writer.save(state_of(model, optimizer), progress, wait=True)
     writer.close()
@@ -72,6 +72,18 @@ def test_a_checkpoint_that_does_not_say_when_it_was_evaluated_was_evaluated_befo
     del document["evaluatedStep"]
     manifest.write_text(json.dumps(document))
     assert read_manifest(manifest.parent)[0].evaluated_step == 30
+
+
+def test_what_is_not_part_of_the_state_any_more_is_not_saved_again(tmp_path: Path) -> None:
+    model, optimizer = trained("adamw", 2)
+    state = state_of(model, optimizer)
+    writer = CheckpointWriter(tmp_path, 2, FENCE)
+    writer.save(with_best(state, dict(model.state_dict())), Progress(2), wait=True)
+    writer.save(state, Progress(3), wait=True)
+    writer.close()
+    restored = read_newest(tmp_path, FENCE, print)
+    assert restored is not None
+    assert restored.state.keys() == state.keys()
 
 
 def test_a_background_save_holds_the_state_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

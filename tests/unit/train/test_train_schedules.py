@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import nn
 
-from wattrain_api.training import EarlyStopping, Optimizer, Schedule
+from wattrain_api.training import EarlyStopping, Optimizer, Schedule, Training
+from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.agreement import next_agreement
-from wattrain_worker.train.evaluation import Patience, Score
+from wattrain_worker.train.evaluation import Best, Patience, Score
 from wattrain_worker.train.optimizers import clip_gradients, learning_rate, make_optimizer
 
 
@@ -74,6 +75,44 @@ def test_patience_ends_after_so_many_evaluations_without_improvement() -> None:
     assert not patience_after(rule, [1.0, 0.95, 0.8, 0.75]).is_over(rule)
     assert patience_after(rule, [1.0, 0.8, 0.75, 0.71]).is_over(rule)
     assert not patience_after(rule, [1.0, 2.0, 2.0]).is_over(None)
+
+
+def test_a_metric_that_the_validation_split_does_not_determine_is_refused_where_it_is_watched() -> None:
+    score = Score(step=1, loss=0.5, metrics={"mse": 0.5})
+    with pytest.raises(
+        BadSpec, match=r"^spec.training: the metric r2 is watched, .* does not determine it; watch loss"
+    ):
+        Patience().after(score, EarlyStopping(metric="r2"))
+    with pytest.raises(BadSpec, match="the metric r2 is watched"):
+        Best.after(None, score, "r2")
+
+
+def test_of_equally_good_models_the_earlier_is_the_best() -> None:
+    def best_step(metric: Any, values: list[float]) -> int:
+        best = None
+        for step, value in enumerate(values, start=1):
+            best = Best.after(best, Score(step, value, {"accuracy": value, "mae": value}), metric)
+        return 0 if best is None else best.step
+
+    assert best_step("loss", [0.5, 0.3, 0.4, 0.3]) == best_step("mae", [0.5, 0.3, 0.4, 0.3]) == 2
+    assert best_step("accuracy", [0.5, 0.9, 0.4, 0.9]) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, None),
+        ({"early_stopping": EarlyStopping(metric="f1")}, "f1"),
+        ({"early_stopping": EarlyStopping(metric="f1"), "export": "last"}, None),
+        ({"early_stopping": EarlyStopping(metric="f1"), "best_metric": "accuracy"}, "accuracy"),
+        ({"export": "best"}, "loss"),
+        ({"export": "best", "best_metric": "mae"}, "mae"),
+    ],
+)
+def test_the_best_model_is_exported_with_early_stopping_or_where_it_is_asked_for(
+    settings: dict[str, Any], expected: str | None
+) -> None:
+    assert Training(epochs=1, **settings).export_metric == expected
 
 
 def test_accuracy_improves_upwards() -> None:

@@ -11,11 +11,11 @@ from wattrain_api.contract.progress import StepLoss
 from wattrain_api.reasons import EXIT_OK, EXIT_PREEMPTED
 from wattrain_api.training import Every
 from wattrain_worker.data.prepared_data import Prepared
-from wattrain_worker.errors import BadSpec, NonFiniteLoss, PeerLost
+from wattrain_worker.errors import NonFiniteLoss, PeerLost
 from wattrain_worker.report import report
 from wattrain_worker.train.agreement import Agreed, Agreement, UnreadLoss, Wishes, next_agreement
 from wattrain_worker.train.elastic_sampler import BatchSampler
-from wattrain_worker.train.evaluation import Score, evaluate
+from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
 from wattrain_worker.train.manifest import Fence, Progress
 from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
@@ -27,8 +27,8 @@ from wattrain_worker.train.schedule import Timer
 from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies.changing_buffers import KeptBuffers
 from wattrain_worker.train.strategies.protocol import Strategy
-from wattrain_worker.train.task import Rows, Task
-from wattrain_worker.train.training_state import is_finite
+from wattrain_worker.train.task import Task
+from wattrain_worker.train.training_state import State, best_of, is_finite, with_best
 
 
 class Engine:
@@ -46,11 +46,7 @@ class Engine:
         self._environment, self._group, self._task = environment, group, task
         self._strategy, self._prepared = strategy, prepared
         self._training = training = environment.training
-        self._validation = Rows(prepared.validation, group.device, task.recipe, training.seed)
-        if training.early_stopping and not len(self._validation):
-            raise BadSpec(
-                "spec.training.earlyStopping: the validation split is empty; raise spec.data.split.validation"
-            )
+        self._evaluator = Evaluator(group, task, strategy, prepared)
         self._sampler = BatchSampler(len(task.rows), training.batch_size, training.seed)
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
@@ -106,6 +102,7 @@ class Engine:
         restored = self._checkpoints.restore()
         if restored is not None:
             self._strategy.load_state(restored.state, self._optimizer)
+            self._evaluator.best = best_of(restored.state)
             self._progress = restored.progress
             self._saved_step = restored.progress.step
         damaged = [asdict(damage) for damage in self._checkpoints.damaged]
@@ -127,7 +124,7 @@ class Engine:
         step, silent = self._progress.step, "another rank does not answer: stopped without it"
         if not self._checkpoints.writes:
             say(f"{silent}; rank 0 alone saves")
-        elif not is_finite(self._strategy.state(self._optimizer)):  # the ranks look at the loss now and then only
+        elif not is_finite(self._state()):  # the ranks look at the loss now and then only
             say(f"{silent}; step {step} is not saved, since the model has values that are no numbers")
         else:
             self._save(wait=True)
@@ -222,35 +219,24 @@ class Engine:
                 self._save(wait=not self._environment.spec.checkpoint.asynchronous)
 
     def _evaluate_validation(self) -> None:
-        step = self._progress.step
         self._evaluation_timer.happened()
-        if not len(self._validation) or step == self._progress.evaluated_step:
+        if not self._evaluator.is_due(self._progress):
             return
-        score = self._evaluate(self._validation)
-        patience = self._progress.patience
-        if self._training.early_stopping:
-            patience = patience.after(score, self._training.early_stopping)
-        self._progress = replace(self._progress, patience=patience, evaluated_step=step)
+        self._reporter.phase("evaluating")
+        score, self._progress = self._evaluator.validate(self._progress)
         self._on_rank_0(validation=score.to_json_object())
         self._reporter.phase("training")
 
-    def _evaluate(self, rows: Rows) -> Score:
-        self._reporter.phase("evaluating")
-        self._strategy.before_evaluation()
-        score = evaluate(self._group, self._task, rows, self._progress.step)
-        if not math.isfinite(score.loss):
-            raise NonFiniteLoss(
-                f"the loss on samples not trained on is {score.loss} after step {score.step}: lower "
-                "spec.training.optimizer.lr, or set clipGradientNorm"
-            )
-        return score
+    def _state(self) -> State:
+        """What a checkpoint holds; references, no copies."""
+        return with_best(self._strategy.state(self._optimizer), self._evaluator.best)
 
     def _save(self, *, wait: bool) -> None:
         waits = wait and self._checkpoints.writes
         if waits:
             self._reporter.phase("checkpointing")
         if self._progress.step != self._saved_step:
-            self._checkpoints.save(self._strategy.state(self._optimizer), self._progress, wait=wait)
+            self._checkpoints.save(self._state(), self._progress, wait=wait)
             self._saved_step = self._progress.step
             self._checkpoint_timer.happened()
         if waits:
@@ -260,15 +246,16 @@ class Engine:
     def _finish(self) -> None:
         self._evaluate_validation()
         self._save(wait=True)
-        test = Rows(self._prepared.test, self._group.device, self._task.recipe, self._training.seed)
-        score = self._evaluate(test) if len(test) else None
+        self._reporter.phase("evaluating")
+        choice = self._evaluator.choose(self._progress)
+        score = self._evaluator.test(choice.step)
         if score is not None:
             self._on_rank_0(test=score.to_json_object())
         self._reporter.phase("exporting")
         model = self._strategy.full_model()
         if model is not None:
-            export_model(self._environment, model, self._prepared, self._progress.step, score)
-            report(model={"path": str(self._environment.model_dir)})
+            export_model(self._environment, model, self._prepared, choice, score)
+            report(model={"path": str(self._environment.model_dir), "step": choice.step, "choice": str(choice)})
         self._group.leave()
         self._reporter.phase("done")
 

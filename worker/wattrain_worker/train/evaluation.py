@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from wattrain_api.training import EarlyStopping
+from wattrain_api.training import EarlyStopping, EvaluationMetric
+from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.elastic_sampler import part
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.recipes.recipe_protocol import MetricName
@@ -61,6 +61,22 @@ def chunks_of(rows: int, logical_shards: int, at_once: int) -> list[slice]:
 
 
 @dataclass(frozen=True)
+class Best:
+    """The best evaluation of the validation split so far; part of every checkpoint."""
+
+    step: int
+    value: float
+    """Of the metric that the exported model is chosen by."""
+
+    @staticmethod
+    def after(best: Best | None, score: Score, metric: EvaluationMetric) -> Best:
+        """The best of `best` and one more evaluation; of equals the earlier. BadSpec as for `metric_value`."""
+        value = metric_value(score, metric)
+        better = best is None or _to_fall(value, metric) < _to_fall(best.value, metric)
+        return Best(score.step, value) if better or best is None else best
+
+
+@dataclass(frozen=True)
 class Patience:
     """What early stopping remembers; part of every checkpoint."""
 
@@ -69,8 +85,8 @@ class Patience:
     evaluations_since_best: int = 0
 
     def after(self, score: Score, rule: EarlyStopping) -> Patience:
-        """The memory after one more evaluation."""
-        value = _to_fall(score, rule)
+        """The memory after one more evaluation. BadSpec as for `metric_value`."""
+        value = _to_fall(metric_value(score, rule.metric), rule.metric)
         if self.best is None or value < self.best - rule.min_delta:
             return Patience(value)
         return replace(self, evaluations_since_best=self.evaluations_since_best + 1)
@@ -80,11 +96,17 @@ class Patience:
         return rule is not None and self.evaluations_since_best >= rule.patience
 
 
-def _to_fall(score: Score, rule: EarlyStopping) -> float:
-    """The watched metric, or its negative where more is better; infinite where it is not determined."""
-    if rule.metric == "loss":
-        return score.loss
-    value = score.metrics.get(rule.metric)
+def metric_value(score: Score, metric: EvaluationMetric) -> float:
+    """The value of `metric`. BadSpec where the samples do not determine it: nothing can be chosen by it."""
+    value = score.loss if metric == "loss" else score.metrics.get(metric)
     if value is None:
-        return math.inf
-    return value if rule.metric in ("mse", "mae") else -value
+        raise BadSpec(
+            f"spec.training: the metric {metric} is watched, and the validation split does not determine it; watch "
+            "loss in its place (earlyStopping.metric, bestMetric)"
+        )
+    return value
+
+
+def _to_fall(value: float, metric: EvaluationMetric) -> float:
+    """`value`, or its negative where more is better."""
+    return value if metric in ("loss", "mse", "mae") else -value

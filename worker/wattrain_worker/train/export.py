@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_PREPARE
+from wattrain_api.training import EvaluationMetric
 from wattrain_worker.data.prepared_data import Prepared, companions_of
 from wattrain_worker.errors import StorageUnavailable
 from wattrain_worker.train.evaluation import Score
@@ -19,7 +21,24 @@ FILE_WEIGHTS: Final = "model.safetensors"
 FILE_MODEL: Final = "model.json"
 
 
-def export_model(environment: RankEnvironment, model: State, prepared: Prepared, step: int, test: Score | None) -> None:
+@dataclass(frozen=True)
+class Choice:
+    """Which model is exported."""
+
+    step: int
+    """Step after which it was like that."""
+    metric: EvaluationMetric | None = None
+    """What it is the best by, of all evaluations of the validation split; None: it is that of the last step."""
+    value: float = 0.0
+    """Of that metric."""
+
+    def __str__(self) -> str:
+        return f"best {self.metric} on the validation split: {self.value:.5g}" if self.metric else "the last step"
+
+
+def export_model(
+    environment: RankEnvironment, model: State, prepared: Prepared, choice: Choice, test: Score | None
+) -> None:
     """Write `model`, the whole of it. model.json comes last: where it is, the other files belong to it.
 
     StorageUnavailable where its directory cannot be written.
@@ -37,7 +56,8 @@ def export_model(environment: RankEnvironment, model: State, prepared: Prepared,
         "task": prepared.task,
         "classes": list(prepared.classes),
         "training": environment.training.to_json_object(),
-        "step": step,
+        "step": choice.step,
+        "best": {"metric": choice.metric, "value": choice.value} if choice.metric else None,
         "test": test.to_json_object() if test else None,
     }
     try:

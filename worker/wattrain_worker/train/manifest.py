@@ -13,7 +13,7 @@ from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_MANIFEST
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.train.elastic_sampler import Position
-from wattrain_worker.train.evaluation import Patience
+from wattrain_worker.train.evaluation import Best, Patience
 
 _VERSION: Final = 1
 _DIRECTORY: Final = re.compile(r"step-(\d+)\.attempt-(\d+)\.generation-(\d+)")
@@ -30,6 +30,8 @@ class Progress:
     patience: Patience = field(default_factory=Patience)
     evaluated_step: int = 0
     """Step after which the validation split was evaluated last."""
+    best: Best | None = None
+    """The evaluation whose model is to be exported, as far as it is known; None: that of the last step is."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def write_manifest(directory: Path, name: CheckpointName, progress: Progress, wo
         "position": asdict(progress.position),
         "patience": {"best": progress.patience.best, "evaluations": progress.patience.evaluations_since_best},
         "evaluatedStep": progress.evaluated_step,
+        "best": None if progress.best is None else asdict(progress.best),
         "files": files,
     }
     write_atomically(directory / FILE_MANIFEST, json.dumps(document, indent=1, allow_nan=False).encode())
@@ -109,7 +112,14 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
         position = Position(int(document["position"]["epoch"]), int(document["position"]["offset"]))
         patience = Patience(document["patience"]["best"], int(document["patience"]["evaluations"]))
         step = int(document["step"])
-        progress = Progress(step, position, patience, int(document.get("evaluatedStep", step)))
+        best = document.get("best")
+        progress = Progress(
+            step=step,
+            position=position,
+            patience=patience,
+            evaluated_step=int(document.get("evaluatedStep", step)),
+            best=None if best is None else Best(int(best["step"]), float(best["value"])),
+        )
         spec_hash = str(document["specSha256"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedCheckpoint(f"{FILE_MANIFEST} cannot be understood ({error!r})") from error

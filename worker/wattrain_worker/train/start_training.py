@@ -61,17 +61,21 @@ def _supported_recipe(environment: RankEnvironment, prepared: Prepared) -> Recip
             raise BadSpec(f"spec.parallelism.{name}: {value} is not supported yet; write 1")
     if training.precision == "fp16":
         raise BadSpec("spec.training.precision: fp16 is not supported yet; write bf16, or fp32")
-    recipe, stopping = find_recipe(environment.recipe.name, prepared.task), training.early_stopping
+    recipe = find_recipe(environment.recipe.name, prepared.task)
     if (needed := recipe.parameters.SAMPLES) != prepared.samples:
         raise BadSpec(
             f"spec.recipe.name: {environment.recipe.name} needs samples of the kind {needed}, and the data is prepared "
             f"as {prepared.samples}; choose another recipe, or prepare the data for this one"
         )
-    if stopping and stopping.metric not in ("loss", *recipe.metrics):
-        raise BadSpec(
-            f"spec.training.earlyStopping.metric: {stopping.metric} is no metric of the recipe "
-            f"{environment.recipe.name}; write one of {', '.join(('loss', *recipe.metrics))}"
-        )
+    watched = {"bestMetric": training.best_metric}
+    if training.early_stopping:
+        watched["earlyStopping.metric"] = training.early_stopping.metric
+    for field, metric in watched.items():
+        if metric not in (None, "loss", *recipe.metrics):
+            raise BadSpec(
+                f"spec.training.{field}: {metric} is no metric of the recipe {environment.recipe.name}; write one of "
+                f"{', '.join(('loss', *recipe.metrics))}"
+            )
     return recipe
 
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 _MODEL: Final = "model/"
 _OPTIMIZER: Final = "optimizer/"
+_BEST: Final = "best/"
 State = dict[str, Tensor]
-"""`model/<parameter>` and `optimizer/<parameter>/<key>`; not copies."""
+"""`model/<parameter>`, `optimizer/<parameter>/<key>` and, where the best model is to be exported, `best/<parameter>`.
+References, not copies."""
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
@@ -33,6 +35,16 @@ def load_state(state: State, model: nn.Module, optimizer: torch.optim.Optimizer)
             parameter, key = name.removeprefix(_OPTIMIZER).rsplit("/", 1)
             by_index.setdefault(indices[parameter], {})[key] = tensor
     optimizer.load_state_dict({"state": by_index, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def with_best(state: State, best: State) -> State:
+    """`state` and the best model beside it: `best` has its tensors under the names of its `state_dict`, or is empty."""
+    return state | {f"{_BEST}{name}": tensor for name, tensor in best.items()}
+
+
+def best_of(state: State) -> State:
+    """What `with_best` has added."""
+    return {name.removeprefix(_BEST): tensor for name, tensor in state.items() if name.startswith(_BEST)}
 
 
 def is_finite(state: State) -> bool:

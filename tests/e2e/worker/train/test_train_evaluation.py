@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from wattrain_api import reasons
@@ -37,3 +38,50 @@ def test_an_evaluation_that_a_stop_has_come_before_is_made_when_the_training_goe
     run = job.start(2).succeeds()
     assert [validation["step"] for validation in run.reports.of("validation")] == [5, 10, 15]
     assert max(run.reports.curve()) == 15, "it stops early where it would have without the stop"
+
+
+def overfits(make_job: Any, **training: Any) -> Any:
+    """A training whose validation loss is best long before its end, with checkpoints that are pruned meanwhile."""
+    optimizer = {"name": "adamw", "lr": 0.3}
+    settings = {"epochs": 12, "deterministic": True, "optimizer": optimizer, **training}
+    return make_job(
+        training=settings, checkpoint={"every": {"steps": 5}, "keep": 2}, recipe={"params": {"hidden": [64]}}
+    )
+
+
+def model_of(job: Any) -> tuple[dict[str, Any], bytes]:
+    return json.loads((job.model / "model.json").read_bytes()), (job.model / "model.safetensors").read_bytes()
+
+
+def test_the_best_model_is_exported_and_tested_on_any_number_of_ranks_and_after_a_restart(make_job: Any) -> None:
+    jobs = [overfits(make_job, export="best") for _ in range(3)]
+    runs = [jobs[0].start(1).succeeds(), jobs[1].start(3).succeeds()]
+    jobs[2].directive.write_bytes(encode_json(Directive(1, stop_at_step=45)))
+    stopped = jobs[2].start(2)
+    assert stopped.codes() == [reasons.EXIT_PREEMPTED] * 2
+    jobs[2].directive.unlink()
+    runs.append(jobs[2].start(1).succeeds())
+    validations = runs[0].reports.of("validation")
+    best = min(validations, key=lambda score: score["loss"])
+    assert 5 < best["step"] < 35, "at 45 no checkpoint of that time is left, and the end is worse"
+    document, _ = model_of(jobs[0])
+    assert (document["step"], document["best"]) == (best["step"], {"metric": "loss", "value": best["loss"]})
+    [test] = runs[0].reports.of("test")
+    assert document["test"] == test
+    assert test["step"] == best["step"]
+    assert [run.reports.of("test") for run in runs] == [[test]] * 3
+    assert [model_of(job) for job in jobs] == [model_of(jobs[0])] * 3
+    [told] = runs[0].reports.of("model")
+    assert (told["step"], told["choice"]) == (best["step"], f"best loss on the validation split: {best['loss']:.5g}")
+
+    alone = overfits(make_job, maxSteps=best["step"], epochs=None)
+    alone.start(1).succeeds()
+    assert model_of(alone)[1] == model_of(jobs[0])[1], "it is the model that a training until that step ends with"
+
+
+def test_the_last_model_is_exported_where_that_is_asked_for(make_job: Any) -> None:
+    job = overfits(make_job, export="last", earlyStopping={"patience": 100})
+    run = job.start(1).succeeds()
+    document, _ = model_of(job)
+    assert (document["step"], document["best"], run.reports.of("test")[0]["step"]) == (60, None, 60)
+    assert run.reports.of("model")[0]["choice"] == "the last step"

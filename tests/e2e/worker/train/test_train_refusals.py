@@ -37,6 +37,10 @@ def test_a_recipe_that_there_is_none_of_is_refused_with_those_that_there_are(mak
         ({"training": {"precision": "fp16"}}, "spec.training.precision: fp16 is not supported yet"),
         ({"training": {"compile": True, "deterministic": True}}, "deterministic and compile exclude each other"),
         ({"training": {"batchSize": 0}}, "spec.training.batchSize"),
+        (
+            {"training": {"export": "best", "bestMetric": "mae"}},
+            "spec.training.bestMetric: mae is no metric of the recipe mlp; write one of loss, accuracy",
+        ),
         ({"recipe": {"params": {"classes": 3}}}, "spec.recipe.params.classes: 3, but the data has 4"),
     ],
 )

@@ -10,7 +10,7 @@ Life of a strategy, on every rank:
 2. `checkpoints()` once; its `restore()`, and `load_state()` where there was a checkpoint.
 3. A step: `gradients()`, then `clip()` at some steps, then the optimizer's step.
 4. Now and then `before_evaluation()`, and a checkpoint of what `state()` says.
-5. At the end `full_model()`.
+5. At the end `load_model_state()`, where another model than the last is exported, and `full_model()`.
 
 All ranks call each of these at the same step, so each may communicate.
 """
@@ -98,6 +98,12 @@ class Strategy(Protocol):
 
     def checkpoints(self, root: Path, keep: int, fence: Fence) -> Checkpoints:
         """The checkpoints below `root`, of which the newest `keep` stay."""
+
+    def model_state(self) -> State:
+        """What this rank holds of the model alone, under the names of its `state_dict`: references, no copies."""
+
+    def load_model_state(self, state: State) -> None:
+        """Bring the model to `state`, which `model_state` has said before, on whichever device it is now."""
 
     def full_model(self) -> State | None:
         """The whole model under the names of its `state_dict`, on the rank that is to write it; None on the others."""

@@ -43,6 +43,14 @@ class Replicated:
         """See Strategy."""
         return ReplicatedCheckpoints(self._group, root, keep, fence)
 
+    def model_state(self) -> State:
+        """See Strategy."""
+        return dict(self._task.model.state_dict())
+
+    def load_model_state(self, state: State) -> None:
+        """See Strategy."""
+        self._task.model.load_state_dict(state)
+
     def full_model(self) -> State | None:
         """See Strategy."""
         return self._task.model.state_dict() if self._group.rank == 0 else None
