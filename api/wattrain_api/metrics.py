@@ -99,6 +99,37 @@ METRICS: tuple[Metric, ...] = (
         worker="validation.accuracy", job="status.progress.validation.accuracy",
     ),
     Metric(
+        "validation_balanced_accuracy_ratio", GAUGE, "ratio",
+        "Mean over the classes of the share of each that is classified correctly on the validation split, 0 to 1.",
+        worker="validation.balanced_accuracy", job="status.progress.validation.balanced_accuracy",
+    ),
+    Metric(
+        "validation_f1_ratio", GAUGE, "ratio", "Mean of the F1 of each class on the validation split, 0 to 1.",
+        worker="validation.f1", job="status.progress.validation.f1",
+    ),
+    Metric(
+        "validation_roc_auc_ratio", GAUGE, "ratio",
+        "Area under the ROC curve on the validation split, of more than two classes the mean of each against the "
+        "others.",
+        worker="validation.roc_auc", job="status.progress.validation.roc_auc",
+    ),
+    Metric(
+        "validation_mse", GAUGE, "",
+        "Mean squared error of a predicted number on the validation split, in the label's unit squared.",
+        worker="validation.mse", job="status.progress.validation.mse",
+    ),
+    Metric(
+        "validation_mae", GAUGE, "",
+        "Mean absolute error of a predicted number on the validation split, in the label's unit.",
+        worker="validation.mae", job="status.progress.validation.mae",
+    ),
+    Metric(
+        "validation_r2_ratio", GAUGE, "ratio",
+        "Share of the label's variance that is explained on the validation split: 1 at best, below 0 worse than "
+        "its mean.",
+        worker="validation.r2", job="status.progress.validation.r2",
+    ),
+    Metric(
         "samples_total", COUNTER, "samples", "Samples that this worker has trained on, repeated ones counted again.",
         worker="samples",
     ),

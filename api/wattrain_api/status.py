@@ -134,6 +134,8 @@ class Metrics(StatusPart):
     """Mean of the shares of each class that are classified correctly."""
     f1: float | None = None
     """Mean of the F1 of each class."""
+    roc_auc: float | None = None
+    """Area under the ROC curve, of more than two classes the mean of each against the others."""
     mse: float | None = None
     """Mean squared error of a predicted number."""
     mae: float | None = None

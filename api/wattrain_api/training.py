@@ -98,7 +98,7 @@ class Every(Model):
     """Every so many seconds."""
 
 
-EvaluationMetric = Literal["loss", "accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"]
+EvaluationMetric = Literal["loss", "accuracy", "balancedAccuracy", "f1", "rocAuc", "mse", "mae", "r2"]
 """What an evaluation says of a model. loss, mse and mae are better where they are lower, the others where higher."""
 
 

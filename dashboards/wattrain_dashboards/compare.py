@@ -27,12 +27,12 @@ def build_dashboard() -> dashboard.Dashboard:
 
 def _figures() -> Section:
     units = {
-        "progress": "percentunit", "loss": "none", "validation loss": "none", "accuracy": "percentunit",
+        "progress": "percentunit", "loss": "none", "validation loss": "none", "accuracy": "percentunit", "R2": "none",
         "samples a second": "short", "energy": "joule", "energy a sample": "joule", "CO2e": "massg", "restarts": "none",
     }  # fmt: skip
     names = (
-        "progress_ratio", "loss", "validation_loss", "validation_accuracy_ratio", "samples_per_second", None,
-        "joules_per_sample", "emissions_co2e_grams_total", "restarts_total",
+        "progress_ratio", "loss", "validation_loss", "validation_accuracy_ratio", "validation_r2_ratio",
+        "samples_per_second", None, "joules_per_sample", "emissions_co2e_grams_total", "restarts_total",
     )  # fmt: skip
     queries = [Query(ONE_JOB.of_job(name) if name else ONE_JOB.total("energy_joules_total")) for name in names]
     table = rows("Jobs", "none", "How far they are and what they have used.", list(units), *queries)

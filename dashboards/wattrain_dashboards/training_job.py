@@ -28,6 +28,14 @@ UID: Final = "wattrain-training-job"
 _LOGS: Final = "${logs:raw}?${namespace:queryparam}&${job:queryparam}&from=${__from}&to=${__to}"
 _SAME: Final = ("namespace", "trainingjob")
 """Labels that are the same for all that is shown."""
+_SHARES: Final = (
+    ("accuracy", "accuracy"),
+    ("balanced_accuracy", "balanced accuracy"),
+    ("f1", "F1"),
+    ("roc_auc", "ROC AUC"),
+    ("r2", "R2"),
+)
+"""Metrics of the validation split whose best is 1, by the parts of their names."""
 _ABOUT_ENERGY: Final = """\
 **Measured** energy is what a counter counted: `nvml` of a GPU, `rapl` of a processor. **Modelled** energy is computed
 from CPU time and memory; its lines are dashed and its legends say *modelled*. Both have bounds: the least and the most
@@ -108,22 +116,30 @@ def _learning() -> Section:
         Placed(
             lines("Loss", "none", "Loss of training, by recorded step, and of the validation split.",
                   Query(ONE_JOB.of_job("loss"), "training"), Query(ONE_JOB.of_job("validation_loss"), "validation")),
-            10, 9,
+            12, 9,
         ),
         Placed(
-            lines("Validation accuracy", "percentunit", "Share of the validation split that is classified correctly.",
-                  Query(ONE_JOB.of_job("validation_accuracy_ratio"), "validation accuracy")).max(1),
-            5, 9,
+            lines("Validation metrics", "none", "Of classes: the share that is classified correctly, its mean over the "
+                  "classes, F1 and the area under the ROC curve. Of a number: R2. 1 is the best of each.",
+                  *(Query(ONE_JOB.of_job(f"validation_{name}_ratio"), shown) for name, shown in _SHARES)).max(1),
+            12, 9,
+        ),
+        Placed(
+            lines("Validation error of a number", "none", "Mean absolute error in the label's unit, and mean squared "
+                  "error in its square. Empty where classes are predicted.",
+                  Query(ONE_JOB.of_job("validation_mae"), "mean absolute error"),
+                  Query(ONE_JOB.of_job("validation_mse"), "mean squared error")).min(0),
+            8, 9,
         ),
         Placed(
             lines("Learning rate", "none", "Learning rate of the last recorded step.",
                   Query(ONE_JOB.of_job("learning_rate"), "learning rate")),
-            4, 9,
+            8, 9,
         ),
         Placed(
             lines("Norm of the gradient", "none", "Before clipping. There is one only where the job clips gradients.",
                   Query(f"max({ONE_JOB.worker('gradient_norm')})", "norm")).min(0),
-            5, 9,
+            8, 9,
         ),
     ])  # fmt: skip
 

@@ -49,6 +49,10 @@ class Evaluation:
     more than 1,000 classes."""
     f1: float | None = field(default=None, metadata=number("ratio"))
     """Mean over the classes that samples have or that are predicted of 2 x right / (samples + predictions)."""
+    roc_auc: float | None = field(default=None, metadata=number("ratio"))
+    """Area under the receiver operating characteristic: how often a sample of a class has a higher score of it than one
+    of another class, equal scores half; of more than two classes the mean over those that samples have, each against
+    the others. Absent where all samples have one class, and where samples x classes are more than 20 million."""
     mse: float | None = field(default=None, metadata=number())
     """Mean of the squared error of a predicted number, in the label's unit squared."""
     mae: float | None = field(default=None, metadata=number())

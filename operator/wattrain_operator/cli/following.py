@@ -149,8 +149,8 @@ def progress_of(status: TrainingJobStatus) -> Progress | None:
         loss=told.shown_loss,
         learning_rate=told.learning_rate,
         validation=None if validation is None else Evaluation(
-            validation.step, validation.shown_loss, validation.accuracy,
-            mse=validation.mse, mae=validation.mae, r2=validation.r2,
+            validation.step, validation.shown_loss, validation.accuracy, validation.balanced_accuracy,
+            validation.f1, validation.roc_auc, validation.mse, validation.mae, validation.r2,
         ),
         group=GroupProgress(samples_per_second=told.samples_per_second, watts=status.energy.watts),
     )  # fmt: skip

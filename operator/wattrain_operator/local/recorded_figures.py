@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from wattrain_api.contract.recorded_step import RecordedStep
-from wattrain_api.metrics import JOB
+from wattrain_api.metrics import JOB, exported_of
 from wattrain_api.recorded_steps import RecordedSteps
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
@@ -18,13 +18,23 @@ from wattrain_operator.exposition import identity_of, job_families
 
 KEPT_STEPS = 4096
 """When there are more, every second one goes."""
+_EVALUATION: Final = "status.progress.validation."
+
+
+def _of_evaluation(field: str) -> Callable[[RecordedStep], float | None]:
+    return lambda step: getattr(step.validation, field) if step.validation else None
+
+
 _RECORDED: Final[Mapping[str, Callable[[RecordedStep], float | None]]] = {
+    **{
+        exported.metric.name: _of_evaluation(exported.field.removeprefix(_EVALUATION))
+        for exported in exported_of(JOB)
+        if exported.field.startswith(_EVALUATION)
+    },
     "loss": lambda step: step.loss,
     "step": lambda step: step.step,
     "epoch": lambda step: step.epoch,
     "learning_rate": lambda step: step.learning_rate,
-    "validation_loss": lambda step: step.validation.loss if step.validation else None,
-    "validation_accuracy_ratio": lambda step: step.validation.accuracy if step.validation else None,
     "samples_per_second": lambda step: step.samples_per_second,
     "power_watts": lambda step: step.watts,
     "attempt": lambda step: step.attempt,

@@ -64,6 +64,8 @@ def _metrics(split: str, found: Metrics | None) -> Iterator[Row]:
         yield f"{split} balanced accuracy", f"{100 * found.balanced_accuracy:.1f} %"
     if found.f1 is not None:
         yield f"{split} F1, mean of the classes", f"{found.f1:.4f}"
+    if found.roc_auc is not None:
+        yield f"{split} ROC AUC", f"{found.roc_auc:.4f}"
     if found.r2 is not None:
         yield f"{split} R2", f"{found.r2:.4f}"
     for name, error in (("mean absolute error", found.mae), ("mean squared error", found.mse)):

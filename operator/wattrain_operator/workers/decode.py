@@ -204,6 +204,7 @@ def _metrics(found: Evaluation | None) -> Metrics | None:
         accuracy=_figure(found.accuracy),
         balanced_accuracy=_figure(found.balanced_accuracy),
         f1=_figure(found.f1),
+        roc_auc=_figure(found.roc_auc),
         mse=_figure(found.mse),
         mae=_figure(found.mae),
         r2=_figure(found.r2),

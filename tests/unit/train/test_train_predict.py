@@ -50,6 +50,12 @@ class Exported:
         return Counter(str(self.prepared.classes[i]) for i in best), right
 
 
+def answers_and_accuracy(out: str) -> list[str]:
+    """The lines of a text form up to the accuracy, after which come the other metrics."""
+    lines = out.splitlines()
+    return lines[: next(place for place, line in enumerate(lines) if line.startswith("accuracy ")) + 1]
+
+
 def table(path: Path) -> Path:
     """200 rows with a class that follows from the first column; some values are missing, one is far from the rest."""
     random = np.random.default_rng(5)
@@ -121,7 +127,7 @@ def test_a_model_of_every_recipe_predicts_as_it_was_trained(
 ) -> None:
     model = exported(tmp_path, recipe)
     code, out, err = predict(model)
-    *found, accuracy = out.splitlines()
+    *found, accuracy = answers_and_accuracy(out)
     chosen, right = model.chosen()
     assert (code, err) == (0, "")
     assert Counter(found) == chosen
@@ -139,19 +145,21 @@ def test_the_rows_of_a_split_have_the_answers_of_the_shard_whatever_their_form(
         best = model.model.eval()(torch.from_numpy(shard.features.copy())).argmax(1).numpy()
     right = float((best == shard.labels).mean())
     expected, labels = ([str(model.prepared.classes[i]) for i in codes] for codes in (best, shard.labels))
-    assert predict(model, "--split", split)[1].splitlines() == [*expected, f"accuracy {right:.4f}"]
+    assert answers_and_accuracy(predict(model, "--split", split)[1]) == [*expected, f"accuracy {right:.4f}"]
     document = json.loads(predict(model, "--split", split, "--output", "json")[1])
     assert document["metrics"]["accuracy"] == float(f"{right:.5g}")
     recalls = [(best[shard.labels == code] == code).mean() for code in np.unique(shard.labels)]
     assert document["metrics"]["balancedAccuracy"] == pytest.approx(np.mean(recalls), rel=1e-4)
-    assert set(document["metrics"]) == {"accuracy", "balancedAccuracy", "f1"}
+    assert list(document["metrics"]) == ["accuracy", "balancedAccuracy", "f1", "rocAuc"]
+    in_text = predict(model, "--split", split)[1].splitlines()[-4:]
+    assert in_text == [f"{name} {value:.4f}" for name, value in document["metrics"].items()]
     assert [row["prediction"] for row in document["predictions"]] == expected
     _, out, err = predict(model, "--split", split, "--output", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [(row["row"], row["prediction"], row["label"]) for row in rows] == [
         (str(i), *pair) for i, pair in enumerate(zip(expected, labels, strict=True), start=1)
     ]
-    assert err == f"accuracy {right:.4f}\n"
+    assert err.splitlines() == in_text
 
 
 def _lines(kinds: tuple[str, str], cell: Callable[[int], str], count: int = 80) -> str:
@@ -181,7 +189,7 @@ def test_the_very_training_file_is_predicted_with_its_labels_as_they_are_written
     (tmp_path / "table.csv").write_text(text)
     model = exported(tmp_path, LINEAR, clean=clean)
     code, out, err = predict(model)
-    *found, accuracy = out.splitlines()
+    *found, accuracy = answers_and_accuracy(out)
     given = [line.rsplit(",", 1)[1] for line in text.splitlines()[1:]]
     assert (code, err) == (0, "")
     assert set(found) <= set(given)
@@ -206,8 +214,8 @@ def test_every_format_gives_the_same_answers(ending: str, tmp_path: Path, predic
 def test_the_digits_are_predicted_by_their_name(tmp_path: Path, predict: Predict) -> None:
     model = exported(tmp_path, LINEAR, source={"builtin": "digits"}, label=None, clean={})
     _, out, _ = predict(model)
-    assert len(out.splitlines()) == 1798
-    assert out.splitlines()[-1] == f"accuracy {model.chosen()[1]:.4f}"
+    assert len(answers_and_accuracy(out)) == 1798
+    assert answers_and_accuracy(out)[-1] == f"accuracy {model.chosen()[1]:.4f}"
 
 
 def test_columns_in_another_order_with_others_between_and_without_labels_are_found_by_name(
@@ -217,7 +225,7 @@ def test_columns_in_another_order_with_others_between_and_without_labels_are_fou
     frame = pl.read_csv(model.table)
     other = tmp_path / "other.csv"
     frame.select(pl.lit("x").alias("note"), *reversed(frame.columns[:-1])).write_csv(other)
-    assert predict(model, file=other)[1].splitlines() == predict(model)[1].splitlines()[:-1]
+    assert predict(model, file=other)[1].splitlines() == answers_and_accuracy(predict(model)[1])[:-1]
     frame.drop("c2").write_csv(other)
     code, out, err = predict(model, file=other)
     assert (code, out) == (2, "")
@@ -227,12 +235,12 @@ def test_columns_in_another_order_with_others_between_and_without_labels_are_fou
 def test_a_row_that_lacks_a_value_keeps_its_place_and_has_no_prediction(tmp_path: Path, predict: Predict) -> None:
     (tmp_path / "table.csv").write_text(_lines(("no", "yes"), lambda i: str(i / 8)))
     model = exported(tmp_path, LINEAR, clean={"missing": "drop"})
-    whole = predict(model)[1].splitlines()
+    whole = answers_and_accuracy(predict(model)[1])
     holes = tmp_path / "holes.csv"
     holes.write_text(_lines(("no", "yes"), lambda i: "" if i in (3, 7) else str(i / 8)))
     code, out, err = predict(model, file=holes)
     assert code == 0
-    assert out.splitlines()[:-1] == ["" if i in (3, 7) else text for i, text in enumerate(whole[:-1])]
+    assert answers_and_accuracy(out)[:-1] == ["" if i in (3, 7) else text for i, text in enumerate(whole[:-1])]
     assert "note: 2 rows lack a value, the first in column 'b', line 5, and have no prediction" in err
     document = json.loads(predict(model, "--output", "json", file=holes)[1])
     assert [row["line"] for row in document["predictions"] if row["prediction"] is None] == [5, 9]
@@ -383,7 +391,7 @@ def test_texts_and_gaps_are_answered_as_in_the_training_and_unseen_ones_are_told
     model = exported(tmp_path, {"name": "mlp"}, clean={"missing": "indicator"})
     assert model.prepared.train.features.shape[1] == 1 + 3 + 1
     code, out, err = predict(model)
-    *found, accuracy = out.splitlines()
+    *found, accuracy = answers_and_accuracy(out)
     chosen, right = model.chosen()
     assert (code, err, Counter(found)) == (0, "", chosen)
     assert accuracy == f"accuracy {right:.4f}"
@@ -406,6 +414,6 @@ def test_dates_are_answered_as_in_the_training(tmp_path: Path, predict: Predict)
     lines = [f"2026-0{1 + i % 9}-1{i % 7},{i % 11},{('no', 'yes')[i * 5 % 7 % 2]}" for i in range(90)]
     (tmp_path / "table.csv").write_text("\n".join(["day,b,kind", *lines, ""]))
     model = exported(tmp_path, {"name": "mlp"}, clean={})
-    *found, accuracy = predict(model)[1].splitlines()
+    *found, accuracy = answers_and_accuracy(predict(model)[1])
     chosen, right = model.chosen()
     assert (Counter(found), accuracy) == (chosen, f"accuracy {right:.4f}")

@@ -50,9 +50,9 @@ WRITERS: Final[dict[str, Write]] = {"text": write_text, "json": write_json, "csv
 
 
 def _metrics(found: Predictions) -> list[str]:
-    """The metrics for people: the accuracy, or those of numbers."""
-    forms = {"accuracy": ".4f", "mse": ".5g", "mae": ".5g", "r2": ".4f"}
-    return [f"{name} {found.metrics[name]:{form}}" for name, form in forms.items() if name in found.metrics]
+    """The metrics for people, in the recipe's order: errors to five digits; others, whose best is 1, to four places."""
+    forms = {name: ".5g" if name in ("mse", "mae") else ".4f" for name in found.metrics}
+    return [f"{name} {found.metrics[name]:{form}}" for name, form in forms.items()]
 
 
 def _write_notes(found: Predictions, err: TextIO) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.tracking.follower import TrackingError
 from wattrain_worker.tracking.tracked_end import COMPLETE, FAILED, TrackedEnd
-from wattrain_worker.tracking.tracked_figures import TrackedFigure, figures_of
+from wattrain_worker.tracking.tracked_figures import TrackedFigure, figures_of, figures_of_evaluation
 from wattrain_worker.tracking.tracked_job import TrackedJob
 
 _SETTINGS: Final = {
@@ -62,11 +62,9 @@ class MlflowRun:
         """As Tracker says. A job that was stopped goes on: its run stays open."""
         try:
             run_id = self._run_id or self._open()
-            test = () if end.test is None else (("test_loss", end.test.loss), ("test_accuracy", end.test.accuracy))
-            step = 0 if end.test is None else end.test.step
             self._end_time = self._end_time or time.time()
-            known = [TrackedFigure(name, value, step) for name, value in test if value is not None]
-            figures = [(figure, self._end_time) for figure in known]
+            test = () if end.test is None else figures_of_evaluation("test", end.test)
+            figures = [(figure, self._end_time) for figure in test]
             self._log(run_id, figures, {OUTCOME_TAG: end.outcome})
             status = {COMPLETE: "FINISHED", FAILED: "FAILED"}.get(end.outcome)
             if status is not None:

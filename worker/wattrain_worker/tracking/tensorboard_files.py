@@ -16,7 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.tracking.follower import TrackingError
 from wattrain_worker.tracking.tracked_end import TrackedEnd
-from wattrain_worker.tracking.tracked_figures import TrackedFigure, figures_of
+from wattrain_worker.tracking.tracked_figures import TrackedFigure, figures_of, figures_of_evaluation
 from wattrain_worker.tracking.tracked_job import TrackedJob
 
 DIRECTORY: Final = "tensorboard"
@@ -56,10 +56,8 @@ class TensorBoardFiles:
         """As Tracker says."""
         if self._writer is None or end.test is None:
             return
-        test = (("test_loss", end.test.loss), ("test_accuracy", end.test.accuracy))
-        figures = [TrackedFigure(name, value, end.test.step) for name, value in test if value is not None]
         try:
-            self._write(self._writer, time.time(), figures)
+            self._write(self._writer, time.time(), list(figures_of_evaluation("test", end.test)))
             self._writer.flush()
         except OSError as error:
             raise TrackingError(f"{self._directory} cannot be written ({error.strerror}): make room") from error

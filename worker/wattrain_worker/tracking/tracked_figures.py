@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import NamedTuple
 
+from wattrain_api.contract.progress import Evaluation
 from wattrain_api.contract.recorded_step import RecordedStep
 
 TOTAL = "total_"
@@ -39,8 +41,13 @@ def figures_of(line: RecordedStep) -> Iterator[TrackedFigure]:
     for name, value in figures.items():
         if value is not None:
             yield TrackedFigure(name, value, line.step)
-    evaluation = line.validation
-    if evaluation is not None:
-        for name, value in (("validation_loss", evaluation.loss), ("validation_accuracy", evaluation.accuracy)):
-            if value is not None:
-                yield TrackedFigure(name, value, evaluation.step)
+    if line.validation is not None:
+        yield from figures_of_evaluation("validation", line.validation)
+
+
+def figures_of_evaluation(split: str, evaluation: Evaluation) -> Iterator[TrackedFigure]:
+    """What is known of an evaluation on `split`: its loss and its metrics, at its step."""
+    for each in fields(evaluation):
+        value = getattr(evaluation, each.name)
+        if each.name != "step" and value is not None:
+            yield TrackedFigure(f"{split}_{each.name}", value, evaluation.step)

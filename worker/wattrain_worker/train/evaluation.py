@@ -13,6 +13,7 @@ from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.elastic_sampler import part
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.recipes.recipe_protocol import MetricName
+from wattrain_worker.train.roc_auc import RocAuc, with_roc_auc
 from wattrain_worker.train.task import Rows, Task, autocast
 
 
@@ -36,11 +37,13 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
     """The model's score on all of `rows` (at least one), on all ranks together.
 
     The rows are cut into chunks that do not depend on the number of ranks, and the chunks' sums are added in order: the
-    same model gets the same score, bit for bit, however many ranks share the work.
+    same model gets the same score, bit for bit, however many ranks share the work. The ROC AUC is computed from all
+    rows' scores in whole numbers.
     """
     recipe = task.recipe
     chunks = chunks_of(len(rows), task.training.logical_shards, recipe.evaluated_at_once)
     sums = torch.zeros(len(chunks), 1 + recipe.sums(task.outputs), dtype=torch.float64, device=group.device)
+    roc_auc = RocAuc(group, recipe, len(rows), task.outputs)
     task.model.eval()
     for chunk in range(len(chunks))[part(len(chunks), group.size, group.rank)]:
         features, labels = rows.take_unchanged(chunks[chunk])
@@ -49,9 +52,11 @@ def evaluate(group: ProcessGroup, task: Task, rows: Rows, step: int) -> Score:
                 outputs = task.model(features)
             sums[chunk, 0] = task.loss_sum(outputs, labels)
             sums[chunk, 1:] = recipe.metric_sums(outputs, labels)
+            roc_auc.add(chunks[chunk], outputs, labels)
     task.model.train()
     loss, *totals = (sum(values) for values in group.sum(sums).T.tolist())
-    return Score(step, loss / len(rows), recipe.metrics_of(totals, len(rows), task.label_scale))
+    metrics = recipe.metrics_of(totals, len(rows), task.label_scale)
+    return Score(step, loss / len(rows), with_roc_auc(metrics, roc_auc.value()))
 
 
 def chunks_of(rows: int, logical_shards: int, at_once: int) -> list[slice]:

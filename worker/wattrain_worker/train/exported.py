@@ -23,6 +23,7 @@ from wattrain_worker.train.evaluation import chunks_of
 from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.recipe_protocol import Recipe
+from wattrain_worker.train.roc_auc import roc_auc_of, with_roc_auc
 from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.task import autocast
 
@@ -68,6 +69,8 @@ class ExportedModel:
         rows that have `outputs`; the others count as wrong."""
         sums = self.recipe.metric_sums(outputs, labels).tolist()
         found = self.recipe.metrics_of(sums, rows, label_scaling_of(self.document).scale)
+        if "rocAuc" in self.recipe.metrics and len(labels) == rows:
+            found = with_roc_auc(found, roc_auc_of(self.recipe.class_scores(outputs), labels))
         return {name: float(f"{value:.5g}") for name, value in found.items()}
 
 

@@ -31,6 +31,7 @@ def test_deterministic_mode_has_identical_bits_on_one_to_four_ranks(make_job: An
     assert curves[1:] == curves[:1] * 3
     scores = [(job.runs[0].reports.of("validation"), job.runs[0].reports.of("test")) for job in jobs]
     assert scores[1:] == scores[:1] * 3
+    assert 0 < scores[0][1][0]["rocAuc"] < 1
     assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
 
 

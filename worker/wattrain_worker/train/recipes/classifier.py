@@ -20,7 +20,7 @@ class Classifier(TableSamples):
     """Base of such recipes: rows of a table, scores [samples, classes], and how often the highest is at the label."""
 
     task: TaskKind = "classification"
-    metrics: tuple[MetricName, ...] = ("accuracy", "balancedAccuracy", "f1")
+    metrics: tuple[MetricName, ...] = ("accuracy", "balancedAccuracy", "f1", "rocAuc")
 
     def sums(self, outputs: int) -> int:
         """Three a class; with very many classes one alone."""
@@ -35,6 +35,12 @@ class Classifier(TableSamples):
             return torch.tensor([len(right)], dtype=torch.float64, device=labels.device)
         counts = [torch.bincount(each, minlength=classes) for each in (right, labels, chosen)]
         return torch.cat(counts).double()
+
+    def class_scores(self, outputs: Tensor) -> Tensor:
+        """log softmax(outputs); of two classes the difference of the outputs, in the same order, and not rounded to 0
+        where the model is very sure."""
+        exact = outputs.double()
+        return exact - exact.flip(1) if exact.shape[1] == 2 else exact.log_softmax(dim=1)
 
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """The accuracy; and, where each of the samples has a class that the model knows, balanced accuracy and F1, as

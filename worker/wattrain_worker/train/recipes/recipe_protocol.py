@@ -13,7 +13,7 @@ from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 P = TypeVar("P", bound=RecipeParameters)
 RawSamples = Mapping[str, Tensor]
 """Samples as their shard has them: tensors by name, [samples, ...] each, on the CPU."""
-MetricName = Literal["accuracy", "balancedAccuracy", "f1", "mse", "mae", "r2"]
+MetricName = Literal["accuracy", "balancedAccuracy", "f1", "rocAuc", "mse", "mae", "r2"]
 """What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
 
 
@@ -87,6 +87,10 @@ class Recipe(Protocol[P, S]):
 
     def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """[sums], float64: sums over samples, which chunks and ranks add up."""
+
+    def class_scores(self, outputs: Tensor) -> Tensor:
+        """[samples, classes], float64, of a recipe with the metric rocAuc: how sure the model is of each class, in a
+        unit in which samples can be compared."""
 
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """The metrics from the sums over all of `samples` (at least 1). `label_scale`: what 1 is of a normalized number

@@ -33,6 +33,10 @@ class Regressor(TableSamples):
         errors = outputs[:, 0].double() - known
         return torch.stack([(errors**2).sum(), errors.abs().sum(), known.sum(), (known**2).sum()])
 
+    def class_scores(self, outputs: Tensor) -> Tensor:
+        """There are no classes: [samples, 0]."""
+        return outputs[:, :0].double()
+
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """MSE, MAE, and R2 = 1 - sum (y - p)**2 / sum (y - mean y)**2 where not all labels are the same."""
         squared, absolute, labels, squares = sums

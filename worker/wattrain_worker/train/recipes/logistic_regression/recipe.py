@@ -37,6 +37,10 @@ class LogisticRegression(Classifier):
         targets = F.one_hot(labels, outputs.shape[1]).to(torch.float32)
         return F.binary_cross_entropy_with_logits(outputs.float(), targets, reduction="sum")
 
+    def class_scores(self, outputs: Tensor) -> Tensor:
+        """z, since each sigmoid is a class against the rest; of two classes as of every classifier."""
+        return outputs.double() if outputs.shape[1] > 2 else super().class_scores(outputs)
+
 
 class _Sigmoids(nn.Module):
     """Scores z; the sigmoid is in the loss, where it is exact for large |z| too."""
