@@ -16,6 +16,7 @@ from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unsupported, unsupported_domain
 from wattrain_operator.cli.cluster_commands import add_commands
 from wattrain_operator.cli.dashboard_command import show_dashboard
+from wattrain_operator.cli.init_command import init
 from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
@@ -150,6 +151,7 @@ def validate(
     raise typer.Exit(EXIT_BAD_INPUT if problems else 0)
 
 
+app.command("init")(init)
 app.command("predict")(predict)
 app.command("operator")(operate)
 app.command("dashboard")(show_dashboard)

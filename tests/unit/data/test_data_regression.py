@@ -26,6 +26,8 @@ def _table(bench: Any, labels: list[Any], name: str = "table.csv") -> Path:
         (["no", "yes"] * 50, {}, "classification", "its values are no numbers"),
         (["1.5", "x"] * 50, {}, "classification", "its values are no numbers"),
         (["true", "false"] * 50, {}, "classification", "its values are true and false"),
+        ([f"{i}.0" for i in range(100)], {}, "regression", "it has more than 50 different whole numbers"),
+        ([f"{i % 5}.0" for i in range(100)], {}, "classification", "it has 5 different whole numbers"),
         ([f"{i:03}" for i in range(100)], {}, "classification", "its values are texts such as 007 or 1E2"),
         (["NA", *(i / 4 for i in range(99))], {}, "regression", "its values are numbers with fractions"),
         ([i % 9 for i in range(100)], {"task": "regression"}, "regression", "spec.data.task says so"),

@@ -28,18 +28,23 @@ _CAMEL_CASE_ID: Final = re.compile(r".*[a-z](Id|ID|Uuid|UUID)")
 
 def doubtful_columns(columns: tuple[str, ...], features: Matrix, places: str) -> Iterator[str]:
     """Features that nobody has named in the spec and that say which row it is: by their name, or by counting rows."""
-    named = [name for name in columns if _NAMES_OF_IDENTIFIERS.fullmatch(name) or _CAMEL_CASE_ID.fullmatch(name)]
-    counting = [name for column, name in enumerate(columns) if name not in named and _are_in_order(features[:, column])]
-    for names, why in (
-        (named, "named like an identifier"),
-        (counting, f"an integer that rises or falls from {places} to {places}, as a row number does"),
-    ):
+    for names, why in identifying_columns(columns, features, places):
         if names:
             are, those = ("are features", "them") if len(names) > 1 else ("is a feature", "it")
             yield (
                 f"{_quoted(names)} {are}, and {why}; a model learns the rows by heart with {those}: to leave {those} "
                 f"out, list the others in spec.data.features{_others(columns, names)}"
             )
+
+
+def identifying_columns(columns: tuple[str, ...], features: Matrix, places: str) -> tuple[tuple[list[str], str], ...]:
+    """Those of `columns`, whose numbers are `features` [rows, columns], that say which row it is, and why they do."""
+    named = [name for name in columns if _NAMES_OF_IDENTIFIERS.fullmatch(name) or _CAMEL_CASE_ID.fullmatch(name)]
+    counting = [name for column, name in enumerate(columns) if name not in named and _are_in_order(features[:, column])]
+    return (
+        (named, "named like an identifier"),
+        (counting, f"an integer that rises or falls from {places} to {places}, as a row number does"),
+    )
 
 
 def doubtful_repeats(counts: Mapping[str, int]) -> Iterator[str]:

@@ -17,6 +17,9 @@ from wattrain_worker.errors import BadSpec
 MOST_CLASSES: Final = 50
 """More different whole numbers than this are taken for numbers: an age or a count rather than a class."""
 
+_WHOLE: Final = r"^(0|-?[1-9][0-9]*)([.]0+)?$"
+"""A whole number as programs write it, also those that write all numbers with a point: 151.0."""
+
 
 class Task(NamedTuple):
     """What is predicted, and why this was chosen."""
@@ -57,9 +60,9 @@ def _by_label(series: pl.Series, words: tuple[str, ...], schema: ColumnSchema | 
         return Task("classification", "its values are no numbers")
     if (values != np.floor(values)).any():
         return Task("regression", "its values are numbers with fractions")
-    if series.dtype == pl.String and not stripped(present).str.contains(r"^(0|-?[1-9][0-9]*)$").all():
+    if series.dtype == pl.String and not stripped(present).str.contains(_WHOLE).all():
         return Task("classification", "its values are texts such as 007 or 1E2")
-    different = present.n_unique()
+    different = len(np.unique(values))
     many = different > MOST_CLASSES
     which = f"more than {MOST_CLASSES}" if many else f"{different}"
     return Task("regression" if many else "classification", f"it has {which} different whole numbers")

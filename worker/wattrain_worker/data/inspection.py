@@ -1,0 +1,208 @@
+"""The process behind `wattrain init`: looks at a table, proposes the data of a job, and tries it.
+
+    python -m wattrain_worker.data.inspection --source '{"uri": "a.csv"}' --recipe mlp [--label COLUMN]
+
+The proposal is prepared as the job's training prepares it, in a directory that is thrown away: what would be refused
+there is not proposed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from wattrain_api.data import DEFAULT_MISSING_VALUES, Clean, ColumnSchema, Data, Source, Split
+from wattrain_api.inspected import Inspected, SeenClass
+from wattrain_api.registered import RECIPE_PARAMETERS
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.column_choice import ReadColumn, read_columns, words_for_missing
+from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels, read_numbers
+from wattrain_worker.data.prepare import prepare
+from wattrain_worker.data.readers import read
+from wattrain_worker.data.sources import fetched
+from wattrain_worker.data.table import Table
+from wattrain_worker.data.task_choice import Task, choose_task
+from wattrain_worker.errors import BadData, StorageUnavailable, WorkerError
+
+LABEL_NAMES: Final = ("label", "target", "class", "y")
+"""Columns that are taken for the label by their name, in this order, in upper or lower case."""
+_OPTION: Final = "--label"
+_FEW_ROWS: Final = 2000
+_FEW_OF_A_CLASS: Final = 50
+_SHARES: Final = ((0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.6, 0.2, 0.2), (0.7, 0.3, 0.0), (1.0, 0.0, 0.0))
+"""Of training, validation and test: the later ones are for tables with so few rows that a split would be empty."""
+_ROWS_FOR_DEFAULT_SHARES: Final = 500
+_MOST_FEATURES: Final = 4096
+
+
+@dataclass(frozen=True)
+class _Label:
+    name: str
+    why: str
+    task: Task
+    labels: Labels
+
+    @property
+    def class_rows(self) -> list[int]:
+        """Rows by class; of a regression none."""
+        present = self.labels.codes[self.labels.codes != MISSING_LABEL]
+        return np.bincount(present, minlength=len(self.labels.classes)).tolist() if self.labels.classes else []
+
+
+def inspect_table(source: Source, recipe: str, label: str | None) -> Inspected:
+    """What is in `source`, and the data of a job that trains `recipe` on it. A WorkerError where there is none."""
+    file = fetched(source)
+    table = read(file, DEFAULT_MISSING_VALUES)
+    name, why = _label_name(table, label)
+    words = words_for_missing(table, name)
+    table = replace(table, missing_values=(*DEFAULT_MISSING_VALUES, *words))
+    chosen = _label(table, name, why, recipe)
+    columns = read_columns(table, name)
+    data = _proposal(source, table, chosen, columns, words)
+    data, document = _tried(data, recipe, len(table.places), chosen)
+    trained_on = document.get("labelHistogram", {}).get("train") or [0]
+    return Inspected(
+        rows=len(table.places),
+        label=name,
+        label_why=why,
+        label_missing=int((chosen.labels.codes == MISSING_LABEL).sum()),
+        columns=tuple(column.seen for column in columns),
+        task=chosen.task.kind,
+        task_why=chosen.task.why,
+        classes=tuple(
+            SeenClass(name=written, rows=rows)
+            for written, rows in zip(chosen.labels.written, chosen.class_rows, strict=True)
+        ),
+        data=data,
+        training_rows=document["counts"]["training"],
+        validation_rows=document["counts"]["validation"],
+        test_rows=document["counts"]["test"],
+        fewest_in_training=min(filter(None, trained_on), default=0),
+        most_in_training=max(trained_on),
+        words_for_missing=words,
+        warnings=tuple(document["warnings"]),
+    )
+
+
+def _label_name(table: Table, wanted: str | None) -> tuple[str, str]:
+    """The label, and why that; empty where the user named it."""
+    if wanted is not None:
+        return table.column(wanted, _OPTION).name, ""
+    if table.default_label is not None:
+        return table.default_label, "what such a file calls its label"
+    names = table.frame.columns
+    lower = [name.lower() for name in names]
+    for known in LABEL_NAMES:
+        if known in lower and not (known == "y" and "z" in lower):  # beside x and z it is a place, or a length
+            return names[lower.index(known)], f"it is called {known}"
+    return names[-1], "it is the last column, and none is called " + ", ".join(LABEL_NAMES)
+
+
+def _label(table: Table, name: str, why: str, recipe: str) -> _Label:
+    """BadData where no training could learn to tell it."""
+    another = f"name another column with {_OPTION}" + (f" ({name} was taken: {why})" if why else "")
+    task = choose_task(table, name, Data(source=Source(builtin="digits")), recipe, RECIPE_PARAMETERS[recipe]())
+    try:
+        labels = (read_numbers if task.kind == "regression" else read_labels)(table, name, None)
+    except BadData as error:
+        raise BadData(f"{error}; or {another}") from error
+    found = _Label(name, why, task, labels)
+    present = labels.codes[labels.codes != MISSING_LABEL]
+    if not len(present):
+        raise BadData(f'data: column "{name}" has no value in any of the {len(table.places)} rows; {another}')
+    if (present == present[0]).all():
+        raise BadData(f'data: column "{name}" has the same value in all {len(present)} rows; {another}')
+    if labels.classes and 2 * len(labels.classes) > len(present) and len(labels.classes) > 2:
+        raise BadData(
+            f'data: column "{name}" has {len(labels.classes):,} classes in {len(present):,} rows, too few to learn a '
+            f"class from; {another}"
+        )
+    return found
+
+
+def _proposal(source: Source, table: Table, label: _Label, columns: list[ReadColumn], words: tuple[str, ...]) -> Data:
+    features = [column.seen for column in columns if not column.seen.left_out]
+    if not features:
+        reasons = "; ".join(f"{each.seen.name}: {each.seen.left_out}" for each in columns[:5])
+        raise BadData(
+            f'data: no column is left to predict "{label.name}" from{f" ({reasons})" if reasons else ""}; give columns '
+            f"of numbers, dates or categories, or name another label with {_OPTION}"
+        )
+    left_out = len(columns) - len(features)
+    if left_out and len(features) > _MOST_FEATURES:
+        raise BadData(
+            f"data: {left_out} of {len(columns):,} columns cannot be features, and a job names at most "
+            f"{_MOST_FEATURES:,} of the others; remove them from the file: "
+            f"{', '.join(each.seen.name for each in columns if each.seen.left_out)[:200]}"
+        )
+    kinds = {"text": "string", "date": "date", "boolean": "boolean"}
+    schema = {each.name: ColumnSchema(type=kinds[each.kind]) for each in features if each.kind in kinds}
+    rarest = min(filter(None, label.class_rows), default=0)
+    is_stratified = label.task.kind == "classification" and (len(table.places) < _FEW_ROWS or rarest < _FEW_OF_A_CLASS)
+    return Data(
+        source=source,
+        label=label.name,
+        features=tuple(each.name for each in features) if left_out else (),
+        column_schema=schema if len(schema) <= _MOST_FEATURES else {},
+        missing_values=(*DEFAULT_MISSING_VALUES, *words),
+        clean=Clean(missing="indicator" if any(each.missing for each in features) else "drop"),
+        split=Split(method="stratified" if is_stratified else "hash"),
+    )
+
+
+def _tried(data: Data, recipe: str, rows: int, label: _Label) -> tuple[Data, dict[str, Any]]:
+    """`data` with shares that leave no split empty, and what its preparation came to. The last refusal where all are
+    refused."""
+    refusal: BadData | None = None
+    for proposal in _with_shares(data, rows):
+        try:
+            return proposal, _prepared(proposal, recipe)
+        except BadData as error:
+            refusal = error
+    assert refusal is not None  # there is one proposal at least
+    raise refusal
+
+
+def _with_shares(data: Data, rows: int) -> Iterator[Data]:
+    for train, validation, test in _SHARES if rows < _ROWS_FOR_DEFAULT_SHARES else _SHARES[:1]:
+        shares = {"train": train, "validation": validation, "test": test}
+        yield data.model_copy(update={"split": data.split.model_copy(update=shares)})
+
+
+def _prepared(data: Data, recipe: str) -> dict[str, Any]:
+    """prepare.json of `data`. Nothing of it is left."""
+    spec = TrainingJobSpec.model_validate(
+        {"recipe": {"name": recipe}, "data": data.to_json_object(), "training": {"epochs": 1}}
+    )
+    with tempfile.TemporaryDirectory(prefix="wattrain-init-") as directory:
+        return prepare(spec, Path(directory)).document
+
+
+def main(arguments: list[str]) -> int:
+    """Look, and return the exit code of `wattrain init`: the answer is JSON on standard output, what is wrong one line
+    on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m wattrain_worker.data.inspection")
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument(_OPTION)
+    chosen = parser.parse_args(arguments)
+    try:
+        found = inspect_table(Source.model_validate_json(chosen.source), chosen.recipe, chosen.label)
+    except WorkerError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
+        return 1 if isinstance(error, StorageUnavailable) else 2
+    except KeyboardInterrupt:
+        return 130
+    sys.stdout.write(found.model_dump_json(by_alias=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
