@@ -130,6 +130,25 @@ METRICS: tuple[Metric, ...] = (
         worker="validation.r2", job="status.progress.validation.r2",
     ),
     Metric(
+        "validation_bits_per_byte", GAUGE, "bits",
+        "What the validation split's tokens cost by the model's probabilities, a byte of its text.",
+        worker="validation.bits_per_byte", job="status.progress.validation.bits_per_byte",
+    ),
+    Metric(
+        "validation_perplexity", GAUGE, "", "e to the mean loss of a token of the validation split's text.",
+        worker="validation.perplexity", job="status.progress.validation.perplexity",
+    ),
+    Metric(
+        "validation_masked_accuracy_ratio", GAUGE, "ratio",
+        "Share of the hidden tokens of the validation split that are found, 0 to 1.",
+        worker="validation.masked_accuracy", job="status.progress.validation.masked_accuracy",
+    ),
+    Metric(
+        "validation_next_sentence_accuracy_ratio", GAUGE, "ratio",
+        "Share of the validation split's pairs of sentences of which it is found whether the second follows the first.",
+        worker="validation.next_sentence_accuracy", job="status.progress.validation.next_sentence_accuracy",
+    ),
+    Metric(
         "samples_total", COUNTER, "samples", "Samples that this worker has trained on, repeated ones counted again.",
         worker="samples",
     ),

@@ -142,6 +142,14 @@ class Metrics(StatusPart):
     """Mean absolute error, in the label's unit."""
     r2: float | None = None
     """Share of the label's variance that is explained."""
+    bits_per_byte: float | None = None
+    """What a text's tokens cost by the model's probabilities, a byte of the text."""
+    perplexity: float | None = None
+    """e to the mean loss of a text's token."""
+    masked_accuracy: float | None = None
+    """Share of the hidden tokens of a text that are found."""
+    next_sentence_accuracy: float | None = None
+    """Share of the pairs of sentences of which it is found whether the second follows the first."""
 
     @property
     def shown_loss(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -98,15 +98,30 @@ class Every(Model):
     """Every so many seconds."""
 
 
-EvaluationMetric = Literal["loss", "accuracy", "balancedAccuracy", "f1", "rocAuc", "mse", "mae", "r2"]
-"""What an evaluation says of a model. loss, mse and mae are better where they are lower, the others where higher."""
+EvaluationMetric = Literal[
+    "loss",
+    "accuracy",
+    "balancedAccuracy",
+    "f1",
+    "rocAuc",
+    "mse",
+    "mae",
+    "r2",
+    "bitsPerByte",
+    "perplexity",
+    "maskedAccuracy",
+    "nextSentenceAccuracy",
+]
+"""What an evaluation says of a model. Those of FALLING are better where they are lower, the others where higher."""
+FALLING: Final[tuple[EvaluationMetric, ...]] = ("loss", "mse", "mae", "bitsPerByte", "perplexity")
 
 
 class EarlyStopping(Model):
     """Stop when the validation split no longer improves."""
 
     metric: EvaluationMetric = "loss"
-    """What is watched: a metric of the task. loss, mse and mae are to fall, the others to rise."""
+    """What is watched: a metric of the task. loss, mse, mae, bitsPerByte and perplexity are to fall, the others to
+    rise."""
     patience: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Evaluations without improvement that are waited for."""
     min_delta: Annotated[float, Field(ge=0, le=1e6)] = 0.0

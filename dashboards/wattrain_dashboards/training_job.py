@@ -34,6 +34,8 @@ _SHARES: Final = (
     ("f1", "F1"),
     ("roc_auc", "ROC AUC"),
     ("r2", "R2"),
+    ("masked_accuracy", "masked accuracy"),
+    ("next_sentence_accuracy", "next-sentence accuracy"),
 )
 """Metrics of the validation split whose best is 1, by the parts of their names."""
 _ABOUT_ENERGY: Final = """\
@@ -120,7 +122,8 @@ def _learning() -> Section:
         ),
         Placed(
             lines("Validation metrics", "none", "Of classes: the share that is classified correctly, its mean over the "
-                  "classes, F1 and the area under the ROC curve. Of a number: R2. 1 is the best of each.",
+                  "classes, F1 and the area under the ROC curve. Of a number: R2. Of texts: hidden "
+                  "tokens and following sentences that are found. 1 is the best of each.",
                   *(Query(ONE_JOB.of_job(f"validation_{name}_ratio"), shown) for name, shown in _SHARES)).max(1),
             12, 9,
         ),
@@ -129,17 +132,23 @@ def _learning() -> Section:
                   "error in its square. Empty where classes are predicted.",
                   Query(ONE_JOB.of_job("validation_mae"), "mean absolute error"),
                   Query(ONE_JOB.of_job("validation_mse"), "mean squared error")).min(0),
-            8, 9,
+            6, 9,
+        ),
+        Placed(
+            lines("Validation bits per byte", "none", "What the tokens of a text cost by the model's probabilities, a "
+                  "byte of the text. Empty where no text is modelled.",
+                  Query(ONE_JOB.of_job("validation_bits_per_byte"), "bits per byte")).min(0),
+            6, 9,
         ),
         Placed(
             lines("Learning rate", "none", "Learning rate of the last recorded step.",
                   Query(ONE_JOB.of_job("learning_rate"), "learning rate")),
-            8, 9,
+            6, 9,
         ),
         Placed(
             lines("Norm of the gradient", "none", "Before clipping. There is one only where the job clips gradients.",
                   Query(f"max({ONE_JOB.worker('gradient_norm')})", "norm")).min(0),
-            8, 9,
+            6, 9,
         ),
     ])  # fmt: skip
 

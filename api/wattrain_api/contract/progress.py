@@ -60,6 +60,14 @@ class Evaluation:
     r2: float | None = field(default=None, metadata=number("ratio"))
     """Share of the label's variance that is explained: 1 at best, 0 for predicting the mean of these samples; absent
     where their labels are all the same."""
+    bits_per_byte: float | None = field(default=None, metadata=number("bits"))
+    """Of a text: what its tokens cost by the model's probabilities, a byte of the text."""
+    perplexity: float | None = field(default=None, metadata=number())
+    """Of a text: e to the mean loss of a token. It depends on the tokenizer."""
+    masked_accuracy: float | None = field(default=None, metadata=number("ratio"))
+    """Share of the hidden tokens of a text that are found."""
+    next_sentence_accuracy: float | None = field(default=None, metadata=number("ratio"))
+    """Share of the pairs of sentences of which it is found whether the second follows the first."""
 
 
 @dataclass(frozen=True)

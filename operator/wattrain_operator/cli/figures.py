@@ -148,7 +148,14 @@ def _cost(status: EnergyStatus) -> str:
 
 def metrics(found: Metrics | Evaluation) -> list[str]:
     """`accuracy 0.9833`, or `r2 0.8712`, `mae 4.2` and `mse 31`: what an evaluation has beside its loss."""
-    shares = [(name, share) for name, share in (("accuracy", found.accuracy), ("r2", found.r2)) if share is not None]
+    of_unit = (
+        ("accuracy", found.accuracy),
+        ("r2", found.r2),
+        ("bits per byte", found.bits_per_byte),
+        ("masked accuracy", found.masked_accuracy),
+        ("next sentence accuracy", found.next_sentence_accuracy),
+    )
+    shares = [(name, share) for name, share in of_unit if share is not None]
     errors = [(name, error) for name, error in (("mae", found.mae), ("mse", found.mse)) if error is not None]
     return [*(f"{name} {share:.4f}" for name, share in shares), *(f"{name} {error:.4g}" for name, error in errors)]
 

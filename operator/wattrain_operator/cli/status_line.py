@@ -46,5 +46,9 @@ def _progress(progress: Progress) -> Iterator[str]:
         yield f"validation accuracy {progress.validation.accuracy:.3f}"
     if progress.validation is not None and progress.validation.r2 is not None:
         yield f"validation r2 {progress.validation.r2:.3f}"
+    if progress.validation is not None and progress.validation.bits_per_byte is not None:
+        yield f"validation bits per byte {progress.validation.bits_per_byte:.3f}"
+    if progress.validation is not None and progress.validation.masked_accuracy is not None:
+        yield f"validation masked accuracy {progress.validation.masked_accuracy:.3f}"
     if progress.samples_per_second is not None and progress.phase not in PHASES_WITHOUT_SPEED:
         yield f"{progress.samples_per_second:,.0f} samples/s"

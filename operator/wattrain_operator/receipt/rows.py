@@ -68,6 +68,13 @@ def _metrics(split: str, found: Metrics | None) -> Iterator[Row]:
         yield f"{split} ROC AUC", f"{found.roc_auc:.4f}"
     if found.r2 is not None:
         yield f"{split} R2", f"{found.r2:.4f}"
+    if found.bits_per_byte is not None:
+        yield f"{split} bits per byte", f"{found.bits_per_byte:.4f}"
+    if found.perplexity is not None:
+        yield f"{split} perplexity", units.number(found.perplexity)
+    for name, share in (("masked", found.masked_accuracy), ("next sentence", found.next_sentence_accuracy)):
+        if share is not None:
+            yield f"{split} {name} accuracy", f"{100 * share:.1f} %"
     for name, error in (("mean absolute error", found.mae), ("mean squared error", found.mse)):
         if error is not None:
             yield f"{split} {name}", units.number(error)

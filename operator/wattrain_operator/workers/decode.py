@@ -208,6 +208,10 @@ def _metrics(found: Evaluation | None) -> Metrics | None:
         mse=_figure(found.mse),
         mae=_figure(found.mae),
         r2=_figure(found.r2),
+        bits_per_byte=_figure(found.bits_per_byte),
+        perplexity=_figure(found.perplexity),
+        masked_accuracy=_figure(found.masked_accuracy),
+        next_sentence_accuracy=_figure(found.next_sentence_accuracy),
     )
 
 

@@ -51,7 +51,7 @@ WRITERS: Final[dict[str, Write]] = {"text": write_text, "json": write_json, "csv
 
 def _metrics(found: Predictions) -> list[str]:
     """The metrics for people, in the recipe's order: errors to five digits; others, whose best is 1, to four places."""
-    forms = {name: ".5g" if name in ("mse", "mae") else ".4f" for name in found.metrics}
+    forms = {name: ".5g" if name in ("mse", "mae", "perplexity") else ".4f" for name in found.metrics}
     return [f"{name} {found.metrics[name]:{form}}" for name, form in forms.items()]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from wattrain_api.training import EarlyStopping, EvaluationMetric
+from wattrain_api.training import FALLING, EarlyStopping, EvaluationMetric
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.elastic_sampler import part
 from wattrain_worker.train.process_group import ProcessGroup
@@ -114,4 +114,4 @@ def metric_value(score: Score, metric: EvaluationMetric) -> float:
 
 def _to_fall(value: float, metric: EvaluationMetric) -> float:
     """`value`, or its negative where more is better."""
-    return value if metric in ("loss", "mse", "mae") else -value
+    return value if metric in FALLING else -value

@@ -13,7 +13,19 @@ from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 P = TypeVar("P", bound=RecipeParameters)
 RawSamples = Mapping[str, Tensor]
 """Samples as their shard has them: tensors by name, [samples, ...] each, on the CPU."""
-MetricName = Literal["accuracy", "balancedAccuracy", "f1", "rocAuc", "mse", "mae", "r2"]
+MetricName = Literal[
+    "accuracy",
+    "balancedAccuracy",
+    "f1",
+    "rocAuc",
+    "mse",
+    "mae",
+    "r2",
+    "bitsPerByte",
+    "perplexity",
+    "maskedAccuracy",
+    "nextSentenceAccuracy",
+]
 """What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
 
 
