@@ -1,6 +1,7 @@
-"""What keeps workers from starting, or from going, and is told after ten seconds."""
+"""What keeps workers from starting, or from going, and is told after some seconds."""
 
 from wattrain_operator.cluster.kube.resources import PODS, Resource
+from wattrain_operator.core import blocked
 
 from .stage import Stage
 
@@ -16,7 +17,9 @@ async def until_told(stage, until, *words, seconds=30):
     await until(told, f"the message of {stage.name} has {words}", seconds)
 
 
-def test_a_scheduler_that_nobody_runs_is_told(scenario, until):
+def test_a_scheduler_that_nobody_runs_is_told(scenario, until, monkeypatch):
+    monkeypatch.setattr(blocked, "OVERLOOKED_PATIENCE_SECONDS", 1.0)
+
     async def story(cluster):
         async with cluster.operator():
             stage = Stage(cluster, "unscheduled")

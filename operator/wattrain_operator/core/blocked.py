@@ -12,6 +12,9 @@ from wattrain_operator.core.observed import Child
 
 PATIENCE_SECONDS = 10.0
 """An obstacle that lasts so long is told: a node or an image may need a moment."""
+OVERLOOKED_PATIENCE_SECONDS = 30.0
+"""The same where nobody has looked at a child yet. Most often a burst of pods is ahead of it, which takes longer with
+each write of a job that says so."""
 LOOK_AGAIN_SECONDS = 30.0
 """When what a child waits for is found out anew, where it does not say so itself."""
 _CANNOT_START = " cannot start "
@@ -28,15 +31,16 @@ def report_what_blocks(draft: Draft, children: Sequence[Child], since: datetime)
     blocked = sorted((c for c in children if c.blocked_by), key=lambda c: c.worker)
     if running.status == "True":
         return
-    is_due = _is_due(draft, [c for c in children if c.blocked_by or c.unexplained], since)
+    due = _due(draft, blocked, since)
+    _look_into(draft, [c for c in children if c.unexplained], since)
     if any(running.message.startswith(_subject(c)) for c in blocked):
         return
     if not blocked:
         if _CANNOT_START in running.message:
             set_condition(draft, reasons.RUNNING, "False", running.reason, _GONE)
         return
-    if is_due and not _others_may_follow(draft):
-        _report(draft, f"{_subject(blocked[0])}: {blocked[0].message}")
+    if due and not _others_may_follow(draft):
+        _report(draft, f"{_subject(due[0])}: {due[0].message}")
 
 
 def report_what_stays(draft: Draft) -> None:
@@ -73,20 +77,29 @@ def _others_may_follow(draft: Draft) -> bool:
     return True
 
 
-def _is_due(draft: Draft, waiting: Sequence[Child], since: datetime) -> bool:
-    """Whether `waiting` have waited for long enough to be told of; those that do not say for what are then looked
-    into."""
-    due = since + timedelta(seconds=PATIENCE_SECONDS)
-    if draft.seen.now < due:
-        if waiting:
-            draft.wake_at(due)
-        return False
-    unexplained = [child for child in waiting if child.unexplained]
-    for child in unexplained:
-        draft.look_into(child)
-    if unexplained:
+def _due(draft: Draft, blocked: Sequence[Child], since: datetime) -> list[Child]:
+    """Those of `blocked` that have waited, since then, for long enough to be told of."""
+    due = []
+    for child in blocked:
+        patience = OVERLOOKED_PATIENCE_SECONDS if child.overlooked else PATIENCE_SECONDS
+        if _has_come(draft, since + timedelta(seconds=patience)):
+            due.append(child)
+    return due
+
+
+def _look_into(draft: Draft, unexplained: Sequence[Child], since: datetime) -> None:
+    """Find out what those wait for that do not say so, once they have waited, since then, for some time."""
+    if unexplained and _has_come(draft, since + timedelta(seconds=PATIENCE_SECONDS)):
+        for child in unexplained:
+            draft.look_into(child)
         draft.wake_after(LOOK_AGAIN_SECONDS)
-    return True
+
+
+def _has_come(draft: Draft, moment: datetime) -> bool:
+    """Whether it is `moment`; if not, there will be another look then."""
+    if draft.seen.now < moment:
+        draft.wake_at(moment)
+    return draft.seen.now >= moment
 
 
 def _report(draft: Draft, message: str) -> None:

@@ -64,6 +64,8 @@ class Child:
     """Why it is still pending, where the backend knows."""
     blocked_by: str = ""
     """Why it may wait for ever, in a word that lasts as long as the obstacle; empty: it only needs time."""
+    overlooked: bool = False
+    """Nobody who ought to take it has looked at it yet: that is what blocks it, or a busy cluster."""
     unexplained: bool = False
     """It waits, and a closer look of the backend (Plan.look_into) may find out for what; blocked_by and message are
     what the last one found."""

@@ -14,7 +14,7 @@ def script(spec, **workers):
     spec["workers"] = {"replicas": 2, **workers}
 
 
-def tells(job, *words, seconds=60):
+def tells(job, *words, seconds=90):
     """Wait until the job's message has `words`; after how many seconds that was."""
     begun = time.monotonic()
     job.waits(
@@ -33,7 +33,7 @@ def test_a_config_map_that_is_missing_is_told_and_the_workers_start_when_it_is_t
 
 def test_a_scheduler_that_nobody_runs_is_told(apply):
     job = apply("digits-mlp.yaml", lambda spec: script(spec, schedulerName="volcano"), name="no-scheduler")
-    assert tells(job, "cannot start (NotScheduled)", "volcano") < 40
+    assert tells(job, "cannot start (NotScheduled)", "volcano") < 60
 
 
 def test_a_pod_that_a_foreign_finalizer_keeps_is_told_and_the_job_goes_on_without_it(apply):

@@ -184,6 +184,32 @@ def test_an_obstacle_is_told_once_it_lasts_and_only_once_and_taken_back_when_it_
     assert job.status.message == "what was in the way is gone"
 
 
+def test_workers_that_nobody_has_looked_at_are_given_longer_for_a_burst_may_be_ahead_of_them(scene: Scene) -> None:
+    job = scene()
+    job.settle()
+    unseen = {"phase": "Pending", "ready": False, "blocked_by": "NotScheduled", "message": "no scheduler"}
+    job.add(0, **unseen, overlooked=True)
+    job.add(1)
+    assert job.settle().wake_after_seconds == 30
+    job.seconds = 29
+    assert job.settle().wake_after_seconds == 1
+    assert job.status.message == "the workers start"
+    job.seconds = 30
+    job.settle()
+    assert job.status.message == "job-1-0 cannot start (NotScheduled): no scheduler"
+
+
+def test_one_that_nobody_has_looked_at_does_not_hide_one_that_lacks_its_image(scene: Scene) -> None:
+    job = scene()
+    job.settle()
+    job.add(0, phase="Pending", ready=False, blocked_by="NotScheduled", message="no scheduler", overlooked=True)
+    job.add(1, phase="Pending", ready=False, blocked_by="ImagePullBackOff", message="not found")
+    job.settle()
+    job.seconds = 10
+    job.settle()
+    assert job.status.message == "job-1-1 cannot start (ImagePullBackOff): not found"
+
+
 def test_workers_that_are_blocked_and_start_one_after_the_other_are_not_each_told_of(scene: Scene) -> None:
     job = scene()
     job.settle()

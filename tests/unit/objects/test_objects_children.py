@@ -163,11 +163,11 @@ def just_created(**spec):
 
 def test_a_pod_that_no_scheduler_and_no_node_has_looked_at_says_so():
     unseen = child_of(just_created(schedulerName="volcano"), NOW)
-    assert unseen.blocked_by == "NotScheduled"
+    assert (unseen.blocked_by, unseen.overlooked) == ("NotScheduled", True)
     assert "volcano" in unseen.message
     assert "workers.schedulerName" in unseen.message
     untaken = child_of(just_created(schedulerName="volcano", nodeName="node-7"), NOW)
-    assert untaken.blocked_by == "NotTakenByNode"
+    assert (untaken.blocked_by, untaken.overlooked) == ("NotTakenByNode", True)
     assert "node-7" in untaken.message
 
 

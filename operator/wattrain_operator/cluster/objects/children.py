@@ -55,6 +55,7 @@ def child_of(pod: Json, now: datetime) -> Child:
         node=str((pod.get("spec") or {}).get("nodeName") or "")[:253],
         message=one_line(why_not_ready, LINE_CHARACTERS),
         blocked_by=obstacle[:63],
+        overlooked=obstacle in (_UNSCHEDULED, _NOT_TAKEN),
         termination=termination_of(pod, worker) if ended else None,
         others_run=others_run(pod),
         unexplained=phase == "Pending" and not obstacle and bool(why_not_ready),
