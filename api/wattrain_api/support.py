@@ -31,6 +31,10 @@ def _has_gpus(spec: TrainingJobSpec) -> bool:
     return any("gpu" in name for name in (*resources.limits, *resources.requests))
 
 
+def _has_no_table(spec: TrainingJobSpec) -> bool:
+    return spec.recipe is not None and spec.recipe.params.SAMPLES != "table"
+
+
 class Gap(NamedTuple, Generic[_S]):
     """A field that does not act, or not with every value."""
 
@@ -50,6 +54,10 @@ _NO_CAP: Final = (
     "power caps are not in this version; remove it: without it, jobs are admitted by priority and age alone, up to "
     "maxRunningJobs"
 )
+_TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
+_OF_TABLES: Final = (
+    "data.label", "data.task", "data.features", "data.schema", "data.missingValues", "data.clean", "data.normalize",
+)  # fmt: skip
 _SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give the script an argument for it"
 
 NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
@@ -106,6 +114,10 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         lambda s: s.data is not None and s.data.clean.outliers.method == "none"),
     Gap("data.split.column", "only the methods group and time go by a column; remove it, or write one of them",
         lambda s: s.data is not None and s.data.split.method not in ("group", "time")),
+    *(Gap(field, _TABLES_ALONE, _has_no_table) for field in _OF_TABLES),
+    Gap("data.split.column", "only tables have columns, and the recipe's samples are no rows of one; remove it, and "
+        "write method hash or stratified",
+        lambda s: s.data is not None and s.data.split.method in ("group", "time") and _has_no_table(s)),
     Gap("data.split.seed", "method time deals rows by their order; remove it, or write another method",
         lambda s: s.data is not None and s.data.split.method == "time"),
     Gap("checkpoint.every", _SCRIPT_SAVES, lambda s: s.script is not None),

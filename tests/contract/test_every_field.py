@@ -78,6 +78,7 @@ RECIPE: dict[str, Any] = {
 SCRIPT: dict[str, Any] = {"script": {"command": ["python", "-V"]}}
 SGD = {**RECIPE, "training": {"epochs": 1, "optimizer": {"name": "sgd"}}}
 TIME = {**RECIPE, "data": {"source": {"builtin": "digits"}, "split": {"method": "time", "column": "t"}}}
+PICTURES = {**RECIPE, "recipe": {"name": "resnet"}, "data": {"source": {"uri": "pictures"}}}
 REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.engine": (RECIPE, "dask"),
     "training.precision": (RECIPE, "fp16"),
@@ -102,6 +103,13 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "training.optimizer.beta2": (SGD, 0.9),
     "data.clean.outliers.threshold": (RECIPE, 3.0),
     "data.clean.outliers.action": (RECIPE, "clip"),
+    "data.label": (PICTURES, "kind"),
+    "data.task": (PICTURES, "regression"),
+    "data.features": (PICTURES, ["width"]),
+    "data.schema": (PICTURES, {"width": {"min": 0}}),
+    "data.missingValues": (PICTURES, ["?"]),
+    "data.clean": (PICTURES, {"missing": "mean"}),
+    "data.normalize": (PICTURES, "minmax"),
     "data.split.column": (RECIPE, "day"),
     "data.split.seed": (TIME, 7),
     "checkpoint.every": (SCRIPT, {"seconds": 5}),
@@ -223,6 +231,13 @@ def test_a_value_that_would_do_nothing_is_refused_by_its_field_with_a_remedy(pat
     found = unsupported(TrainingJobSpec.model_validate(changed(base, path, value)))
     assert [field for field, _ in found] == [f"spec.{path}"]
     assert re.search("; (write|remove|use) ", found[0][1])
+
+
+@pytest.mark.parametrize("method", ["group", "time"])
+def test_a_split_by_a_column_is_refused_where_samples_have_none(method: str) -> None:
+    split = {"method": method, "column": "day"}
+    found = unsupported(TrainingJobSpec.model_validate(changed(PICTURES, "data.split", split)))
+    assert [field for field, _ in found] == ["spec.data.split.column"]
 
 
 @pytest.mark.parametrize("path", REFUSED_OF_DOMAINS)

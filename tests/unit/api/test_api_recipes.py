@@ -59,8 +59,8 @@ def test_models_and_rules_refuse_each_recipe_the_parameters_of_the_others(job, r
          "most 65,536"),
         ({"name": "nlp"},
          f"spec.recipe.name: nlp is not allowed: must be one of {NAMES}; did you mean mlp?"),
-        ({"name": "resnet"},
-         f"spec.recipe.name: resnet is not allowed: must be one of {NAMES}; choose one of these"),
+        ({"name": "cnn"},
+         f"spec.recipe.name: cnn is not allowed: must be one of {NAMES}; choose one of these"),
         ({"params": {}},
          "spec.recipe.name: required, but missing; add name: which model"),
         ({"name": "mlp", "mlp": 1}, "spec.recipe.mlp: there is no such field; fields here are name, params"),
@@ -86,7 +86,7 @@ def test_a_parameter_is_explained_with_its_default_and_whose_it_is():
     fields = RECIPE["properties"]["params"]["properties"]
     assert fields["hidden"]["description"] == "Of mlp: sizes of the hidden layers. Default: [64, 64]."
     assert fields["classes"]["description"] == (
-        "Of logistic-regression, mlp: number of classes; default: as many as the data has."
+        "Of logistic-regression, mlp, resnet: number of classes; default: as many as the data has."
     )
     assert "mlp: a multilayer perceptron" in RECIPE["properties"]["name"]["description"]
 

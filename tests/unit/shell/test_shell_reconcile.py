@@ -161,7 +161,7 @@ def test_a_broken_regular_expression_is_told_as_such(operator):
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        ({"name": "resnet"}, "spec.recipe.name='resnet': must be one of "),
+        ({"name": "unet"}, "spec.recipe.name='unet': must be one of "),
         ({"name": "mlp", "params": {"hidden": [0]}}, "spec.recipe.params.hidden[0]='0': "),
     ],
 )

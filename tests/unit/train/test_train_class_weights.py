@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from wattrain_worker.data.prepared_data import Prepared, Shard
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.class_weights import class_weights
 from wattrain_worker.train.recipes import find_recipe
+from wattrain_worker.train.recipes.mlp.parameters import MlpParameters
 from wattrain_worker.train.task import Rows, Task
 
 BALANCED = Training(epochs=1, class_weights="balanced")
@@ -42,7 +44,9 @@ def test_each_class_weighs_the_same_in_the_training_split_whatever_the_others_ho
 def test_the_loss_of_a_sample_counts_by_the_weight_of_its_class() -> None:
     recipe = find_recipe("mlp", "classification")
     weights = (0.5, 3.0, 7.0)
-    rows = Rows(_shard([0]), torch.device("cpu"), find_recipe("mlp"), seed=0)
+    rows = Rows(
+        _shard([0]), torch.device("cpu"), functools.partial(recipe.make_batch, parameters=MlpParameters()), seed=0
+    )
     plain = Task(nn.Linear(2, 3), recipe, BALANCED, rows, outputs=3)
     outputs = torch.randn(9, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
     labels = torch.tensor([0, 0, 1, 0, 1, 0, 0, 1, 0])  # none of the last class

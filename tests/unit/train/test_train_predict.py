@@ -114,8 +114,13 @@ def predict(capsys: pytest.CaptureFixture[str]) -> Predict:
     return predict
 
 
+def is_for_tables(name: str) -> bool:
+    recipe = find_recipe(name)
+    return recipe.parameters.SAMPLES == "table" and recipe.task == "classification"
+
+
 RECIPES = [
-    *({"name": name} for name in recipe_folders() if find_recipe(name).task == "classification"),
+    *({"name": name} for name in recipe_folders() if is_for_tables(name)),
     {"name": "mlp", "params": {"hidden": [32, 16], "dropout": 0.9, "classes": 7}},
 ]
 LINEAR = {"name": "logistic-regression"}
@@ -297,8 +302,8 @@ def test_values_that_cannot_be_used_are_refused_with_their_place(
 
 def _rename_the_recipe(model: Exported) -> str:
     file = model.directory / "model.json"
-    file.write_text(file.read_text().replace('"mlp"', '"resnet"'))
-    return "the recipe resnet is not installed here; use the Wattrain that trained it"
+    file.write_text(file.read_text().replace('"mlp"', '"unet"'))
+    return "the recipe unet is not installed here; use the Wattrain that trained it"
 
 
 def _age(model: Exported) -> str:

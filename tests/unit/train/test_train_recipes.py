@@ -13,22 +13,40 @@ from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.classifier import Classifier
 from wattrain_worker.train.recipes.logistic_regression.recipe import loss_and_gradients
-from wattrain_worker.train.recipes.recipe_protocol import TableShape
+from wattrain_worker.train.recipes.recipe_protocol import ImageShape, TableShape
 
 Sample = tuple[Tensor, Tensor]
-SHAPE = TableShape(columns=6, classes=4)
+CLASSES = 4
+SHAPES: dict[str, Any] = {
+    "table": TableShape(columns=6, classes=CLASSES),
+    "image": ImageShape(size=32, classes=CLASSES, mean=(100.0, 120.0, 140.0), deviation=(50.0, 60.0, 70.0)),
+}
+"""By the kind of samples."""
 
 
 def built(name: str, **params: Any) -> nn.Module:
     recipe = find_recipe(name)
-    shape = SHAPE if recipe.task == "classification" else TableShape(columns=6, classes=1)
+    shape = SHAPES[recipe.parameters.SAMPLES]
+    if recipe.task == "regression":
+        shape = TableShape(columns=6, classes=1)
     return recipe.build_model(shape, recipe.parameters(**params))
 
 
 @pytest.fixture
 def sample() -> Sample:
-    generator = torch.Generator().manual_seed(3)
-    return torch.randn(11, 6, generator=generator), torch.randint(0, 4, (11,), generator=generator)
+    """Of a table."""
+    return samples_for("mlp")
+
+
+def samples_for(name: str) -> Sample:
+    """Features and labels of 11 samples as the recipe's model and loss take them."""
+    recipe, generator = find_recipe(name), torch.Generator().manual_seed(3)
+    if recipe.parameters.SAMPLES == "image":
+        features = torch.randint(0, 256, (11, 3, 32, 32), generator=generator).to(torch.uint8)
+    else:
+        features = torch.randn(11, 6, generator=generator)
+    labels = torch.randint(0, CLASSES, (11,), generator=generator)
+    return features, labels if recipe.task == "classification" else labels.float()
 
 
 def logistic_regression(scale: float) -> nn.Module:
@@ -82,11 +100,10 @@ def test_the_mlp_has_the_layers_of_its_parameters() -> None:
 
 
 @pytest.mark.parametrize("name", list(recipe_folders()))
-def test_losses_are_sums_so_that_parts_add_up_and_no_samples_add_nothing(name: str, sample: Sample) -> None:
-    recipe, (features, labels) = find_recipe(name), sample
+def test_losses_are_sums_so_that_parts_add_up_and_no_samples_add_nothing(name: str) -> None:
+    recipe, (features, labels) = find_recipe(name), samples_for(name)
     torch.manual_seed(0)
-    model = built(name)
-    labels = labels if recipe.task == "classification" else labels.float()
+    model = built(name).eval()  # which loses nothing of what is tried, and normalises each sample alone
     whole = recipe.loss_sum(model(features), labels)
     parts = [recipe.loss_sum(model(features[rows]), labels[rows]) for rows in (slice(0, 4), slice(4, 11))]
     torch.testing.assert_close(sum(parts), whole)
@@ -132,8 +149,8 @@ def test_with_very_many_classes_or_labels_that_are_none_of_them_there_is_the_acc
 
 
 @pytest.mark.parametrize("name", list(recipe_folders()))
-def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str, sample: Sample) -> None:
-    recipe, (features, labels) = find_recipe(name), sample
+def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str) -> None:
+    recipe, (features, labels) = find_recipe(name), samples_for(name)
     assert set(recipe.metrics) <= {to_camel(field.name) for field in dataclasses.fields(Evaluation)}
     sums = recipe.metric_sums(built(name)(features), labels)
     outputs = 4 if recipe.task == "classification" else 1
@@ -143,6 +160,6 @@ def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str, samp
 
 
 def test_a_recipe_that_is_not_registered_is_refused_with_those_that_are() -> None:
-    words = f"^spec.recipe.name: resnet is not in this version; write one of {', '.join(recipe_folders())}$"
+    words = f"^spec.recipe.name: unet is not in this version; write one of {', '.join(recipe_folders())}$"
     with pytest.raises(BadSpec, match=words):
-        find_recipe("resnet")
+        find_recipe("unet")

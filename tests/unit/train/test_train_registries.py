@@ -45,6 +45,7 @@ def test_a_recipe_with_bounds_and_docstrings_is_registered(registered) -> None:
     text = registered(
         '    width: Annotated[int, Field(ge=1, le=9)] = 3\n    """Units."""\n'
         '    kind: Literal["a", "b"] = "a"\n    """Which."""\n'
+        '    depth: Literal[3, 5] = 3\n    """How deep."""\n'
         '    share: Annotated[float, Field(ge=0, lt=1)] | None = None\n    """How much."""\n'
     )
     assert '"tried": TriedParameters' in text

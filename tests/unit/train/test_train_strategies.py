@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from wattrain_api.recipe_parameters import RecipeParameters
 from wattrain_api.training import Training
 from wattrain_worker.data.prepared_data import Shard
 from wattrain_worker.errors import BadSpec
@@ -45,7 +47,8 @@ def task(model: nn.Module, **training: Any) -> Task:
     random = np.random.default_rng(0)
     shard = Shard.of_table(random.normal(size=(ROWS, 6)).astype(np.float32), random.integers(0, 3, ROWS))
     recipe, settings = Classify(), Training(**{"epochs": 1, "batch_size": 10, **training})
-    return Task(model, recipe, settings, Rows(shard, CPU, recipe, settings.seed), outputs=2)
+    make_batch = functools.partial(recipe.make_batch, parameters=RecipeParameters())
+    return Task(model, recipe, settings, Rows(shard, CPU, make_batch, settings.seed), outputs=2)
 
 
 def alone() -> Any:

@@ -24,7 +24,8 @@ Codes = npt.NDArray[np.int64]
 _DIGEST_BYTES: Final = 16
 _BLOCK_ROWS: Final = 4096
 """Rows that are made ready for hashing at a time: they stay in a processor's cache."""
-_GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
+GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
+"""What a sequence of SplitMix64 goes on by."""
 
 
 def row_digests(features: npt.NDArray[np.float64]) -> Digests:
@@ -81,8 +82,8 @@ def dealt_numbers(digests: Digests, occurrences: Occurrences, seed: int) -> npt.
     Each digest, together with the seed, starts a sequence of SplitMix64 (Steele, Lea, Flood, "Fast splittable
     pseudorandom number generators", OOPSLA 2014), of which its first row gets the first number, its second the second.
     """
-    states = _mixed(digests[:, 0] ^ _mixed(np.array([seed], np.uint64)))
-    numbers = _mixed(states + (occurrences.astype(np.uint64) + np.uint64(1)) * _GAMMA)
+    states = mixed(digests[:, 0] ^ mixed(np.array([seed], np.uint64)))
+    numbers = mixed(states + (occurrences.astype(np.uint64) + np.uint64(1)) * GAMMA)
     # 53 bits are what a float64 holds exactly
     return (numbers >> np.uint64(11)).astype(np.float64) / 2.0**53
 
@@ -91,7 +92,7 @@ def _grouped(digests: Digests, codes: Codes | None = None) -> tuple[npt.NDArray[
     """Rows in an order in which those of equal digest and code are neighbours, as in the file; and where the group of
     each begins in it."""
     keys = [digests[:, 0], digests[:, 1], *([] if codes is None else [codes])]
-    mixture = digests[:, 0] if codes is None else digests[:, 0] + codes.astype(np.uint64) * _GAMMA
+    mixture = digests[:, 0] if codes is None else digests[:, 0] + codes.astype(np.uint64) * GAMMA
     in_order = np.sort(mixture)
     if (in_order[1:] != in_order[:-1]).all():  # no row is like another, which sorting alone shows ten times sooner
         alone = np.arange(len(mixture))
@@ -114,7 +115,7 @@ def _differs(keys: Sequence[npt.NDArray[Any]], order: npt.NDArray[np.int64]) -> 
     return differs
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64's output function: each bit of a value changes half of the result's. Products wrap at 64 bits."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -24,7 +24,7 @@ class Evaluator:
     def __init__(self, group: ProcessGroup, task: Task, strategy: Strategy, prepared: Prepared) -> None:
         """BadSpec where there is nothing to choose the model by, or to stop by."""
         self._group, self._task, self._strategy, self._prepared = group, task, strategy, prepared
-        self._validation = Rows(prepared.validation, group.device, task.recipe, task.training.seed)
+        self._validation = task.rows.like(prepared.validation)
         self._metric: EvaluationMetric | None = task.training.export_metric
         self.best: State = {}
         """The best model so far, under the names of its `state_dict`; empty: there is none yet, or it is not wanted."""
@@ -59,7 +59,7 @@ class Evaluator:
 
     def test(self, step: int) -> Score | None:
         """The score of the model of `step` on the test split; None where that is empty. NonFiniteLoss as above."""
-        rows = Rows(self._prepared.test, self._group.device, self._task.recipe, self._task.training.seed)
+        rows = self._task.rows.like(self._prepared.test)
         return self._evaluate(rows, step) if len(rows) else None
 
     def _evaluate(self, rows: Rows, step: int) -> Score:

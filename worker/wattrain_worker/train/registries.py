@@ -120,7 +120,10 @@ def _unbounded(schema: dict[str, Any]) -> str:
     """The type of JSON of a value that may be as large as a user likes; empty: there is none in `schema`."""
     kind = schema.get("type", "")
     highest = ("maximum", "exclusiveMaximum")
-    limits = {"integer": highest, "number": highest, "string": ("maxLength", "enum", "const"), "array": ("maxItems",)}
+    few = ("enum", "const")
+    limits = {
+        "integer": (*highest, *few), "number": (*highest, *few), "string": ("maxLength", *few), "array": ("maxItems",)
+    }  # fmt: skip
     if kind in limits and not any(limit in schema for limit in limits[kind]):
         return str(kind)
     parts = [*schema.get("anyOf", ()), *([schema["items"]] if isinstance(schema.get("items"), dict) else ())]

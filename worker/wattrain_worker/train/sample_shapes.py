@@ -7,13 +7,16 @@ from typing import Any
 
 from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters
 from wattrain_worker.data.features import fitted_from_json
-from wattrain_worker.data.prepared_data import task_of
-from wattrain_worker.train.recipes.recipe_protocol import Shape, TableShape
+from wattrain_worker.data.prepared_data import samples_of, task_of
+from wattrain_worker.train.recipes.recipe_protocol import ImageShape, Shape, TableShape
 
 
 def shape_of(document: Mapping[str, Any], classes: int | None) -> Shape:
     """The shape of the samples of `document`, a prepare.json. `classes`: what the job asks for, where it asks."""
     number = 1 if task_of(document) == "regression" else classes or len(document.get("classes", ()))
+    if samples_of(document) == "image":
+        pixels = document["pixels"]
+        return ImageShape(document["image"]["size"], number, tuple(pixels["mean"]), tuple(pixels["deviation"]))
     return TableShape(len(fitted_from_json(document).origins), number)
 
 

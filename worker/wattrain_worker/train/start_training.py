@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -39,7 +40,8 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     group = ProcessGroup(environment)
     if environment.training.compile:
         check_compiler(group.device.type)
-    rows = Rows(prepared.train, group.device, recipe, environment.training.seed)
+    make_batch = functools.partial(recipe.make_batch, parameters=parameters)
+    rows = Rows(prepared.train, group.device, make_batch, environment.training.seed)
     task = Task(
         model.to(group.device),
         recipe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,37 +15,44 @@ from torch import Tensor, nn
 from wattrain_api.training import Training
 from wattrain_worker.data.prepared_data import Shard
 from wattrain_worker.train.elastic_sampler import Indices
-from wattrain_worker.train.recipes.recipe_protocol import Draw, Recipe
+from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe
+
+MakeBatch = Callable[[RawSamples, Tensor, Draw | None], tuple[Tensor, Tensor]]
+"""`Recipe.make_batch`, with the parameters of the job."""
 
 
 class Rows:
     """A split as tensors, read by row index and moved to the device of the group."""
 
-    def __init__(self, shard: Shard, device: torch.device, recipe: Recipe[Any, Any], seed: int) -> None:
-        """`seed` is of what the recipe draws at random when it makes batches."""
+    def __init__(self, shard: Shard, device: torch.device, make_batch: MakeBatch, seed: int) -> None:
+        """`seed` is of what is drawn at random when batches are made."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*not writable")  # nobody writes to it, so no copy is needed
             self._tensors = {name: torch.from_numpy(values) for name, values in shard.tensors.items()}
-        self._rows, self._device, self._recipe, self._seed = len(shard), device, recipe, seed
+        self._rows, self._device, self._make_batch, self._seed = len(shard), device, make_batch, seed
         self.seconds = 0.0
         """Time that taking rows has cost."""
 
     def __len__(self) -> int:
         return self._rows
 
+    def like(self, shard: Shard) -> Rows:
+        """Another split, of which batches are made in the same way."""
+        return Rows(shard, self._device, self._make_batch, self._seed)
+
     def take(self, rows: Indices, step: int) -> tuple[Tensor, Tensor]:
         """Features and labels of `rows`, as the recipe makes them for a step (0-based) of training."""
         started = time.perf_counter()
         index = torch.from_numpy(rows)
         raw = {name: values.index_select(0, index) for name, values in self._tensors.items()}
-        taken = self._on_device(self._recipe.make_batch(raw, index, Draw(self._seed, step)))
+        taken = self._on_device(self._make_batch(raw, index, Draw(self._seed, step)))
         self.seconds += time.perf_counter() - started
         return taken
 
     def take_unchanged(self, rows: slice) -> tuple[Tensor, Tensor]:
         """The same for an evaluation: nothing depends on a step."""
         raw = {name: values[rows] for name, values in self._tensors.items()}
-        return self._on_device(self._recipe.make_batch(raw, torch.arange(rows.start, rows.stop), None))
+        return self._on_device(self._make_batch(raw, torch.arange(rows.start, rows.stop), None))
 
     def _on_device(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         features, labels = batch

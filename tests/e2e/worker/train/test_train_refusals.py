@@ -21,7 +21,7 @@ def refusal(run: Any, code: int) -> str:
     return str(run.log())
 
 
-@pytest.mark.parametrize("recipe", ["resnet", "bert", "recommender"])
+@pytest.mark.parametrize("recipe", ["unet", "recommenders"])
 def test_a_recipe_that_there_is_none_of_is_refused_with_those_that_there_are(make_job: Any, recipe: str) -> None:
     told = refusal(make_job(recipe={"name": recipe}).start(), 64)
     assert told.startswith("spec.recipe.name: must be one of ")

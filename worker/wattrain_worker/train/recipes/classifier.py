@@ -16,8 +16,9 @@ _MOST_CLASSES: Final = 1000
 """With more, sums for each class would be most of what an evaluation computes."""
 
 
-class Classifier(TableSamples):
-    """Base of such recipes: rows of a table, scores [samples, classes], and how often the highest is at the label."""
+class ClassMetrics:
+    """What such recipes measure, whatever a sample is: scores [samples, classes], and how often the highest is at the
+    label."""
 
     task: TaskKind = "classification"
     metrics: tuple[MetricName, ...] = ("accuracy", "balancedAccuracy", "f1", "rocAuc")
@@ -55,3 +56,7 @@ class Classifier(TableSamples):
             scores = [2 * hits / (n + p) for hits, n, p in zip(right, there, chosen, strict=True) if n + p]
             found |= {"balancedAccuracy": sum(recalls) / len(recalls), "f1": sum(scores) / len(scores)}
         return found
+
+
+class Classifier(ClassMetrics, TableSamples):
+    """Base of such recipes for rows of a table."""

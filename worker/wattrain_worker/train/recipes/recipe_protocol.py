@@ -45,6 +45,25 @@ class TableShape:
         return self.classes
 
 
+@dataclass(frozen=True)
+class ImageShape:
+    """Samples that are pictures, each with a label."""
+
+    size: int
+    """Of the pictures, which are [samples, 3, size, size] uint8: red, green and blue, row by row from the top."""
+    classes: int
+    """Of the labels, which are [samples] int64, from 0 to classes - 1."""
+    mean: tuple[float, ...]
+    """[3]: of the training split's pixels, 0 to 255."""
+    deviation: tuple[float, ...]
+    """[3]: their standard deviation, above 0."""
+
+    @property
+    def outputs(self) -> int:
+        """Of a model, a sample."""
+        return self.classes
+
+
 class Shape(Protocol):
     """What a model is built for: a class for each kind of samples."""
 
@@ -87,7 +106,7 @@ class Recipe(Protocol[P, S]):
         """A model from features to outputs, on the CPU; initial weights from torch's seed. BadSpec where the parameters
         do not go together, or not with `shape`."""
 
-    def make_batch(self, raw: RawSamples, samples: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor]:
+    def make_batch(self, raw: RawSamples, samples: Tensor, draw: Draw | None, parameters: P) -> tuple[Tensor, Tensor]:
         """Features and labels, [samples, ...] each, of `raw`, the samples of those numbers in their split [samples].
         None: without anything drawn anew in each step; what is drawn all the same follows from the number alone."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from wattrain_api.recipe_parameters import RecipeParameters
 from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples
 
 
@@ -12,6 +13,8 @@ class TableSamples:
 
     evaluated_at_once: int = 1024
 
-    def make_batch(self, raw: RawSamples, samples: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor]:
+    def make_batch(
+        self, raw: RawSamples, samples: Tensor, draw: Draw | None, parameters: RecipeParameters
+    ) -> tuple[Tensor, Tensor]:
         """The rows as they were prepared; nothing is drawn."""
         return raw["features"], raw["labels"]
