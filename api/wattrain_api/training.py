@@ -56,18 +56,19 @@ class Script(Model):
 class Optimizer(Model):
     """What turns gradients into steps."""
 
-    name: Literal["sgd", "adam", "adamw"] = "adamw"
-    """Which optimizer."""
+    name: Literal["sgd", "adam", "adamw", "adafactor", "muon"] = "adamw"
+    """Which optimizer. `muon` changes the hidden weight matrices; all else (embeddings, biases, kernels, norms, the
+    output layer) is AdamW's, at the same learning rate."""
     lr: Annotated[float, Field(gt=0, le=1000)] = 1e-3
-    """Learning rate."""
+    """Learning rate. Of adafactor the largest step in proportion to a parameter's size: 0.01 is usual there."""
     weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Weight decay."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Momentum (sgd)."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Momentum (sgd, muon). Default: 0 for sgd, 0.95 for muon."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Decay of the mean of gradients (adam, adamw)."""
+    """Decay of the mean of gradients (adam, adamw, and what muon leaves to AdamW)."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Decay of the mean of squared gradients (adam, adamw)."""
+    """Decay of the mean of squared gradients (adam, adamw, and what muon leaves to AdamW)."""
     clip_gradient_norm: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Scale gradients down to this norm where it is larger."""
 
@@ -75,10 +76,12 @@ class Optimizer(Model):
 class Schedule(Model):
     """How the learning rate changes."""
 
-    name: Literal["constant", "linear", "cosine"] = "constant"
-    """`linear` and `cosine` fall to zero at the last step."""
-    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
-    """Steps over which the learning rate rises from zero."""
+    name: Literal["constant", "linear", "cosine", "one-cycle"] = "constant"
+    """`linear` and `cosine` fall to zero at the last step. `one-cycle` rises from a 25th of the learning rate to all of
+    it, and falls to a 250,000th, both along a cosine."""
+    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    """Steps over which the learning rate rises: from zero, or as one-cycle does. Default: 0; of one-cycle 30 % of all
+    steps."""
 
 
 class Every(Model):

@@ -78,7 +78,7 @@ def test_a_tracker_without_settings_is_kept(api):
 def test_the_defaults_of_the_definition_are_filled_in(api):
     spec = tried(api, "TrainingJob", RECIPE).body["spec"]
     assert spec["training"]["optimizer"] == {
-        "name": "adamw", "lr": 0.001, "weightDecay": 0, "momentum": 0, "beta1": 0.9, "beta2": 0.999,
+        "name": "adamw", "lr": 0.001, "weightDecay": 0, "beta1": 0.9, "beta2": 0.999,
     }  # fmt: skip
     assert spec["workers"]["replicas"] == 1
     assert spec["checkpoint"] == {"every": {"seconds": 60}, "keep": 3, "async": True}

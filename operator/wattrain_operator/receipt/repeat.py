@@ -38,11 +38,12 @@ def _model(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if training is None:
         return
     optimizer, schedule = training["optimizer"], training["schedule"]
-    extra = {"weight decay": optimizer["weightDecay"], "momentum": optimizer["momentum"]}
+    extra = {"weight decay": optimizer["weightDecay"], "momentum": optimizer.get("momentum")}
     yield "optimizer", ", ".join([optimizer["name"], *(f"{name} {value:g}" for name, value in extra.items() if value)])
     rate = f"{optimizer['lr']:g}"
-    if schedule["name"] != "constant" or schedule["warmupSteps"]:
-        rate += f", {schedule['name']}, {schedule['warmupSteps']:,} warm-up steps"
+    warmup = schedule.get("warmupSteps")
+    if schedule["name"] != "constant" or warmup:
+        rate += f", {schedule['name']}" + ("" if warmup is None else f", {warmup:,} warm-up steps")
     yield "learning rate", rate
     yield "batch size", f"{training['batchSize']:,}"
     if training.get("epochs") is not None:

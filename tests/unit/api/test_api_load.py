@@ -51,8 +51,8 @@ def test_numbers_dates_and_times_mean_what_they_mean_to_kubectl(load):
         ("    batch_size: 8", "job.yaml:10: spec.training.batch_size: there is no such field; did you mean batchSize?"),
         (
             "    optimizer: {name: adm}",
-            "job.yaml:10: spec.training.optimizer.name: adm is not allowed: must be one of sgd, adam, adamw; "
-            "did you mean adam?",
+            "job.yaml:10: spec.training.optimizer.name: adm is not allowed: must be one of sgd, adam, adamw, "
+            "adafactor, muon; did you mean adam?",
         ),
         (
             '  workers: {replicas: "3"}',

@@ -29,7 +29,7 @@ def trained(optimizer_name: Any, steps: int, seed: int = 0) -> tuple[nn.Module, 
 
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
-    optimizer = make_optimizer(model.parameters(), Optimizer(name=optimizer_name, momentum=0.9))
+    optimizer = make_optimizer(model, model.parameters(), Optimizer(name=optimizer_name, momentum=0.9))
     for _ in range(steps):
         train_once(model, optimizer)
     return model, optimizer
@@ -41,7 +41,7 @@ def train_once(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
 
 
-@pytest.mark.parametrize("optimizer_name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer_name", ["sgd", "adam", "adamw", "adafactor", "muon"])
 @pytest.mark.parametrize("steps", [0, 3])
 def test_a_restored_training_goes_on_with_the_same_bits(tmp_path: Path, optimizer_name: str, steps: int) -> None:
     model, optimizer = trained(optimizer_name, steps)

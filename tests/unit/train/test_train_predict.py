@@ -22,7 +22,7 @@ from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.prepare import prepare
 from wattrain_worker.data.prepared_data import Prepared, load_prepared
 from wattrain_worker.predict.__main__ import main
-from wattrain_worker.train.export import export_model
+from wattrain_worker.train.export import Choice, export_model
 from wattrain_worker.train.rank_environment import read_environment
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.recipe_protocol import TableShape
@@ -95,7 +95,7 @@ def exported(folder: Path, recipe: dict[str, Any], **data: Any) -> Exported:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(generator=generator)
-    export_model(environment, model.state_dict(), prepared, 1, None)
+    export_model(environment, model.state_dict(), prepared, Choice(1), None)
     return Exported(model, prepared, environment.model_dir, Path(data["source"].get("uri", "digits")))
 
 

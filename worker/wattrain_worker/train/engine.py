@@ -51,7 +51,7 @@ class Engine:
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
         self._reporter = Reporter(self._total_steps, epochs, prints=group.rank == 0)
-        self._optimizer = make_optimizer(strategy.parameters, training.optimizer)
+        self._optimizer = make_optimizer(task.model, strategy.parameters, training.optimizer)
         self._checkpoints = strategy.checkpoints(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
         self._progress = Progress()
         self._directives = RankDirectives(environment.directive_file)

@@ -29,7 +29,9 @@ def load_state(state: State, model: nn.Module, optimizer: torch.optim.Optimizer)
     """Bring model and optimizer to `state`, on whichever device they are."""
     model.load_state_dict({n.removeprefix(_MODEL): t for n, t in state.items() if n.startswith(_MODEL)})
     by_index: dict[int, dict[str, Any]] = {}
-    indices = {name: index for index, (name, _) in enumerate(model.named_parameters())}
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    order = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+    indices = {name: index for index, name in enumerate(order)}
     for name, tensor in state.items():
         if name.startswith(_OPTIMIZER):
             parameter, key = name.removeprefix(_OPTIMIZER).rsplit("/", 1)

@@ -35,6 +35,16 @@ def test_deterministic_mode_has_identical_bits_on_one_to_four_ranks(make_job: An
     assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
 
 
+@pytest.mark.parametrize("optimizer", ["adafactor", "muon"])
+def test_an_optimizer_that_looks_at_whole_matrices_has_identical_bits_too(make_job: Any, optimizer: str) -> None:
+    training = {"deterministic": True, "optimizer": {"name": optimizer, "lr": 0.02}, "schedule": {"name": "one-cycle"}}
+    jobs = [make_job(training=training, recipe={"params": {"hidden": [12, 12]}}) for _ in range(2)]
+    curves = [curve_of(job, world) for world, job in zip((1, 3), jobs, strict=True)]
+    assert curves[0] == curves[1]
+    assert curves[0][STEPS] < 0.95 * curves[0][1]
+    assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
+
+
 def test_another_seed_gives_another_curve(make_job: Any) -> None:
     curves = [curve_of(make_job(training={"deterministic": True, "seed": seed}), 1) for seed in (1, 2)]
     assert curves[0] != curves[1]
