@@ -182,15 +182,8 @@ def _hash_of_dependencies() -> str:
     recipe = (_ROOT / "Dockerfile").read_text(encoding="utf-8").partition("# --- The project's own code")[0]
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [
-        project["dependencies"],
-        extras["operator"],
-        extras["otlp"],
-        extras["worker"],
-        _told_indexes(),
-        _PACKAGES,
-        _RELEASE,
-    ]
+    installed = [extras[name] for name in ("operator", "otlp", "worker", "images", "text", "onnx")]
+    wanted = [project["dependencies"], installed, _told_indexes(), _PACKAGES, _RELEASE]
     return _hash([recipe.encode(), repr(wanted).encode()])
 
 
