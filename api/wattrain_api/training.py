@@ -165,6 +165,9 @@ class Training(Model):
     """What turns gradients into steps."""
     schedule: Schedule = Schedule()
     """How the learning rate changes."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights, such as 0.999: the averaged model is what is evaluated,
+    tested and exported, while the training goes on with its own. Default: no average."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced`: the loss of a sample counts by rows / (classes x rows of its class), all of the training split, so
     that each class has the same weight. It holds for the losses of validation and test too. At most 100 classes."""

@@ -38,7 +38,11 @@ def _model(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if training is None:
         return
     optimizer, schedule = training["optimizer"], training["schedule"]
-    extra = {"weight decay": optimizer["weightDecay"], "momentum": optimizer.get("momentum")}
+    extra = {
+        "weight decay": optimizer["weightDecay"],
+        "momentum": optimizer.get("momentum"),
+        "ema": training.get("ema"),
+    }
     yield "optimizer", ", ".join([optimizer["name"], *(f"{name} {value:g}" for name, value in extra.items() if value)])
     rate = f"{optimizer['lr']:g}"
     warmup = schedule.get("warmupSteps")

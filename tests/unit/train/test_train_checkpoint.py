@@ -19,7 +19,7 @@ from wattrain_worker.train.evaluation import Best, Patience
 from wattrain_worker.train.manifest import CheckpointName, Fence, Progress, checkpoint_names, read_manifest, spec_sha256
 from wattrain_worker.train.optimizers import make_optimizer
 from wattrain_worker.train.restore import read_newest
-from wattrain_worker.train.training_state import load_state, state_of, with_best
+from wattrain_worker.train.training_state import BEST, load_state, state_of, with_part
 
 FENCE = Fence(attempt=1, generation=0, world_size=1, spec_hash="a")
 
@@ -78,7 +78,7 @@ def test_what_is_not_part_of_the_state_any_more_is_not_saved_again(tmp_path: Pat
     model, optimizer = trained("adamw", 2)
     state = state_of(model, optimizer)
     writer = CheckpointWriter(tmp_path, 2, FENCE)
-    writer.save(with_best(state, dict(model.state_dict())), Progress(2), wait=True)
+    writer.save(with_part(state, BEST, dict(model.state_dict())), Progress(2), wait=True)
     writer.save(state, Progress(3), wait=True)
     writer.close()
     restored = read_newest(tmp_path, FENCE, print)

@@ -28,7 +28,8 @@ from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies.changing_buffers import KeptBuffers
 from wattrain_worker.train.strategies.protocol import Strategy
 from wattrain_worker.train.task import Task
-from wattrain_worker.train.training_state import State, best_of, is_finite, with_best
+from wattrain_worker.train.training_state import AVERAGE, BEST, State, is_finite, part_of, with_part
+from wattrain_worker.train.weight_average import WeightAverage
 
 
 class Engine:
@@ -46,7 +47,8 @@ class Engine:
         self._environment, self._group, self._task = environment, group, task
         self._strategy, self._prepared = strategy, prepared
         self._training = training = environment.training
-        self._evaluator = Evaluator(group, task, strategy, prepared)
+        self._average = WeightAverage(task.model, training.ema)
+        self._evaluator = Evaluator(group, task, strategy, prepared, self._average)
         self._sampler = BatchSampler(len(task.rows), training.batch_size, training.seed)
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
@@ -102,7 +104,8 @@ class Engine:
         restored = self._checkpoints.restore()
         if restored is not None:
             self._strategy.load_state(restored.state, self._optimizer)
-            self._evaluator.best = best_of(restored.state)
+            self._evaluator.best = part_of(restored.state, BEST)
+            self._average.load_state(part_of(restored.state, AVERAGE))
             self._progress = restored.progress
             self._saved_step = restored.progress.step
         damaged = [asdict(damage) for damage in self._checkpoints.damaged]
@@ -162,6 +165,7 @@ class Engine:
         norm = self._strategy.clip(largest_norm) if largest_norm or (decides and is_recorded) else None
         self._step_under_way = False
         self._optimizer.step()  # from here to the next line nothing waits for another rank
+        self._average.update()
         self._progress = replace(before, step=step, position=position)
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
         if agreed is not None:
@@ -229,7 +233,8 @@ class Engine:
 
     def _state(self) -> State:
         """What a checkpoint holds; references, no copies."""
-        return with_best(self._strategy.state(self._optimizer), self._evaluator.best)
+        state = with_part(self._strategy.state(self._optimizer), BEST, self._evaluator.best)
+        return with_part(state, AVERAGE, self._average.state)
 
     def _save(self, *, wait: bool) -> None:
         waits = wait and self._checkpoints.writes

@@ -15,14 +15,18 @@ from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.strategies.protocol import Strategy
 from wattrain_worker.train.task import Rows, Task
 from wattrain_worker.train.training_state import State
+from wattrain_worker.train.weight_average import WeightAverage
 
 
 class Evaluator:
     """Evaluates on all ranks together. Where the best model is to be exported, each rank keeps a copy of what it holds
     of it, in the machine's memory."""
 
-    def __init__(self, group: ProcessGroup, task: Task, strategy: Strategy, prepared: Prepared) -> None:
+    def __init__(
+        self, group: ProcessGroup, task: Task, strategy: Strategy, prepared: Prepared, average: WeightAverage
+    ) -> None:
         """BadSpec where there is nothing to choose the model by, or to stop by."""
+        self._average = average
         self._group, self._task, self._strategy, self._prepared = group, task, strategy, prepared
         self._validation = task.rows.like(prepared.validation)
         self._metric: EvaluationMetric | None = task.training.export_metric
@@ -39,6 +43,10 @@ class Evaluator:
     def validate(self, progress: Progress) -> tuple[Score, Progress]:
         """The score on the validation split, and `progress` with what is to be remembered of it. NonFiniteLoss where
         the loss is no finite number."""
+        with self._average.in_the_model():
+            return self._validate(progress)
+
+    def _validate(self, progress: Progress) -> tuple[Score, Progress]:
         score = self._evaluate(self._validation, progress.step)
         rule, patience, best = self._task.training.early_stopping, progress.patience, progress.best
         if rule is not None:
@@ -51,11 +59,12 @@ class Evaluator:
         return score, replace(progress, patience=patience, evaluated_step=progress.step, best=best)
 
     def choose(self, progress: Progress) -> Choice:
-        """Bring the model to what is exported."""
+        """Bring the model to what is exported, for good: nothing can be trained or saved afterwards."""
         if self._metric is None or progress.best is None:
-            return Choice(progress.step)
+            self._average.swap()
+            return Choice(progress.step, ema=self._task.training.ema)
         self._strategy.load_model_state(self.best)
-        return Choice(progress.best.step, self._metric, progress.best.value)
+        return Choice(progress.best.step, self._metric, progress.best.value, self._task.training.ema)
 
     def test(self, step: int) -> Score | None:
         """The score of the model of `step` on the test split; None where that is empty. NonFiniteLoss as above."""

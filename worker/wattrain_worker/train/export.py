@@ -31,9 +31,12 @@ class Choice:
     """What it is the best by, of all evaluations of the validation split; None: it is that of the last step."""
     value: float = 0.0
     """Of that metric."""
+    ema: float | None = None
+    """Decay of the average that its weights are; None: they are no average."""
 
     def __str__(self) -> str:
-        return f"best {self.metric} on the validation split: {self.value:.5g}" if self.metric else "the last step"
+        why = f"best {self.metric} on the validation split: {self.value:.5g}" if self.metric else "the last step"
+        return why if self.ema is None else f"{why}, weights averaged (ema {self.ema:g})"
 
 
 def export_model(

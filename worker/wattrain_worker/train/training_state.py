@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 _MODEL: Final = "model/"
 _OPTIMIZER: Final = "optimizer/"
-_BEST: Final = "best/"
+BEST: Final = "best/"
+AVERAGE: Final = "ema/"
 State = dict[str, Tensor]
-"""`model/<parameter>`, `optimizer/<parameter>/<key>` and, where the best model is to be exported, `best/<parameter>`.
-References, not copies."""
+"""`model/<parameter>` and `optimizer/<parameter>/<key>`; where the spec asks for them also `best/<parameter>`, of the
+best model so far, and `ema/<parameter>`, of the average of the weights. References, not copies."""
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
@@ -39,14 +40,14 @@ def load_state(state: State, model: nn.Module, optimizer: torch.optim.Optimizer)
     optimizer.load_state_dict({"state": by_index, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def with_best(state: State, best: State) -> State:
-    """`state` and the best model beside it: `best` has its tensors under the names of its `state_dict`, or is empty."""
-    return state | {f"{_BEST}{name}": tensor for name, tensor in best.items()}
+def with_part(state: State, prefix: str, part: State) -> State:
+    """`state` and `part` beside it; an empty `part` adds nothing."""
+    return state | {f"{prefix}{name}": tensor for name, tensor in part.items()}
 
 
-def best_of(state: State) -> State:
-    """What `with_best` has added."""
-    return {name.removeprefix(_BEST): tensor for name, tensor in state.items() if name.startswith(_BEST)}
+def part_of(state: State, prefix: str) -> State:
+    """What `with_part` has added."""
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def is_finite(state: State) -> bool:

@@ -85,3 +85,23 @@ def test_the_last_model_is_exported_where_that_is_asked_for(make_job: Any) -> No
     document, _ = model_of(job)
     assert (document["step"], document["best"], run.reports.of("test")[0]["step"]) == (60, None, 60)
     assert run.reports.of("model")[0]["choice"] == "the last step"
+
+
+def test_averaged_weights_are_evaluated_and_exported_on_any_number_of_ranks_and_after_a_restart(make_job: Any) -> None:
+    jobs = [overfits(make_job, ema=0.8) for _ in range(2)]
+    runs = [jobs[0].start(1).succeeds()]
+    jobs[1].directive.write_bytes(encode_json(Directive(1, stop_at_step=33)))
+    assert jobs[1].start(2).codes() == [reasons.EXIT_PREEMPTED] * 2
+    jobs[1].directive.unlink()
+    runs.append(jobs[1].start(3).succeeds())
+    assert [run.reports.of("test") for run in runs] == [runs[0].reports.of("test")] * 2
+    assert model_of(jobs[1]) == model_of(jobs[0])
+    assert runs[0].reports.of("model")[0]["choice"] == "the last step, weights averaged (ema 0.8)"
+
+    plain = overfits(make_job)
+    without = plain.start(1).succeeds()
+    assert without.reports.curve() == runs[0].reports.curve(), "the training itself does not know of the average"
+    scores = [[v["loss"] for v in run.reports.of("validation")] for run in (runs[0], without)]
+    assert scores[0] != scores[1]
+    assert max(scores[0][2:]) < max(scores[1][2:]), "the average is less rough"
+    assert model_of(plain)[1] != model_of(jobs[0])[1]
