@@ -1,9 +1,11 @@
 """CPU time of a process tree: exits, reaping, orphans and reused numbers."""
 
 import os
+import queue
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -113,7 +115,7 @@ class World:
         self.used = 0.0
         self.ours = {OWN}
 
-    def processes(self):
+    def below(self, _):
         return dict(self.living)
 
     def again(self, process):
@@ -201,8 +203,65 @@ def test_the_real_process_table_shows_this_process_and_its_child(make):
     table = make()
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        found = table.processes()
+        found = table.below([os.getpid()])
         assert found[child.pid].parent == os.getpid()
         assert table.again(found[os.getpid()]).identity == found[os.getpid()].identity
     finally:
+        child.communicate(b"\n", timeout=20)
+
+
+needs_lists = pytest.mark.skipif(
+    not any(Path("/proc/self/task").glob("*/children")), reason="this kernel keeps no lists of children"
+)
+
+
+@needs_lists
+def test_only_this_worker_s_processes_are_read_and_those_that_a_thread_has_started_are_among_them():
+    read = set()
+
+    class Watched(ProcTable):
+        def _read(self, pid):
+            read.add(pid)
+            return super()._read(pid)
+
+    looked, started = threading.Event(), queue.Queue()
+
+    def start():
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+            started.put(child.pid)
+            looked.wait(20)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    child = started.get(timeout=20)
+    tree = ProcessTree(Watched(Path("/")), list, os.getpid())
+    tree.seconds()
+    looked.set()
+    thread.join()
+    assert {os.getpid(), child} <= tree.live_pids()
+    assert os.getppid() not in read
+
+
+@needs_lists
+def test_a_child_that_a_list_lacks_for_a_moment_counts_once():
+    class Lacking(ProcTable):
+        lacks = False
+
+        def _children(self, pid):
+            return [] if self.lacks else super()._children(pid)
+
+    table = Lacking(Path("/"))
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(1, flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        tree = ProcessTree(table, list, os.getpid())
+        tree.seconds()
+        table.lacks = True
+        assert child.pid in tree.live_pids()
+        tree.seconds()
+        table.lacks = False
+        tree.seconds()
+        assert child.pid in tree.live_pids()
+        assert tree._lost == 0
         child.communicate(b"\n", timeout=20)

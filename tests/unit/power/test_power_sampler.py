@@ -96,6 +96,20 @@ def test_a_fresh_sample_is_not_repeated(machine, sampler, clock):
     assert power.readings()[0].joules > first[0].joules
 
 
+def test_what_need_not_be_fresh_costs_no_sample_while_the_thread_takes_them(machine, sampler, clock, monkeypatch):
+    monkeypatch.setattr("wattrain_worker.power.power_sampler.PERIOD_SECONDS", 600)
+    machine.pod()
+    power = sampler()
+    clock.advance(1)
+    first = power.readings()
+    power.start()  # its first sample is taken at once
+    clock.advance(2 * FRESH_SECONDS)
+    with power._lock:  # and whoever asks waits for no source
+        assert power.readings(fresh=False) == power._readings
+    assert power.readings(fresh=False)[0].joules == first[0].joules
+    assert power.readings()[0].joules > first[0].joules
+
+
 def test_watts_are_a_mean_over_about_a_second(machine, sampler, clock):
     machine.pod(cpu_seconds=0)
     power = sampler(WATTRAIN_CPU_LIMIT="1")
@@ -178,6 +192,9 @@ def test_without_a_thread_it_still_answers(machine, sampler, clock, said, monkey
     power.start()
     clock.advance(1)
     assert power.readings()[0].joules > 0
+    before = power.readings()[0].joules
+    clock.advance(1)
+    assert power.readings(fresh=False)[0].joules > before
     assert said.getvalue().count("can't start new thread") == 1
 
 

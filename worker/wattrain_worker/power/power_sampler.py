@@ -95,9 +95,10 @@ class PowerSampler:
         except RuntimeError as error:  # no more threads are allowed here
             self._notices.once("thread", f"{error}; power is sampled only when it is asked for")
 
-    def readings(self) -> list[Reading]:
-        """Power and energy now, at most 0.2 s old. Where a source hangs the energy is older, the power unknown."""
-        if self._lock.acquire(timeout=_PATIENCE_SECONDS):
+    def readings(self, *, fresh: bool = True) -> list[Reading]:
+        """Power and energy now, at most 0.2 s old; not `fresh`: as the thread has sampled them last, for which nothing
+        is read and nobody waits. Where a source hangs the energy is older, the power unknown."""
+        if (fresh or not self._thread.is_alive()) and self._lock.acquire(timeout=_PATIENCE_SECONDS):
             try:
                 last = self._sampled_seconds
                 if not self._stopping.is_set() and (last is None or self._clock() - last > FRESH_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 _ATTEMPTS = 3
-_STAT_BYTES = 4096
-"""More than /proc/<pid>/stat ever has."""
+_READ_BYTES = 65_536
+"""More than /proc/<pid>/stat ever has. A list of children may be longer."""
 
 
 class Process(NamedTuple):
@@ -38,10 +39,10 @@ class Process(NamedTuple):
 
 
 class Table(Protocol):
-    """All processes of a machine."""
+    """The processes of a machine."""
 
-    def processes(self) -> dict[int, Process]:
-        """All processes by number."""
+    def below(self, roots: Iterable[int]) -> dict[int, Process]:
+        """Those of `roots` that are there and all their descendants, by number; others may be among them."""
         ...
 
     def again(self, process: Process) -> Process | None:
@@ -90,20 +91,21 @@ class ProcessTree:
         parent's `reaped`. Seen in this order it is missing instead, which is noticed, and the read is repeated.
         """
         for _ in range(_ATTEMPTS):
-            table = self._table.processes()
-            order = self._tree(table)
+            roots = [self._own_pid, *self._pids()]
+            table = self._table.below([*roots, *self.live_pids()])
+            order = self._tree(roots, table)
             processes = [self._table.again(process) for process in order]
             found = {p.identity: p for p in processes if p is not None}
             if found and len(found) == len(order):
                 return found
         return None
 
-    def _tree(self, table: dict[int, Process]) -> list[Process]:
-        """This process, those named, those known from before (an orphan stays ours) and all below, parents first."""
+    def _tree(self, roots: list[int], table: dict[int, Process]) -> list[Process]:
+        """`roots`, those known from before (an orphan stays ours) and all below, parents first."""
         children: dict[int, list[Process]] = {}
         for process in table.values():
             children.setdefault(process.parent, []).append(process)
-        roots = [self._own_pid, *self._pids()]
+        roots = [*roots]
         roots += [pid for pid, started in self._known if pid in table and table[pid].started == started]
         ancestors_first = _without_descendants(roots, table)
         order, seen = [table[pid] for pid in ancestors_first if pid in table], set(ancestors_first)
@@ -121,6 +123,25 @@ class ProcTable:
     def __init__(self, root: Path) -> None:
         self._proc = str(root / "proc")
         self._tick_seconds = 1.0 / os.sysconf("SC_CLK_TCK")
+        self._lists_children = any((root / "proc/self/task").glob("*/children"))
+
+    def below(self, roots: Iterable[int]) -> dict[int, Process]:
+        """As Table says: by the lists of children that most kernels keep, else by reading every process there is.
+
+        A list may lack a child for a moment, while another one ends. One that has been seen is among `roots` and is
+        read all the same; a new one is found at the next look, with all that it has used.
+        """
+        if not self._lists_children:
+            return self.processes()
+        order, found = list(dict.fromkeys(roots)), {}
+        seen = set(order)
+        for pid in order:  # grows while it is walked
+            if (process := self._read(pid)) is not None:
+                found[pid] = process
+                new = [child for child in self._children(pid) if child not in seen]
+                seen.update(new)
+                order += new
+        return found
 
     def processes(self) -> dict[int, Process]:
         """All processes by number."""
@@ -132,14 +153,20 @@ class ProcTable:
         now = self._read(process.pid)
         return now if now is not None and now.started == process.started else None
 
+    def _children(self, pid: int) -> list[int]:
+        """Those that any of its threads has started, or has been given as orphans."""
+        found: list[int] = []
+        try:
+            for thread in os.listdir(f"{self._proc}/{pid}/task"):  # noqa: PTH208 (see _content)
+                with contextlib.suppress(OSError):  # that thread has just ended
+                    found += map(int, _content(f"{self._proc}/{pid}/task/{thread}/children").split())
+        except OSError:
+            pass
+        return found
+
     def _read(self, pid: int) -> Process | None:
         try:
-            # Once a second of each process of the machine: in this form it takes a third of the time that Path would.
-            descriptor = os.open(f"{self._proc}/{pid}/stat", os.O_RDONLY)
-            try:
-                text = os.read(descriptor, _STAT_BYTES)
-            finally:
-                os.close(descriptor)
+            text = _content(f"{self._proc}/{pid}/stat")
             fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold blanks and brackets
             user, system, reaped_user, reaped_system = (int(f) * self._tick_seconds for f in fields[11:15])
             return Process(pid, int(fields[1]), int(fields[19]), user + system, reaped_user + reaped_system)
@@ -150,8 +177,8 @@ class ProcTable:
 class PsTable:
     """The process table of other systems: `ps`. It does not report reaped time, so what ends is kept as lost time."""
 
-    def processes(self) -> dict[int, Process]:
-        """All processes by number."""
+    def below(self, roots: Iterable[int]) -> dict[int, Process]:
+        """As Table says: all processes."""
         command = ["ps", "-axo", "pid=,ppid=,time="]
         try:
             text = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout
@@ -192,6 +219,18 @@ def process_age_seconds(root: Path) -> float | None:
     except (OSError, ValueError, IndexError):
         return None
     return max(0.0, uptime - started)
+
+
+def _content(path: str) -> bytes:
+    """What a file of /proc holds: read once a second of each process, in a third of the time that Path would take."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        content = b""
+        while part := os.read(descriptor, _READ_BYTES):
+            content += part
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def _without_descendants(pids: Iterable[int], table: dict[int, Process]) -> list[int]:

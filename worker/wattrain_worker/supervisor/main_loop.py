@@ -47,8 +47,8 @@ from wattrain_worker.tracking.tracked_end import COMPLETE, FAILED, STOPPED, Trac
 
 _TICK_SECONDS: Final = 0.2
 _ENDING_TICK_SECONDS: Final = 0.02
-_POWER_SECONDS: Final = 1.0
-"""How old the power may be between events: finding out may mean to read the machine's whole process table."""
+_LEAVE_SECONDS: Final = 1.0
+"""Between two messages that outlive a SIGKILL."""
 _LINGER_SECONDS: Final = 5.0
 _TRACKING_ENDS_SECONDS: Final = 10.0
 """What trackers get for what is left, where a server does not answer: of a job that is over."""
@@ -74,9 +74,9 @@ class Supervisor:
         self._log = Log(config.log_file, kept)
         self._trackers = Trackers(config, self._inbox.path, self._reports.add_notice)
         self._power = PowerSampler.from_environment(pids=lambda: [os.getpid()], since_process_start=True)
-        self._power_sampled: tuple[PowerReading, ...] = ()
         self._counted_elsewhere: frozenset[str] = frozenset()
-        self._power_read_at: float | None = None
+        self._power_must_be_fresh = True
+        """Whether what is told next is to hold the joules of this moment; else those of the sampler's last second."""
         self._has_ended = False
         self._left_at: float | None = None
         """When the last message was left that outlives a SIGKILL; infinity: it cannot be left."""
@@ -135,7 +135,7 @@ class Supervisor:
             self._member.leave()
         if self._member.ending_soon:
             self._inbox.drain()
-            self._power_read_at = None
+            self._power_must_be_fresh = True
         ending = self._member.tick(stop_requested=self._waker.stop_requested)
         self._look_for_silence()
         self._left_behind.look(ranks_run=self._member.ranks_running > 0)
@@ -148,7 +148,7 @@ class Supervisor:
 
     def _leave_what_is_counted(self) -> None:
         now = time.monotonic()
-        if self._left_at is not None and now - self._left_at < _POWER_SECONDS:
+        if self._left_at is not None and now - self._left_at < _LEAVE_SECONDS:
             return
         last_line = "" if self._ranks is None else self._ranks.last_line()
         message = termination_of(self._worker_progress(), time.time(), None, last_line, self._last_lines())
@@ -177,7 +177,7 @@ class Supervisor:
         self._left_behind.end_all(self._trackers.owns)
         self._has_ended = True
         self._power.stop()  # with a last sample: the shortest work has cost something, as has what was left behind
-        self._power_read_at = None
+        self._power_must_be_fresh = True
         self._journal.flush(now=True)
         if ending.exit_code == 0:
             self._reports.set_phase(Phase.DONE)
@@ -263,7 +263,7 @@ class Supervisor:
 
     def _take_datagram(self, datagram: bytes) -> None:
         if self._reports.ingest_datagram(datagram):
-            self._power_read_at = None
+            self._power_must_be_fresh = True
             self._waker.wake()  # a commit: the group's joules are noted now, not at the next look
 
     def _open_link(self) -> Link:
@@ -322,12 +322,9 @@ class Supervisor:
         )
 
     def _power_now(self) -> tuple[PowerReading, ...]:
-        read_at = self._power_read_at
-        if read_at is None or time.monotonic() - read_at > _POWER_SECONDS:
-            self._power_read_at = time.monotonic()
-            self._power_sampled = power_readings(self._power.readings())
-        elsewhere = self._counted_elsewhere
-        return tuple(reading for reading in self._power_sampled if reading.divided or reading.device not in elsewhere)
+        fresh, self._power_must_be_fresh = self._power_must_be_fresh, False
+        elsewhere, readings = self._counted_elsewhere, power_readings(self._power.readings(fresh=fresh))
+        return tuple(reading for reading in readings if reading.divided or reading.device not in elsewhere)
 
     def _progress(self) -> Progress:
         """What /v1/progress answers."""
