@@ -20,6 +20,7 @@ from wattrain_operator.cli.init_command import init
 from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
+from wattrain_operator.cli.recipes_command import recipes
 from wattrain_operator.cli.refusal import crash, say_no
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
 from wattrain_operator.local.run_notifier import SECRET_VARIABLE, webhook_of
@@ -152,6 +153,7 @@ def validate(
 
 
 app.command("init")(init)
+app.command("recipes")(recipes)
 app.command("predict")(predict)
 app.command("operator")(operate)
 app.command("dashboard")(show_dashboard)

@@ -56,6 +56,11 @@ def init(
     parameters = RECIPE_PARAMETERS[recipe]
     if out != _STANDARD_OUTPUT:
         _demand_place(Path(out), force=force)
+    if parameters.SAMPLES != "table":
+        _refuse(
+            f"{file}: trains on samples of the kind {parameters.SAMPLES}, and init writes jobs for tables; start from "
+            "the example of the recipe in examples/"
+        )
     if missing := missing_packages():
         _refuse(missing)
     source = _source(file, is_recipe=is_recipe)

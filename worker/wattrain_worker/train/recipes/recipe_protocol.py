@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -126,3 +126,19 @@ class Recipe(Protocol[P, S]):
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """The metrics from the sums over all of `samples` (at least 1). `label_scale`: what 1 is of a normalized number
         in the label's own unit. A metric that these samples do not determine is left out."""
+
+
+@runtime_checkable
+class HasExample(Protocol):
+    """A recipe of which `wattrain recipes` tells the cost: it can say what its samples look like. Recipes for tables
+    have this from their base."""
+
+    def example_shape(self) -> Shape:
+        """The shape that the cost is told for where no job is given."""
+
+    def example_batch(self, shape: Shape, samples: int) -> tuple[Tensor, Tensor]:
+        """Features and labels as `make_batch` makes them, for that many samples: made of zeros on the device of the
+        moment, which may be one of tensors without values."""
+
+    def told_shape(self, shape: Shape) -> str:
+        """`shape` in a few words."""
