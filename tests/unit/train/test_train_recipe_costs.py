@@ -31,7 +31,7 @@ def highest():
 
 def train(shape, hidden, batch):
     model = recipe.build_model(shape, recipe.parameters(hidden=hidden))
-    optimizer = make_optimizer(model.parameters(), Optimizer())
+    optimizer = make_optimizer(model, model.parameters(), Optimizer())
     for _ in range(2):
         step(model, optimizer, shape, batch)
 

@@ -47,11 +47,11 @@ def cost_of(
         raise BadSpec(f"spec.recipe.name: {name} does not say what its samples look like, so its cost is not known")
     with torch.device("meta"):
         model = recipe.build_model(shape, parameters)
-        optimizer = make_optimizer(model.parameters(), chosen)
+        optimizer = make_optimizer(model, model.parameters(), chosen)
         for group in optimizer.param_groups:
             group["fused"] = False  # its kernels are not there for tensors without values; what it keeps is the same
         recipe.loss_sum(*_outputs(recipe, shape, model, batch_size)).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        _step(optimizer, chosen.name)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         gradient_bytes = sum(_bytes(parameter.grad) for parameter in trained if parameter.grad is not None)
         optimizer.zero_grad()
@@ -77,6 +77,17 @@ def cost_of(
         activation_bytes=activation_bytes,
         peak_bytes=memory.peak_bytes,
     )
+
+
+def _step(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """Have the optimizer make what it keeps. BadSpec where it looks at values on the way, of which there are none."""
+    try:
+        optimizer.step()
+    except (RuntimeError, NotImplementedError) as error:
+        raise BadSpec(
+            f"spec.training.optimizer.name: what {name} keeps cannot be told without training; ask for the cost with "
+            "adamw, which keeps two numbers a weight"
+        ) from error
 
 
 def _outputs(recipe: Recipe[Any, Any], shape: Shape, model: nn.Module, samples: int) -> tuple[Tensor, Tensor]:

@@ -5,13 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-<<<<<<< HEAD
-from wattrain_api.recipe_parameters import RecipeParameters
-from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples
-=======
-from wattrain_api.recipe_parameters import TaskKind
+from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, TableShape
->>>>>>> 399a3c0 (List recipes with parameters, operations a sample and memory)
 
 
 class TableSamples:

@@ -42,6 +42,19 @@ class Resnet(ClassMetrics):
             pictures = _cropped(pictures, uniform(draw, samples, 3), mirrors=parameters.augment == "flip-crop")
         return pictures, raw["labels"]
 
+    def example_shape(self) -> ImageShape:
+        """Small pictures, as of CIFAR-10."""
+        return ImageShape(size=32, classes=10, mean=(127.5,) * 3, deviation=(64.0,) * 3)
+
+    def example_batch(self, shape: ImageShape, samples: int) -> tuple[Tensor, Tensor]:
+        """Black pictures of the first class."""
+        pictures = torch.zeros(samples, 3, shape.size, shape.size, dtype=torch.uint8)
+        return pictures, torch.zeros(samples, dtype=torch.int64)
+
+    def told_shape(self, shape: ImageShape) -> str:
+        """Pixels, as they are prepared."""
+        return f"pictures of {shape.size} x {shape.size} pixels, {shape.classes:,} classes"
+
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """-log softmax(outputs)[label], summed over samples."""
         return F.cross_entropy(outputs.float(), labels, reduction="sum")
