@@ -33,7 +33,8 @@ class Source(Model):
     builtin: Literal["digits"] | None = None
     """A data set that the worker brings: `digits` has 1,797 images of 8x8 pixels in ten classes."""
     uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """A path, or an address that fsspec understands (file, http, s3, gs, ...), of a .csv, .npz or .parquet file."""
+    """A path, or an address that fsspec understands (file, http, s3, gs, ...), of a .csv, .npz or .parquet file;
+    of pictures a folder that has a folder for each class, or a .tar, .tar.gz or .tgz of one."""
     claim: ClaimSource | None = None
     """A file on a PersistentVolumeClaim."""
 
@@ -113,6 +114,16 @@ class Split(Model):
     """Another seed deals the rows differently."""
 
 
+class Image(Model):
+    """How pictures are prepared."""
+
+    size: Annotated[int, Field(ge=32, le=1024)] = 64
+    """Width and height of what a model sees, in pixels: the square in the middle of each picture, made smaller or
+    larger."""
+    max_corrupt: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the pictures that may be unreadable. They are left out and counted; one more ends the preparation."""
+
+
 class Data(Model):
     """Where the samples come from and how they are prepared."""
 
@@ -140,5 +151,7 @@ class Data(Model):
     normalize: Literal["standard", "minmax", "none"] = "standard"
     """`standard`: zero mean and unit variance; `minmax`: to [0, 1]. Fitted on the training split only. In a regression
     it holds for the label as well: the loss is of the normalized label, metrics and predictions are in its own unit."""
+    image: Image = Image()
+    """How pictures are prepared; for recipes whose samples are pictures."""
     engine: Literal["local", "dask"] = "local"
     """What prepares the data: one process, or Dask inside the job's own pods for what no machine holds."""

@@ -114,6 +114,8 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         lambda s: s.data is not None and s.data.clean.outliers.method == "none"),
     Gap("data.split.column", "only the methods group and time go by a column; remove it, or write one of them",
         lambda s: s.data is not None and s.data.split.method not in ("group", "time")),
+    Gap("data.image", "the samples are no pictures; remove it, or choose a recipe for pictures, such as resnet",
+        lambda s: s.recipe is None or s.recipe.params.SAMPLES != "image"),
     *(Gap(field, _TABLES_ALONE, _has_no_table) for field in _OF_TABLES),
     Gap("data.split.column", "only tables have columns, and the recipe's samples are no rows of one; remove it, and "
         "write method hash or stratified",

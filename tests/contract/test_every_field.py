@@ -110,6 +110,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.missingValues": (PICTURES, ["?"]),
     "data.clean": (PICTURES, {"missing": "mean"}),
     "data.normalize": (PICTURES, "minmax"),
+    "data.image": (RECIPE, {"size": 128}),
     "data.split.column": (RECIPE, "day"),
     "data.split.seed": (TIME, 7),
     "checkpoint.every": (SCRIPT, {"seconds": 5}),

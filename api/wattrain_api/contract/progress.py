@@ -132,6 +132,8 @@ class PrepareCounts:
     """Rows left out because the same was there before."""
     missing_dropped: int | None = field(default=None, metadata=count("rows"))
     """Rows left out for a missing value."""
+    unreadable: int | None = field(default=None, metadata=count("rows"))
+    """Samples left out because they could not be read, such as a damaged picture."""
     outliers_dropped: int | None = field(default=None, metadata=count("rows"))
     """Rows left out for a value far from the others."""
     outliers_clipped: int | None = field(default=None, metadata=count("rows"))

@@ -100,7 +100,7 @@ def prepared(data: PreparedData) -> list[str]:
 
 
 def _rows(counts: Mapping[str, int]) -> str:
-    dropped = counts.get("missingDropped", 0) + counts.get("outliersDropped", 0)
+    dropped = sum(counts.get(name, 0) for name in ("missingDropped", "unreadable", "outliersDropped"))
     parts = [f"{counts['read']:,} rows read", f"{dropped:,} dropped"]
     if counts.get("duplicates"):
         parts.insert(1, f"{counts['duplicates']:,} duplicates")

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from wattrain_api.base import quantity_value
 from wattrain_api.energy import Policy
@@ -71,6 +72,7 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
     ]
     if spec.recipe is not None and (missing := missing_packages()):
         problems.append(missing)
+    problems += _missing_optional(spec)
     problems += missing_libraries(spec.tracking.to_json_object(), "installed here")
     problems += _suspended(spec) + _missing_source(spec) + _missing_program(spec)
     problems += _missing_variables(spec.workers) + _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
@@ -118,6 +120,20 @@ def missing_packages() -> str:
     return f"the recipes need {', '.join(missing)}: pip install 'wattrain[local]'" if missing else ""
 
 
+_OPTIONAL: Final = {"image": ("images", {"torchvision": "torchvision", "PIL": "pillow"})}
+"""By the kind of a recipe's samples: the extra that it needs, and in it packages by the modules that they bring."""
+
+
+def _missing_optional(spec: TrainingJobSpec) -> list[str]:
+    if spec.recipe is None or spec.recipe.params.SAMPLES not in _OPTIONAL:
+        return []
+    extra, packages = _OPTIONAL[spec.recipe.params.SAMPLES]
+    missing = [name for module, name in packages.items() if importlib.util.find_spec(module) is None]
+    if not missing:
+        return []
+    return [f"spec.recipe.name: {spec.recipe.name} needs {' and '.join(missing)}; pip install 'wattrain[{extra}]'"]
+
+
 def _missing_source(spec: TrainingJobSpec) -> list[str]:
     if spec.data is None:
         return []
@@ -136,13 +152,21 @@ def _missing_source(spec: TrainingJobSpec) -> list[str]:
     if not path.exists():
         return [
             f"spec.data.source.uri: there is no file {path} (relative paths start at {Path.cwd()}); "
-            f"write the path of a .csv, .npz or .parquet file{about_tilde(path)}"
+            f"write the path of {_what_is_read(spec)}{about_tilde(path)}"
         ]
-    if path.is_dir():
-        return [f"spec.data.source.uri: {path} is a directory; write the path of a .csv, .npz or .parquet file"]
+    if path.is_dir() and not _has_many_files(spec):
+        return [f"spec.data.source.uri: {path} is a directory; write the path of {_what_is_read(spec)}"]
     if not os.access(path, os.R_OK):
         return [f"spec.data.source.uri: {path} cannot be read; change its permissions"]
     return []
+
+
+def _has_many_files(spec: TrainingJobSpec) -> bool:
+    return spec.recipe is not None and spec.recipe.params.SAMPLES != "table"
+
+
+def _what_is_read(spec: TrainingJobSpec) -> str:
+    return "a folder or a tar" if _has_many_files(spec) else "a .csv, .npz or .parquet file"
 
 
 def _missing_program(spec: TrainingJobSpec) -> list[str]:

@@ -6,8 +6,10 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from wattrain_api import reasons
+from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.immutable import changed_immutable_fields, differences, value_at
 from wattrain_api.local_path import local_path
 from wattrain_api.powerdomain import PowerDomainSpec
@@ -106,9 +108,16 @@ def _refuse_changed_data(directory: RunDirectory, job: TrainingJob) -> None:
     prepared = (directory.read_preparation() or {}).get("source", {}).get("sha256")
     if path is None or prepared is None or not path.exists():
         return
+    if _sha256(path) != prepared:
+        raise Refused(
+            f"spec.data.source.uri: {path} has changed since it was prepared for the run in {directory.path}; "
+            "train on it in another directory (--dir), or put the old file back"
+        )
+
+
+def _sha256(path: Path) -> str:
+    """As `source` of prepare.json has it."""
+    if path.is_dir():
+        return digest_of_files((name, file.read_bytes) for name, file in folder_files(path))[0]
     with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != prepared:
-            raise Refused(
-                f"spec.data.source.uri: {path} has changed since it was prepared for the run in {directory.path}; "
-                "train on it in another directory (--dir), or put the old file back"
-            )
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ _COUNTS = {
     "repeats": "That repeat an earlier one",
     "duplicates": "Duplicates removed",
     "missingDropped": "Removed for missing values",
+    "unreadable": "Left out as unreadable",
     "outliersDropped": "Removed as outliers",
     "outliersClipped": "Clipped as outliers",
     "training": "For training",

@@ -48,7 +48,12 @@ def test_what_this_machine_cannot_do_is_said_with_field_and_remedy(domain, spec,
     assert said in refusal(domain, **spec)
 
 
-def test_a_directory_is_no_source(domain, tmp_path):
+def test_a_directory_is_a_source_of_pictures_and_not_of_tables(domain, tmp_path):
+    pictures = {**SPEC, "recipe": {"name": "resnet"}, "data": {"source": {"uri": str(tmp_path)}}}
+    preflight.check(job(**pictures), domain)
+    pictures["data"] = {"source": {"uri": "no/such"}}
+    assert "there is no file no/such" in (told := refusal(domain, **pictures))
+    assert "write the path of a folder or a tar" in told
     assert "is a directory" in refusal(domain, **{**SPEC, "data": {"source": {"uri": str(tmp_path)}}})
 
 
@@ -62,6 +67,15 @@ def test_a_recipe_without_torch_names_what_to_install(domain, monkeypatch):
     monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: None if name == "torch" else name)
     assert "the recipes need torch: pip install 'wattrain[local]'" in refusal(domain, **SPEC)
     preflight.check(job(**SCRIPT), domain)  # a script may need nothing of it
+
+
+def test_a_recipe_without_what_is_optional_names_the_extra_to_install(domain, monkeypatch, tmp_path):
+    pictures = {**SPEC, "recipe": {"name": "resnet"}, "data": {"source": {"uri": str(tmp_path)}}}
+    lacks = ("torchvision", "PIL")
+    monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: None if name in lacks else name)
+    told = refusal(domain, **pictures)
+    assert told == "spec.recipe.name: resnet needs torchvision and pillow; pip install 'wattrain[images]'"
+    preflight.check(job(**SPEC), domain)
 
 
 def test_an_unsupported_power_domain_is_refused():

@@ -12,7 +12,7 @@ import pytest
 
 from wattrain_api.data import Data
 from wattrain_api.powerdomain import PowerDomainSpec
-from wattrain_api.registered import MlpRecipe
+from wattrain_api.registered import MlpRecipe, ResnetRecipe
 from wattrain_api.status import (
     CheckpointStatus,
     ChildMeters,
@@ -28,6 +28,7 @@ from wattrain_operator.core.observed import Event
 from wattrain_operator.local.refused import Refused
 from wattrain_operator.local.resume import start
 from wattrain_operator.local.rundir import RunDirectory
+from wattrain_worker.data import source_files
 
 NO_DOMAIN = PowerDomainSpec()
 
@@ -207,6 +208,24 @@ def test_data_that_has_changed_since_it_was_prepared_is_not_gone_on_with(directo
     assert start(directory, job, NO_DOMAIN, now).resumed
     table.write_text("a,b\n1,3\n")
     with pytest.raises(Refused, match=r"table\.csv has changed since it was prepared"):
+        start(directory, job, NO_DOMAIN, now)
+
+
+def test_a_folder_that_has_changed_since_it_was_prepared_is_not_gone_on_with(directory, make_job, now, tmp_path):
+    pictures = tmp_path / "pictures"
+    (pictures / "ant").mkdir(parents=True)
+    (pictures / "ant" / "1.png").write_bytes(b"one")
+    data = {"source": {"uri": str(pictures)}}
+    recipe = ResnetRecipe(name="resnet")
+    spec = TrainingJobSpec(recipe=recipe, data=Data.model_validate(data), training=Training(epochs=1))
+    job = make_job().model_copy(update={"spec": spec})
+    start(directory, job, NO_DOMAIN, now)
+    identity = source_files.opened(job.spec.data.source).identity()
+    (directory.path / "prepare.json").write_text(json.dumps({"source": identity}))
+    (pictures / ".DS_Store").write_bytes(b"hidden")
+    assert start(directory, job, NO_DOMAIN, now).resumed
+    (pictures / "ant" / "1.png").rename(pictures / "ant" / "2.png")
+    with pytest.raises(Refused, match=r"pictures has changed since it was prepared"):
         start(directory, job, NO_DOMAIN, now)
 
 

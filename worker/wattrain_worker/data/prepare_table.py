@@ -20,7 +20,14 @@ from wattrain_worker.data.doubts import doubtful_classes, doubtful_repeats
 from wattrain_worker.data.features import fitted_to_json
 from wattrain_worker.data.label_issues import suspicious_rows
 from wattrain_worker.data.prepared_data import SPLITS, Shard, shard_name, write_shard
-from wattrain_worker.data.preparer import COUNT_NAMES, Document, SampleSource, demand_rows_for_ranks, versions_of
+from wattrain_worker.data.preparer import (
+    COUNT_NAMES,
+    Document,
+    SampleSource,
+    demand_rows_for_ranks,
+    demand_rows_in_splits,
+    versions_of,
+)
 from wattrain_worker.data.readers import read
 from wattrain_worker.data.row_digests import are_among
 from wattrain_worker.data.samples import (
@@ -93,12 +100,7 @@ def _demand_enough(
     counts: dict[str, int], samples: Samples, training: Shard, spec: TrainingJobSpec, data: Data
 ) -> None:
     demand_rows_for_ranks(counts["training"], spec)
-    for split, share in (("validation", data.split.validation), ("test", data.split.test)):
-        if share > 0 and counts[split] == 0:
-            raise BadData(
-                f"data: the {split} split is empty: {len(samples.digests)} rows are left, and spec.data.split.{split} "
-                f"is {share:g}; give more rows, raise the share, or set it to 0"
-            )
+    demand_rows_in_splits(counts, data.split)
     if samples.labels.numbers is not None:
         if (training.labels == training.labels[0]).all():
             raise BadData(

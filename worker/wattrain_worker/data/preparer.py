@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from wattrain_api.data import Data
+from wattrain_api.data import Data, Split
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.errors import BadData
 
@@ -43,6 +43,17 @@ def demand_rows_for_ranks(training_rows: int, spec: TrainingJobSpec) -> None:
             f"data: {training_rows} training rows are fewer than the {ranks} ranks (spec.workers.replicas x "
             "processesPerWorker); lower them, or give more rows"
         )
+
+
+def demand_rows_in_splits(counts: Mapping[str, int], split: Split) -> None:
+    """BadData where a split that is to have a share of the samples got none. `counts` are those of prepare.json."""
+    dealt = sum(counts[name] for name in COUNT_NAMES.values())
+    for name, share in (("validation", split.validation), ("test", split.test)):
+        if share > 0 and counts[name] == 0:
+            raise BadData(
+                f"data: the {name} split is empty: {dealt} rows are left, and spec.data.split.{name} is {share:g}; "
+                "give more rows, raise the share, or set it to 0"
+            )
 
 
 def versions_of(*libraries: str) -> dict[str, str]:

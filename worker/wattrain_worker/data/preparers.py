@@ -14,6 +14,15 @@ def find_preparer(kind: SampleKind, recipe: str) -> Prepare:
         from wattrain_worker.data.prepare_table import prepare_table
 
         return prepare_table
+    if kind == "image":
+        try:
+            from wattrain_worker.data.images.prepare_images import prepare_images
+        except ImportError as error:
+            raise BadSpec(
+                f"spec.recipe.name: {recipe} needs pillow, which reads pictures ({error}); pip install "
+                "'wattrain[images]', or take a worker image that has it"
+            ) from error
+        return prepare_images
     raise BadSpec(
         f"spec.recipe.name: {recipe} needs samples of the kind {kind}, which this version does not prepare; choose a "
         "recipe for tables"

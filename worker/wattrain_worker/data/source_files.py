@@ -6,13 +6,13 @@ import functools
 import gzip
 import hashlib
 import io
-import os
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from wattrain_api.data import Source
+from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.local_path import about_tilde
 from wattrain_worker.data.sources import CLAIMS_DIR, Origin, download, name_of, path_of
 from wattrain_worker.errors import BadData, BadSpec, InputMissing
@@ -39,6 +39,8 @@ class SourceFiles:
     name: str
     """What the spec calls it, without credentials."""
     files: tuple[OneFile, ...]
+    whole: Callable[[], bytes] | None = None
+    """Content of the one file that all of them come from; None: there is none."""
 
     def identity(self) -> dict[str, str | int]:
         """The `source` of prepare.json. Reads all files the first time."""
@@ -46,12 +48,12 @@ class SourceFiles:
 
     @functools.cached_property
     def _identity(self) -> dict[str, str | int]:
-        digest, size = hashlib.sha256(), 0
-        for file in self.files:
-            content = file.read()
-            size += len(content)
-            digest.update(f"{len(file.name)}:{file.name}".encode() + hashlib.sha256(content).digest())
-        return {"kind": self.kind, "name": self.name, "sha256": digest.hexdigest(), "bytes": size}
+        if self.whole is None:
+            digest, size = digest_of_files((file.name, file.read) for file in self.files)
+        else:
+            content = self.whole()
+            digest, size = hashlib.sha256(content).hexdigest(), len(content)
+        return {"kind": self.kind, "name": self.name, "sha256": digest, "bytes": size}
 
 
 def opened(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFiles:
@@ -66,38 +68,36 @@ def opened(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFiles:
         )
     kind: Origin = "uri" if source.claim is None else "claim"
     here, name = path_of(source, claims_dir), name_of(source)
+    whole: Callable[[], bytes] | None
     if here is None:
-        content = download(source.uri or "")
-        files = _members(content, name) if _is_tar(name) else [OneFile(name, lambda: content)]
+        whole = functools.partial(bytes, download(source.uri or ""))
+        files = members_of(whole(), name) if is_tar(name) else [OneFile(name, whole)]
     elif here.is_dir():
-        files = list(_files_below(here))
-    elif _is_tar(here.name):
-        files = _members(_content(here), name)
+        whole, files = None, list(_files_below(here))
     else:
         _content(here, 0)  # it is there, and may be read
-        files = [OneFile(here.name, functools.partial(_content, here))]
+        whole = functools.partial(_content, here)
+        files = members_of(whole(), name) if is_tar(here.name) else [OneFile(here.name, whole)]
     if not files:
         raise BadData(f"data: {name!r} has no files; give a folder or tar with samples in it")
-    return SourceFiles(kind, name, tuple(files))
+    return SourceFiles(kind, name, tuple(files), whole)
 
 
-def _is_tar(name: str) -> bool:
+def is_tar(name: str) -> bool:
+    """Whether a file of this name holds others."""
     return name.lower().endswith(_TARS)
 
 
 def _files_below(folder: Path) -> Iterator[OneFile]:
-    def unreadable(error: OSError) -> None:
+    try:
+        found = folder_files(folder)
+    except OSError as error:
         raise InputMissing(
             f"spec.data.source: {error.filename!r} cannot be listed: {error.strerror}; make the folder readable for "
             "the user that the workers run as"
-        )
-
-    found = []
-    for where, folders, names in os.walk(folder, onerror=unreadable, followlinks=False):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in names if not name.startswith(".")]
-    for path in sorted(found, key=lambda path: path.relative_to(folder).as_posix()):
-        yield OneFile(path.relative_to(folder).as_posix(), functools.partial(_content, path))
+        ) from error
+    for name, path in found:
+        yield OneFile(name, functools.partial(_content, path))
 
 
 def _content(path: Path, size: int = -1) -> bytes:
@@ -111,7 +111,7 @@ def _content(path: Path, size: int = -1) -> bytes:
         ) from error
 
 
-def _members(content: bytes, name: str) -> list[OneFile]:
+def members_of(content: bytes, name: str) -> list[OneFile]:
     """The files of a tar in its own order, which is held as a whole: one that ends early is found before the first."""
     try:
         content = gzip.decompress(content) if content[:2] == _GZIP else content

@@ -1,0 +1,1 @@
+"""Pictures: which there are and of what class, how they are decoded, and what shards of them hold."""

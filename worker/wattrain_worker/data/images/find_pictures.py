@@ -1,0 +1,146 @@
+"""Which of a source's files are pictures, and the class of each: by its folder, or by a file beside it (WebDataset)."""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from wattrain_worker.data.source_files import OneFile, SourceFiles, is_tar, members_of
+from wattrain_worker.errors import BadData
+
+ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+_CLASS: Final = ".cls"
+_SPLITS: Final = {"train", "training", "val", "valid", "validation", "test", "testing"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a source, not yet decoded."""
+
+    name: str
+    """Where it is: its path in the folder or tar; in a folder of tars with the tar's name first."""
+    read: Callable[[], bytes]
+    """Its content. InputMissing."""
+    label: str | None
+    """Its class as the source writes it; None where the source does not say."""
+
+
+@dataclass(frozen=True)
+class FoundPictures:
+    """What a source has."""
+
+    pictures: tuple[Picture, ...]
+    others: tuple[str, ...]
+    """Names of files that are neither pictures nor classes of them."""
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file, wherever it is."""
+
+    name: str
+    path: str
+    """In the folder or tar that it is in."""
+    read: Callable[[], bytes]
+
+    @property
+    def key(self) -> str:
+        """What a picture and its class have in common in a WebDataset: the name up to its first dot."""
+        folder, name = posixpath.split(self.name)
+        return posixpath.join(folder, name.split(".")[0])
+
+
+def find_pictures(source: SourceFiles) -> FoundPictures:
+    """The pictures of `source`, in its order. BadData where it has none."""
+    members = list(_members(source.files))
+    pictures = [member for member in members if member.name.lower().endswith(ENDINGS)]
+    classes = [member for member in members if member.name.lower().endswith(_CLASS)]
+    if not pictures:
+        first = f", such as {members[0].name!r}" if members else ""
+        raise BadData(
+            f"data: none of the {len(members)} files of {source.name!r} is a picture{first}; give files that end in "
+            f"{', '.join(ENDINGS)}"
+        )
+    labels = _from_files(pictures, classes) if classes else _from_folders([picture.path for picture in pictures])
+    known = {member.name for member in (*pictures, *classes)}
+    others = tuple(member.name for member in members if member.name not in known)
+    found = [Picture(each.name, each.read, label) for each, label in zip(pictures, labels, strict=True)]
+    return FoundPictures(tuple(found), others)
+
+
+def _members(files: Iterable[OneFile]) -> Iterator[_Member]:
+    """The files of a source, and in place of each tar those in it."""
+    for file in files:
+        if not is_tar(file.name):
+            yield _Member(file.name, file.name, file.read)
+            continue
+        tar = _Tar(file)
+        for index, name in enumerate(tar.names()):
+            yield _Member(f"{file.name}/{name}", name, functools.partial(tar.read, index))
+
+
+class _Tar:
+    """A tar among other files. Of all such tars one alone is in memory, for pictures are read in their order."""
+
+    _lock = threading.Lock()
+    _held: tuple[_Tar, list[OneFile]] | None = None
+
+    def __init__(self, file: OneFile) -> None:
+        self._file = file
+
+    def names(self) -> list[str]:
+        return [member.name for member in self._members()]
+
+    def read(self, index: int) -> bytes:
+        return self._members()[index].read()
+
+    def _members(self) -> list[OneFile]:
+        with _Tar._lock:
+            if _Tar._held is None or _Tar._held[0] is not self:
+                _Tar._held = None  # before the next one is read
+                _Tar._held = self, members_of(self._file.read(), self._file.name)
+            return _Tar._held[1]
+
+
+def _from_files(pictures: list[_Member], classes: list[_Member]) -> list[str | None]:
+    labels = {member.key: _label_in(member) for member in classes}
+    without = {member.key: member.name for member in classes}
+    for picture in pictures:
+        without.pop(picture.key, None)
+    if without:
+        name = next(iter(without.values()))
+        raise BadData(
+            f"data: {name!r} names the class of a picture that is not there ({len(without)} such files); add the "
+            "picture, or remove the file"
+        )
+    return [labels.get(picture.key) for picture in pictures]
+
+
+def _label_in(member: _Member) -> str:
+    try:
+        label = member.read().decode().strip()
+    except UnicodeDecodeError as error:
+        raise BadData(f"data: {member.name!r} is no text in UTF-8; write the name or number of a class") from error
+    if not label or "\n" in label:
+        what = "is empty" if not label else "has several lines"
+        raise BadData(f"data: {member.name!r} {what}; write the name or number of one class")
+    return label
+
+
+def _from_folders(paths: list[str]) -> list[str | None]:
+    """The first folder of each path below the deepest one that holds all of them; None: it lies there itself."""
+    folders = [path.split("/")[:-1] for path in paths]
+    shortest, longest = min(folders), max(folders)  # what the first and the last have in common, all have
+    depth = next((i for i, (a, b) in enumerate(zip(shortest, longest, strict=False)) if a != b), len(shortest))
+    labels = [parts[depth] if len(parts) > depth else None for parts in folders]
+    named = {label for label in labels if label is not None}
+    if named and {label.lower() for label in named} <= _SPLITS:
+        raise BadData(
+            f"data: the folders {', '.join(sorted(named))} are named like splits, not like classes; give a folder that "
+            "has a folder for each class: spec.data.split deals them"
+        )
+    return labels
