@@ -44,8 +44,9 @@ class ColumnSchema(Model):
 
     type: Literal["float", "integer", "string", "boolean", "date"] = "float"
     """Type of the column's values. As a feature, a column of type `string` is a category: each text of the training
-    split is a column of 0 and 1 for the model. A `date` is one in ISO 8601, with a time or without, and as a feature
-    the number of days since 1970, in UTC where it names no zone."""
+    split is a column of 0 and 1 for the model. A `date` is one in ISO 8601, with a time or without, or the same
+    with slashes, as in 2026/03/01. As a feature it is the number of days since 1970, in UTC where it names no zone,
+    and, where they differ in the training split, the time of the day, the day of the week and the time of the year."""
     min: float | None = None
     """Smallest value that is allowed."""
     max: float | None = None

@@ -65,6 +65,52 @@ def test_dates_are_the_same_in_every_format(bench: Any) -> None:
     assert shards[0] == shards[1] == shards[2]
 
 
+def test_dates_with_slashes_are_those_with_hyphens(bench: Any) -> None:
+    days = [START + timedelta(days=i) for i in range(100)]
+    found = []
+    for number, form in enumerate(("%Y-%m-%d", "%Y/%m/%d")):
+        bench.prepare(_table(bench, [day.strftime(form) for day in days]), str(number), **RAW)
+        found.append([content for name, content in bench.shards(str(number)).items() if name != "prepare.json"])
+    assert found[0] == found[1]
+
+
+def test_the_model_is_told_the_time_of_the_day_the_day_of_the_week_and_the_time_of_the_year(bench: Any) -> None:
+    moments = [datetime(2024, 1, 1) + timedelta(days=11 * i, hours=5 * i) for i in range(100)]
+    prepared = bench.prepared(_table(bench, [moment.isoformat() for moment in moments]), **RAW)
+    assert prepared.document["dateParts"] == {"day": ["timeOfDay", "dayOfWeek", "timeOfYear"]}
+    rows = np.concatenate([shard.features for shard in (prepared.train, prepared.validation, prepared.test)])
+    assert rows.shape == (100, 2 + 6)
+    start = datetime(1970, 1, 1)
+    for moment, row in zip(moments, rows[rows[:, 0].argsort()].tolist(), strict=True):
+        day = moment.hour / 24
+        week = ((moment - start).days % 7) / 7
+        year = (moment - start) / timedelta(days=365.2425) % 1
+        expected = [f(2 * np.pi * turn) for turn in (day, week, year) for f in (np.sin, np.cos)]
+        assert row[2:] == pytest.approx(expected, abs=1e-6)
+
+
+def test_parts_of_dates_that_do_not_differ_in_the_training_split_are_left_out(bench: Any) -> None:
+    """A leak would show: the rows that come later, which are not trained on, have hours and span years."""
+    early = [datetime(2026, 1, 1) + timedelta(days=i) for i in range(80)]
+    late = [datetime(2026, 6, 1) + timedelta(days=30 * i, hours=i) for i in range(20)]
+    table = _table(bench, [moment.isoformat() for moment in (*early, *late)])
+    by_time = {"method": "time", "column": "day", "train": 0.8, "validation": 0.1, "test": 0.1}
+    found = bench.prepare(table, split=by_time, features=["day", "b"], **RAW).document
+    assert found["dateParts"] == {"day": ["dayOfWeek"]}
+    weekly = _table(bench, [(START + timedelta(days=7 * (i % 20))).isoformat() for i in range(100)])
+    assert "dateParts" not in bench.prepare(weekly, "weekly", **RAW).document
+
+
+def test_a_date_that_is_missing_is_in_the_middle_of_each_circle(bench: Any) -> None:
+    cells = ["" if i % 10 == 3 else (START + timedelta(days=i)).isoformat() for i in range(100)]
+    prepared = bench.prepared(_table(bench, cells), clean={"missing": "indicator"}, **RAW)
+    rows = np.concatenate([shard.features for shard in (prepared.train, prepared.validation, prepared.test)])
+    is_missing, points = rows[:, 2] == 1, rows[:, 3:5]
+    assert is_missing.sum() == 10
+    assert not points[is_missing].any()
+    np.testing.assert_allclose((points[~is_missing] ** 2).sum(axis=1), 1, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("cell", "schema", "expected"),
     [

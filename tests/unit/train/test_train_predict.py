@@ -179,6 +179,10 @@ def _lines(kinds: tuple[str, str], cell: Callable[[int], str], count: int = 80) 
         ("\ufeff" + _lines(("no", "yes"), lambda i: str(i / 8)).replace("a,b", "a, b"), {}),
         (_lines(("no", "yes"), lambda i: ("true", "False")[i % 3 % 2]), {}),
         (_lines(("01", "02"), lambda i: str(i / 8)), {}),
+        (
+            _lines(("no", "yes"), lambda i: f"2026-03-{i % 30 + 1:02}T{i % 24:02}:00" if i % 9 else ""),
+            {"missing": "mean"},
+        ),
         (_lines(("0", "1"), lambda i: "NA" if i % 9 == 0 else str(i / 8)), {"missing": "mean"}),
         (_lines(("false", "true"), lambda i: str(i / 8)), {}),
         (_lines(("False", "True"), lambda i: str(i / 8)), {}),
@@ -186,7 +190,7 @@ def _lines(kinds: tuple[str, str], cell: Callable[[int], str], count: int = 80) 
         (_lines(("0.0", "1.0"), lambda i: str(i / 8)), {}),
         (_lines(("9007199254740992", "9007199254740993"), lambda i: str(i / 8)), {}),
     ],
-    ids=["mark of UTF-8", "truths", "zeros", "gaps", "false", "False", "1E2", "0.0", "2**53"],
+    ids=["mark of UTF-8", "truths", "zeros", "dates", "gaps", "false", "False", "1E2", "0.0", "2**53"],
 )
 def test_the_very_training_file_is_predicted_with_its_labels_as_they_are_written(
     text: str, clean: dict[str, Any], tmp_path: Path, predict: Predict

@@ -1,4 +1,4 @@
-"""Columns of dates, in ISO 8601 or as a file's own type, as numbers."""
+"""Columns of dates, in ISO 8601 (or with slashes for its hyphens) or as a file's own type, as numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 from wattrain_worker.data.words import stripped
 
 _TIME: Final = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
-_FORM: Final = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([ T]{_TIME})?$"
+_FORM: Final = rf"^[0-9]{{4}}(-[0-9]{{2}}-|/[0-9]{{2}}/)[0-9]{{2}}([ T]{_TIME})?$"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +39,7 @@ def _days(moment: object) -> float:
     """Days since 1970 of a date, a time or a text; NaN where it is none."""
     if isinstance(moment, str):
         try:
-            moment = datetime.fromisoformat(moment)
+            moment = datetime.fromisoformat(moment.replace("/", "-"))
         except ValueError:
             return float("nan")
     if isinstance(moment, date) and not isinstance(moment, datetime):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import Missing
+from wattrain_worker.data.date_parts import COLUMNS, PARTS, DatePart, on_circles
 from wattrain_worker.data.fit import Bounds, Matrix, Scaler, Vector, filled
 
 Texts: TypeAlias = "tuple[tuple[str, ...] | None, ...]"
@@ -31,12 +32,16 @@ class Fitted:
     it holds no texts."""
     lacking: tuple[int, ...]
     """The columns of numbers, rising, that the model is told of where they lack a value."""
+    date_parts: tuple[tuple[DatePart, ...], ...]
+    """[columns]: what of each column's dates the model is told beside their number; none where it holds no dates."""
 
     @property
     def origins(self) -> npt.NDArray[np.int64]:
         """[width]: of which column each of the model's columns is made."""
         widths = [1 if each is None else len(each) for each in self.categories]
-        return np.concatenate([np.repeat(np.arange(len(widths)), widths), np.array(self.lacking, np.int64)])
+        of_dates = [COLUMNS * len(parts) for parts in self.date_parts]
+        every = np.arange(len(widths))
+        return np.concatenate([np.repeat(every, widths), np.array(self.lacking, np.int64), np.repeat(every, of_dates)])
 
     def whole(self, raw: Matrix) -> Matrix:
         """`raw` [rows, columns] with outliers clipped and gaps filled, before it is scaled. Columns of texts are 0."""
@@ -52,13 +57,15 @@ class Fitted:
         every column of its categories.
         """
         scaled = self.scaler.apply(self.whole(raw))
-        if not self.lacking and all(each is None for each in self.categories):
+        if not self.lacking and not any(self.date_parts) and all(each is None for each in self.categories):
             return scaled
-        parts = [
+        columns = [
             scaled[:, [number]] if known is None else _one_hot(raw[:, number], texts[number] or (), known)
             for number, known in enumerate(self.categories)
         ]
-        return np.hstack([*parts, np.isnan(raw[:, list(self.lacking)]).astype(np.float32)])
+        gaps = np.isnan(raw[:, list(self.lacking)]).astype(np.float32)
+        of_dates = [on_circles(raw[:, number], parts) for number, parts in enumerate(self.date_parts) if parts]
+        return np.hstack([*columns, gaps, *of_dates])
 
     def unseen(self, raw: Matrix, texts: Texts) -> npt.NDArray[np.bool_]:
         """[rows, columns]: where a text, or that it is missing, is something that the training split did not have."""
@@ -94,7 +101,7 @@ def fitted_to_json(
     fitted: Fitted, columns: tuple[str, ...], outliers: dict[str, Any], normalize: str
 ) -> dict[str, Any]:
     """What prepare.json says under `outliers`, `missing` and `scaler`, one value a column, null: none; and, where there
-    are columns of texts, under `categories`, by name."""
+    are columns of texts or dates, under `categories` and `dateParts`, by name."""
     limits = {"lower": _finite(fitted.bounds.lower), "upper": _finite(fitted.bounds.upper)}
     encoded = {name: list(known) for name, known in zip(columns, fitted.categories, strict=True) if known is not None}
     told: dict[str, Any] = {"policy": fitted.policy}
@@ -102,8 +109,10 @@ def fitted_to_json(
         told["fill"] = _finite(fitted.fill)
     if fitted.policy == "indicator":
         told["indicators"] = [columns[number] for number in fitted.lacking]
+    of_dates = {name: list(parts) for name, parts in zip(columns, fitted.date_parts, strict=True) if parts}
     return {
         **({"categories": encoded} if encoded else {}),
+        **({"dateParts": of_dates} if of_dates else {}),
         "outliers": outliers | (limits if outliers["method"] != "none" else {}),
         "missing": told,
         "scaler": {
@@ -121,6 +130,9 @@ def fitted_from_json(document: Mapping[str, Any]) -> Fitted:
     lower, upper = (_vector(outliers.get(end) or [None] * columns, columns) for end in ("lower", "upper"))
     bounds = Bounds(np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper))
     encoded, lacking = document.get("categories") or {}, missing.get("indicators") or []
+    of_dates = document.get("dateParts") or {}
+    if unknown := {part for parts in of_dates.values() for part in parts} - {*PARTS}:
+        raise ValueError(f"parts of dates that this version does not know: {sorted(unknown)}")
     return Fitted(
         bounds,
         missing["policy"],
@@ -128,6 +140,7 @@ def fitted_from_json(document: Mapping[str, Any]) -> Fitted:
         scaler,
         categories=tuple(tuple(encoded[name]) if name in encoded else None for name in document["columns"]),
         lacking=tuple(document["columns"].index(name) for name in lacking),
+        date_parts=tuple(tuple(of_dates.get(name, ())) for name in document["columns"]),
     )
 
 

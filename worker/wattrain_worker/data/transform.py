@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import Data
+from wattrain_worker.data.date_parts import parts_that_differ
 from wattrain_worker.data.features import Fitted, fit_categories
 from wattrain_worker.data.fit import Bounds, Matrix, Scaler, filled, fit_bounds, fit_fill, fit_scaler, is_constant
 from wattrain_worker.data.precision import merged_values
@@ -105,7 +106,18 @@ def _fit(samples: Samples, training: Rows, raw: Matrix, bounds: Bounds, data: Da
     _demand_statistics(samples, training, ~(np.isfinite(scaler.mean) & np.isfinite(scaler.scale)))
     lacks = np.isnan(raw).any(axis=0) & ~are_texts
     lacking = tuple(np.flatnonzero(lacks).tolist()) if data.clean.missing == "indicator" else ()
-    return Fitted(bounds, data.clean.missing, fill, scaler, fit_categories(raw, samples.texts), lacking)
+    return Fitted(
+        bounds,
+        data.clean.missing,
+        fill,
+        scaler,
+        categories=fit_categories(raw, samples.texts),
+        lacking=lacking,
+        date_parts=tuple(
+            parts_that_differ(raw[:, number]) if is_date else ()
+            for number, is_date in enumerate(samples.are_dates.tolist())
+        ),
+    )
 
 
 def _fit_label(samples: Samples, training: Rows, data: Data) -> Scaler | None:
