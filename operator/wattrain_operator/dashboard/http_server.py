@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from wattrain_api.http_serving import ServingThread
 
 LOOPBACK = "127.0.0.1"
 _LONGEST_SECONDS = 60
@@ -40,18 +41,15 @@ class HttpServer:
 
     def __init__(self, answer: Callable[[Request], Answer], port: int = 0, host: str = LOOPBACK) -> None:
         """`port` 0: a free one. OSError or OverflowError where it cannot be listened on."""
-        self._server = ThreadingHTTPServer((host, port), _handler(answer))
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
-        # Looks for the end every 0.05 s; the default of 0.5 s would be the wait of whoever is refused.
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="http", daemon=True)
+        server = ThreadingHTTPServer((host, port), _handler(answer))
+        server.daemon_threads = True
+        self.port: int = server.server_address[1]
+        self._thread = ServingThread(server, "http")
         self._thread.start()
 
     def close(self) -> None:
         """Free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._thread.stop()
 
 
 def _handler(answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler]:

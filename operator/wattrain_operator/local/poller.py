@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from wattrain_api import names
 from wattrain_api.contract.codec import decode_json
 from wattrain_api.contract.progress import Progress
 from wattrain_api.contract.termination import TerminationMessage
+from wattrain_api.kept_connection import KeptConnection
 from wattrain_operator.workers.decode import with_termination
 from wattrain_operator.workers.last_answer import LastAnswer, next_answer
 
@@ -76,13 +78,18 @@ class Poller:
             self._closed.add(uid)
 
     def _run(self) -> None:
+        kept: dict[str, KeptConnection] = {}
         while not self._stopped.wait(POLL_SECONDS):
-            for target in self._targets():
-                if target.speaks or target.uid not in self._failures:
-                    self._ask(target)
+            asked = [each for each in self._targets() if each.speaks or each.uid not in self._failures]
+            for uid in kept.keys() - {target.uid for target in asked}:
+                kept.pop(uid).close()
+            for target in asked:
+                self._ask(target, kept.setdefault(target.uid, _connection(target.port)))
+        for connection in kept.values():
+            connection.close()
 
-    def _ask(self, target: Target) -> None:
-        body = fetch(target.port, names.PATH_PROGRESS if target.speaks else names.PATH_HEALTH)
+    def _ask(self, target: Target, connection: KeptConnection) -> None:
+        body = _get(connection, names.PATH_PROGRESS if target.speaks else names.PATH_HEALTH)
         if body is None:
             if target.uid in self._failures:
                 self._failures[target.uid] += 1
@@ -97,13 +104,17 @@ class Poller:
 
 def fetch(port: int, path: str) -> bytes | None:
     """GET `path` from a supervisor on this machine; None where it does not answer 200 within a second."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    with contextlib.closing(_connection(port)) as connection:
+        return _get(connection, path)
+
+
+def _get(connection: KeptConnection, path: str) -> bytes | None:
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
-        return body if response.status == http.client.OK else None
+        status, body = connection.ask("GET", path)
     except (OSError, http.client.HTTPException):
         return None
-    finally:
-        connection.close()
+    return body if status == http.client.OK else None
+
+
+def _connection(port: int) -> KeptConnection:
+    return KeptConnection("127.0.0.1", port, TIMEOUT_SECONDS)

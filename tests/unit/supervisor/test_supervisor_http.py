@@ -16,6 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from wattrain_api import metrics
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Checkpoint, Evaluation, PowerReading, Progress, RankReport
+from wattrain_api.kept_connection import KeptConnection
+from wattrain_worker.supervisor import server
 from wattrain_worker.supervisor.coordinator import Coordinator
 from wattrain_worker.supervisor.rank_reports import RankReports
 from wattrain_worker.supervisor.server import Server
@@ -59,10 +61,10 @@ def serve(reports: RankReports, exchange: Any) -> Iterator[Client]:
 
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    server = Server(listening, lambda: metrics_text(progress()), progress, exchange, TOKEN)
-    server.start()
+    serving = Server(listening, lambda: metrics_text(progress()), progress, exchange, TOKEN)
+    serving.start()
     yield Client(port)
-    server.stop()
+    serving.stop()
 
 
 MESSAGE = json.dumps({"worker": 1, "generation": 0, "state": "waiting", "report": {"step": 0}}).encode()
@@ -109,6 +111,52 @@ def test_what_makes_no_sense_is_named(client: Client, message: dict[str, Any], n
 def test_a_message_that_is_too_long_is_refused(client: Client) -> None:
     assert client.ask("POST", "/v1/group", b"", X_Wattrain_Token=TOKEN, Content_Length="65537")[0] == 413
     assert client.ask("POST", "/v1/group", b"", X_Wattrain_Token=TOKEN, Content_Length="-1")[0] == 411
+
+
+def test_whoever_asks_again_needs_no_new_connection(client: Client) -> None:
+    with closing(KeptConnection("127.0.0.1", client.port, 10)) as connection:
+        ports = set()
+        for _ in range(3):
+            assert connection.ask("GET", "/healthz") == (200, b"ok\n")
+            status, _ = connection.ask("POST", "/v1/group", MESSAGE, {"X-Wattrain-Token": TOKEN})
+            assert status == 200
+            assert connection._http.sock is not None
+            ports.add(connection._http.sock.getsockname()[1])
+        assert len(ports) == 1
+
+
+def test_what_has_not_been_read_of_a_refused_message_is_no_next_request(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+        connection.sendall(b"POST /v1/group HTTP/1.1\r\nContent-Length: 65537\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n")
+        answered = b""
+        while part := connection.recv(4096):
+            answered += part
+    assert answered.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in answered
+
+
+def test_no_more_connections_are_kept_than_there_may_be_threads(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_MOST_KEPT", 1)
+    with (
+        closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as first,
+        closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as second,
+    ):
+        kept = []
+        for connection in (first, second):
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            kept.append(connection.sock is not None)
+    assert kept == [True, False]
+
+
+def test_the_end_of_the_server_ends_the_connections_that_were_kept(reports: RankReports) -> None:
+    for client in serve(reports, None):
+        connection = KeptConnection("127.0.0.1", client.port, 10)
+        assert connection.ask("GET", "/healthz")[0] == 200
+    with closing(connection), pytest.raises(ConnectionRefusedError):
+        connection.ask("GET", "/healthz")
 
 
 def test_only_worker_0_decides(member_client: Client) -> None:

@@ -13,11 +13,11 @@ from typing import Final, Protocol
 from wattrain_api import names
 from wattrain_api.contract.codec import decode, encode_json, problem_of
 from wattrain_api.contract.group_exchange import CoordinatorReply, MemberMessage
+from wattrain_api.kept_connection import KeptConnection
 from wattrain_worker.supervisor.log_notices import say
 from wattrain_worker.supervisor.server import TOKEN_HEADER
 
 _TIMEOUT_SECONDS: Final = 5.0
-_LONGEST_REPLY_BYTES: Final = 65_536
 
 
 class Link(Protocol):
@@ -68,6 +68,7 @@ class HTTPLink:
     def __init__(self, address: tuple[str, int], token: str, wake: Callable[[], None]) -> None:
         """`address` of worker 0's supervisor; `wake` is called when a reply has come."""
         self._address, self._token, self._wake = address, token, wake
+        self._connection = KeptConnection(*address, _TIMEOUT_SECONDS)
         self._message: MemberMessage | None = None
         self._replies: deque[CoordinatorReply] = deque(maxlen=1)
         self._answered_at: float | None = None
@@ -108,22 +109,16 @@ class HTTPLink:
             self._wake()
 
     def _post(self, body: bytes) -> CoordinatorReply:
-        # No proxies here, unlike urllib: the group is inside the cluster.
-        connection = http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_SECONDS)
-        try:
-            headers = {TOKEN_HEADER: self._token, "Content-Type": "application/json"}
-            connection.request("POST", names.PATH_GROUP, body, headers)
-            response = connection.getresponse()
-            text = response.read(_LONGEST_REPLY_BYTES).decode(errors="replace")
-            if response.status != 200:
-                raise ValueError(f"it answers {response.status}: {text.strip()[:200]}")
-            answer = json.loads(text)
-            reply = decode(CoordinatorReply, answer)
-            if reply is None:
-                raise ValueError(f"its answer makes no sense: {problem_of(CoordinatorReply, answer)}")
-            return reply
-        finally:
-            connection.close()
+        headers = {TOKEN_HEADER: self._token, "Content-Type": "application/json"}
+        status, answered = self._connection.ask("POST", names.PATH_GROUP, body, headers)
+        text = answered.decode(errors="replace")
+        if status != 200:
+            raise ValueError(f"it answers {status}: {text.strip()[:200]}")
+        answer = json.loads(text)
+        reply = decode(CoordinatorReply, answer)
+        if reply is None:
+            raise ValueError(f"its answer makes no sense: {problem_of(CoordinatorReply, answer)}")
+        return reply
 
     def _say_once(self, sentence: str) -> None:
         if sentence not in self._said:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hmac
 import json
 import random
 import socket
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -16,12 +16,15 @@ from wattrain_api import names
 from wattrain_api.contract.codec import decode, encode_json, problem_of
 from wattrain_api.contract.group_exchange import CoordinatorReply, MemberMessage
 from wattrain_api.contract.progress import Progress
+from wattrain_api.http_serving import ServingThread
 from wattrain_worker.supervisor.coordinator import MessageError
 
 TOKEN_HEADER: Final = "X-Wattrain-Token"
 LONGEST_BODY_BYTES: Final = 65_536
 _CLIENT_SECONDS: Final = 10.0
 """A client that sends nothing for so long is dropped."""
+_MOST_KEPT: Final = 64
+"""Connections that are kept open for the next request, each with a thread of its own."""
 _RENDEZVOUS_PORTS: Final = range(20_000, 32_000)
 """Below what systems give to outgoing connections, so that none takes the port before rank 0 listens on it."""
 
@@ -44,19 +47,20 @@ class Server:
             names.PATH_METRICS: ("text/plain; version=0.0.4; charset=utf-8", metrics),
             names.PATH_PROGRESS: ("application/json", lambda: encode_json(progress())),
         }
-        handler = type("Handler", (_Handler,), {"pages": pages, "group": staticmethod(self._answer_member)})
-        self._http = _HTTPServer(listening, handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.1,), name="wattrain-http", daemon=True)
+        self._open: set[_Handler] = set()
+        parts = {"pages": pages, "group": staticmethod(self._answer_member), "open": self._open}
+        self._thread = ServingThread(_HTTPServer(listening, type("Handler", (_Handler,), parts)), "wattrain-http")
 
     def start(self) -> None:
         """Begin to serve."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and close the socket."""
-        if self._thread.ident is not None:
-            self._http.shutdown()
-        self._http.server_close()
+        """End, and close the socket and the connections."""
+        self._thread.stop()
+        for handler in list(self._open):
+            with contextlib.suppress(OSError):
+                handler.connection.shutdown(socket.SHUT_RDWR)
 
     def _answer_member(self, token: str, body: bytes) -> tuple[int, bytes]:
         if self._exchange is None:
@@ -104,8 +108,22 @@ class _HTTPServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     pages: dict[str, tuple[str, Callable[[], bytes]]] = {}
     group: Callable[[str, bytes], tuple[int, bytes]]
+    open: set[_Handler]
+    """All that serve a connection now."""
     timeout = _CLIENT_SECONDS
     server_version, sys_version = "wattrain", ""
+    protocol_version = "HTTP/1.1"  # whoever asks again and again needs no connection and no thread each time
+    wbufsize, disable_nagle_algorithm = 1 << 16, True  # an answer is one packet, which waits for nothing
+
+    def setup(self) -> None:
+        """Begin to serve a connection."""
+        super().setup()
+        self.open.add(self)
+
+    def finish(self) -> None:
+        """The connection ends."""
+        self.open.discard(self)
+        super().finish()
 
     def do_GET(self) -> None:
         """Answer a page."""
@@ -126,12 +144,16 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = 413, f"a message has at most {LONGEST_BODY_BYTES} bytes\n".encode()
         else:
             status, body = self.group(self.headers.get(TOKEN_HEADER, ""), self.rfile.read(int(length)))
+        if status in (404, 411, 413):
+            self.close_connection = True  # what the client sent has not been read: no next request begins there
         self._answer(status, "application/json" if status == 200 else "text/plain; charset=utf-8", body)
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection or len(self.open) > _MOST_KEPT:
+            self.send_header("Connection", "close")  # which http.server heeds too
         self.end_headers()
         self.wfile.write(body)
 
