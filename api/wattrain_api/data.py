@@ -125,6 +125,15 @@ class Image(Model):
     """Share of the pictures that may be unreadable. They are left out and counted; one more ends the preparation."""
 
 
+class Text(Model):
+    """How texts become samples."""
+
+    vocabulary_size: Annotated[int, Field(ge=300, le=65_535)] = 4096
+    """Tokens that the tokenizer knows, at most. It is trained on the training split alone."""
+    sequence_length: Annotated[int, Field(ge=8, le=4096)] = 128
+    """Tokens that the model sees at once."""
+
+
 class Data(Model):
     """Where the samples come from and how they are prepared."""
 
@@ -154,5 +163,8 @@ class Data(Model):
     it holds for the label as well: the loss is of the normalized label, metrics and predictions are in its own unit."""
     image: Image = Image()
     """How pictures are prepared; for recipes whose samples are pictures."""
+    text: Text = Text()
+    """How texts become samples, for a recipe that is trained on texts: their source is a .txt file, a .jsonl file, each
+    line of which is an object with a field `text`, or a folder or .tar of such files."""
     engine: Literal["local", "dask"] = "local"
     """What prepares the data: one process, or Dask inside the job's own pods for what no machine holds."""

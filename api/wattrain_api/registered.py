@@ -26,12 +26,39 @@ from wattrain_api.recipe_parameters import (
     RecipeParameters,
     RegressorParameters,
     SampleKind,
+    TaskKind,
 )
 
 STRATEGIES: Final = [
     "DDP",
 ]
 """Values of `spec.parallelism.strategy` that a worker can train with."""
+
+
+class GptParameters(RecipeParameters):
+    """A decoder that predicts the next token of a text: GPT-2's, of any size."""
+
+    SAMPLES: ClassVar[SampleKind] = "text"
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ("language-modeling",)
+
+    layers: Annotated[int, Field(ge=1, le=96)] = 4
+    """Blocks of attention and of two linear layers, one after another."""
+    width: Annotated[int, Field(ge=8, le=16_384)] = 128
+    """Numbers that stand for a token within the model; a multiple of heads."""
+    heads: Annotated[int, Field(ge=1, le=256)] = 4
+    """Attentions side by side in each block, each on its part of the width."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the numbers that are dropped in training, after the embeddings, of the attention and at each block's
+    ends."""
+
+
+class GptRecipe(Model):
+    """The recipe `gpt`."""
+
+    name: Literal["gpt"]
+    """Which model."""
+    params: GptParameters = GptParameters()
+    """Parameters of the model."""
 
 
 class LinearRegressionParameters(RegressorParameters):
@@ -109,6 +136,7 @@ class ResnetRecipe(Model):
 
 Recipe = Annotated[
     Union[
+        GptRecipe,
         LinearRegressionRecipe,
         LogisticRegressionRecipe,
         MlpRecipe,
@@ -118,6 +146,7 @@ Recipe = Annotated[
 ]
 """A model that the worker brings, with its parameters."""
 RECIPE_PARAMETERS: Final[dict[str, type[RecipeParameters]]] = {
+    "gpt": GptParameters,
     "linear-regression": LinearRegressionParameters,
     "logistic-regression": LogisticRegressionParameters,
     "mlp": MlpParameters,

@@ -31,8 +31,12 @@ def _has_gpus(spec: TrainingJobSpec) -> bool:
     return any("gpu" in name for name in (*resources.limits, *resources.requests))
 
 
+def _samples(spec: TrainingJobSpec) -> str:
+    return "table" if spec.recipe is None else spec.recipe.params.SAMPLES
+
+
 def _has_no_table(spec: TrainingJobSpec) -> bool:
-    return spec.recipe is not None and spec.recipe.params.SAMPLES != "table"
+    return _samples(spec) != "table"
 
 
 class Gap(NamedTuple, Generic[_S]):
@@ -55,6 +59,7 @@ _NO_CAP: Final = (
     "maxRunningJobs"
 )
 _TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
+_TEXTS_ALONE: Final = "only texts are cut into tokens, and the recipe's samples are none; remove it"
 _OF_TABLES: Final = (
     "data.label", "data.task", "data.features", "data.schema", "data.missingValues", "data.clean", "data.normalize",
 )  # fmt: skip
@@ -120,6 +125,9 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("data.split.column", "only tables have columns, and the recipe's samples are no rows of one; remove it, and "
         "write method hash or stratified",
         lambda s: s.data is not None and s.data.split.method in ("group", "time") and _has_no_table(s)),
+    Gap("data.split.method", "texts are dealt by hash alone; remove it", lambda s: _samples(s) == "text"),
+    Gap("data.text.vocabularySize", _TEXTS_ALONE, lambda s: _samples(s) != "text"),
+    Gap("data.text.sequenceLength", _TEXTS_ALONE, lambda s: _samples(s) != "text"),
     Gap("data.split.seed", "method time deals rows by their order; remove it, or write another method",
         lambda s: s.data is not None and s.data.split.method == "time"),
     Gap("checkpoint.every", _SCRIPT_SAVES, lambda s: s.script is not None),

@@ -78,6 +78,7 @@ RECIPE: dict[str, Any] = {
 SCRIPT: dict[str, Any] = {"script": {"command": ["python", "-V"]}}
 SGD = {**RECIPE, "training": {"epochs": 1, "optimizer": {"name": "sgd"}}}
 TIME = {**RECIPE, "data": {"source": {"builtin": "digits"}, "split": {"method": "time", "column": "t"}}}
+TEXTS = {**RECIPE, "recipe": {"name": "gpt"}, "data": {"source": {"uri": "a.txt"}}}
 PICTURES = {**RECIPE, "recipe": {"name": "resnet"}, "data": {"source": {"uri": "pictures"}}}
 REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.engine": (RECIPE, "dask"),
@@ -112,6 +113,9 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.normalize": (PICTURES, "minmax"),
     "data.image": (RECIPE, {"size": 128}),
     "data.split.column": (RECIPE, "day"),
+    "data.split.method": (TEXTS, "stratified"),
+    "data.text.vocabularySize": (RECIPE, 500),
+    "data.text.sequenceLength": (PICTURES, 64),
     "data.split.seed": (TIME, 7),
     "checkpoint.every": (SCRIPT, {"seconds": 5}),
     "checkpoint.keep": (SCRIPT, 5),

@@ -120,7 +120,10 @@ def missing_packages() -> str:
     return f"the recipes need {', '.join(missing)}: pip install 'wattrain[local]'" if missing else ""
 
 
-_OPTIONAL: Final = {"image": ("images", {"torchvision": "torchvision", "PIL": "pillow"})}
+_OPTIONAL: Final = {
+    "image": ("images", {"torchvision": "torchvision", "PIL": "pillow"}),
+    "text": ("text", {"tokenizers": "tokenizers"}),
+}
 """By the kind of a recipe's samples: the extra that it needs, and in it packages by the modules that they bring."""
 
 
@@ -166,6 +169,8 @@ def _has_many_files(spec: TrainingJobSpec) -> bool:
 
 
 def _what_is_read(spec: TrainingJobSpec) -> str:
+    if spec.recipe is not None and spec.recipe.params.SAMPLES == "text":
+        return "a .txt or .jsonl file, or of a folder or a tar of them"
     return "a folder or a tar" if _has_many_files(spec) else "a .csv, .npz or .parquet file"
 
 

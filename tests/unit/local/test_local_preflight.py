@@ -75,6 +75,10 @@ def test_a_recipe_without_what_is_optional_names_the_extra_to_install(domain, mo
     monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: None if name in lacks else name)
     told = refusal(domain, **pictures)
     assert told == "spec.recipe.name: resnet needs torchvision and pillow; pip install 'wattrain[images]'"
+    texts = {**pictures, "recipe": {"name": "gpt"}}
+    preflight.check(job(**texts), domain)
+    monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: None if name == "tokenizers" else name)
+    assert refusal(domain, **texts) == "spec.recipe.name: gpt needs tokenizers; pip install 'wattrain[text]'"
     preflight.check(job(**SPEC), domain)
 
 

@@ -59,7 +59,11 @@ def test_the_loss_of_a_sample_counts_by_the_weight_of_its_class() -> None:
 
 @pytest.mark.parametrize(
     ("classes", "document", "expected"),
-    [(101, {}, "there are 101 classes, and at most 100"), (0, {"task": "regression"}, "the label is a number")],
+    [
+        (101, {}, "there are 101 classes, and at most 100"),
+        (0, {"task": "regression"}, "the label is a number"),
+        (0, {"task": "language-modeling"}, "no class is predicted; set it to none"),
+    ],
 )
 def test_weights_that_make_no_sense_are_refused(classes: int, document: dict[str, Any], expected: str) -> None:
     with pytest.raises(BadSpec, match=expected):

@@ -13,13 +13,14 @@ from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.classifier import Classifier
 from wattrain_worker.train.recipes.logistic_regression.recipe import loss_and_gradients
-from wattrain_worker.train.recipes.recipe_protocol import ImageShape, TableShape
+from wattrain_worker.train.recipes.recipe_protocol import ImageShape, TableShape, TextShape
 
 Sample = tuple[Tensor, Tensor]
 CLASSES = 4
 SHAPES: dict[str, Any] = {
     "table": TableShape(columns=6, classes=CLASSES),
     "image": ImageShape(size=32, classes=CLASSES, mean=(100.0, 120.0, 140.0), deviation=(50.0, 60.0, 70.0)),
+    "text": TextShape(vocabulary=50, sequence_length=7),
 }
 """By the kind of samples."""
 
@@ -41,6 +42,9 @@ def sample() -> Sample:
 def samples_for(name: str) -> Sample:
     """Features and labels of 11 samples as the recipe's model and loss take them."""
     recipe, generator = find_recipe(name), torch.Generator().manual_seed(3)
+    if recipe.parameters.SAMPLES == "text":
+        raw = {"tokens": torch.randint(0, 50, (11, 8), generator=generator), "bytes": torch.arange(11) + 20}
+        return recipe.make_batch(raw, torch.arange(11), None, recipe.parameters())
     if recipe.parameters.SAMPLES == "image":
         features = torch.randint(0, 256, (11, 3, 32, 32), generator=generator).to(torch.uint8)
     else:

@@ -23,6 +23,15 @@ def find_preparer(kind: SampleKind, recipe: str) -> Prepare:
                 "'wattrain[images]', or take a worker image that has it"
             ) from error
         return prepare_images
+    if kind == "text":
+        try:
+            from wattrain_worker.data.texts.prepare_text import prepare_text
+        except ImportError as error:
+            raise BadSpec(
+                f"spec.recipe.name: {recipe} needs tokenizers, which cuts texts ({error}); pip install "
+                "'wattrain[text]', or take a worker image that has it"
+            ) from error
+        return prepare_text
     raise BadSpec(
         f"spec.recipe.name: {recipe} needs samples of the kind {kind}, which this version does not prepare; choose a "
         "recipe for tables"

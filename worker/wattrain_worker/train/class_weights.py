@@ -24,6 +24,8 @@ def class_weights(training: Training, prepared: Prepared) -> tuple[float, ...] |
         return None
     if prepared.task == "regression":
         raise BadSpec(f"{_FIELD}, but the label is a number, and has no classes; set it to none")
+    if prepared.task != "classification":
+        raise BadSpec(f"{_FIELD}, but no class is predicted; set it to none")
     classes = len(prepared.classes)
     if classes > _MOST_CLASSES:
         raise BadSpec(

@@ -64,6 +64,21 @@ class ImageShape:
         return self.classes
 
 
+@dataclass(frozen=True)
+class TextShape:
+    """Samples that are texts."""
+
+    vocabulary: int
+    """Tokens that there are: a token is a number from 0 to vocabulary - 1."""
+    sequence_length: int
+    """Tokens of a sample, at most."""
+
+    @property
+    def outputs(self) -> int:
+        """A model has outputs for each token."""
+        return 0
+
+
 class Shape(Protocol):
     """What a model is built for: a class for each kind of samples."""
 

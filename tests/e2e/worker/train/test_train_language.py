@@ -1,0 +1,76 @@
+"""Models of language on ranks over gloo: what they reach, and that the number of ranks changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wattrain_api.contract.codec import encode_json
+from wattrain_api.contract.directive import Directive
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.prepare import prepare
+
+GPT: dict[str, Any] = {"name": "gpt", "params": {"layers": 2, "width": 32, "heads": 4, "dropout": 0.1}}
+CERTAIN = {**GPT, "params": {**GPT["params"], "dropout": 0.0}}
+TEXT = {"vocabularySize": 300, "sequenceLength": 32}
+FAST = {"optimizer": {"name": "adamw", "lr": 0.01}}
+STEPS = 6
+
+
+@pytest.fixture(scope="session")
+def tables_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Multiplication tables, 40 kB of sentences."""
+    path = tmp_path_factory.mktemp("text") / "tables.jsonl"
+    texts = ("".join(f"{n} times {m} is {n * m}.\n" for m in range(1, 21)) for n in range(2, 110))
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return path
+
+
+@pytest.fixture(scope="session")
+def windows_dir(tables_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("windows")
+    spec = {"recipe": GPT, "training": {"epochs": 1}, "data": {"source": {"uri": str(tables_file)}, "text": TEXT}}
+    prepare(TrainingJobSpec.model_validate(spec), directory)
+    return directory
+
+
+def changes(recipe: dict[str, Any], **training: Any) -> dict[str, Any]:
+    """Of the spec, all of whose `recipe` and `training` that says how long."""
+    return {"recipe": recipe, "training": {"epochs": None, "maxSteps": STEPS, "batchSize": 7} | training}
+
+
+def test_gpt_on_two_ranks_reaches_the_bits_per_byte_that_a_small_model_can(make_job: Any, windows_dir: Path) -> None:
+    job = make_job(data=windows_dir, **changes(CERTAIN, maxSteps=60, batchSize=16, **FAST))
+    (score,) = job.start(2).succeeds().reports.of("test")
+    assert 0.3 < score["bitsPerByte"] < 2.2  # how often each token comes is enough for 2.29
+    assert score["perplexity"] == pytest.approx(np.exp(score["loss"]), rel=0.1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_gpt_has_identical_bits_on_one_to_four_ranks(make_job: Any, windows_dir: Path, precision: str) -> None:
+    worlds = (1, 2, 3, 4) if precision == "fp32" else (1, 3)
+    jobs = [make_job(data=windows_dir, **changes(GPT, deterministic=True, precision=precision)) for _ in worlds]
+    runs = [job.start(world).succeeds() for world, job in zip(worlds, jobs, strict=True)]
+    curves = [run.reports.curve() for run in runs]
+    assert curves[1:] == curves[:1] * (len(worlds) - 1)
+    assert len(curves[0]) == STEPS
+    tests = [run.reports.of("test") for run in runs]
+    assert tests[1:] == tests[:1] * (len(worlds) - 1)
+    assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
+    assert (jobs[0].model / "tokenizer.json").read_bytes() == (windows_dir / "tokenizer.json").read_bytes()
+
+
+def test_gpt_goes_on_from_a_checkpoint_as_if_nothing_had_happened(make_job: Any, windows_dir: Path) -> None:
+    training = changes(GPT, deterministic=True)
+    whole = make_job(data=windows_dir, **training).start(1).succeeds().reports
+    job = make_job(data=windows_dir, **training)
+    job.directive.write_bytes(encode_json(Directive(1, stop_at_step=3)))
+    job.start(2).codes()
+    job.directive.unlink()
+    rest = job.start(1).succeeds().reports
+    assert rest.curve() == {step: loss for step, loss in whole.curve().items() if step > 3}
+    assert rest.of("test") == whole.of("test")

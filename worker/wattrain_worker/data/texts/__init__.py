@@ -1,0 +1,1 @@
+"""Samples of the kind `text`: documents, their tokens, and what models of language are trained on."""

@@ -1,0 +1,116 @@
+"""The documents of a source: .txt files, a document each, and .jsonl files, a document a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from wattrain_worker.data.source_files import OneFile, SourceFiles
+from wattrain_worker.errors import BadData
+
+_TEXT: Final = ".txt"
+_LINES: Final = ".jsonl"
+_MOST_NAMED: Final = 3
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text that belongs together."""
+
+    place: str
+    """Where it is: a file, and the line where the file has a document a line."""
+    text: str
+
+
+@dataclass
+class Documents:
+    """What a source has."""
+
+    found: list[Document] = field(default_factory=list)
+    """In the order of the files and lines; each has more than white space."""
+    blank: int = 0
+    """Lines of .jsonl files whose text is empty: they are left out."""
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_documents(files: SourceFiles) -> Documents:
+    """The documents of `files`. BadData where one cannot be read as text, or where there is none."""
+    documents, left_out = Documents(), []
+    for file in files.files:
+        ending = PurePosixPath(file.name).suffix.lower()
+        if ending == _TEXT:
+            documents.found.append(_whole(file))
+        elif ending == _LINES:
+            _add_lines(file, documents)
+        else:
+            left_out.append(file.name)
+    if not documents.found:
+        raise BadData(
+            f"data: {files.name!r} has no text: {len(left_out)} files end neither in .txt nor in .jsonl, and "
+            f'{documents.blank} lines have an empty text; give .txt files, or .jsonl with an object {{"text": ...}} a '
+            "line"
+        )
+    if left_out:
+        named = ", ".join(map(repr, left_out[:_MOST_NAMED])) + (", ..." if len(left_out) > _MOST_NAMED else "")
+        documents.warnings.append(
+            f"{len(left_out)} files end neither in .txt nor in .jsonl and are left out: {named}; rename or remove them"
+        )
+    return documents
+
+
+def text_of(content: bytes, name: str) -> str:
+    """`content` as UTF-8, without a byte order mark. BadData where it is none, or nothing but white space."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadData(
+            f"data: {name!r}, line {line}: the byte 0x{content[error.start]:02x} is no UTF-8; convert the file, as in "
+            "iconv -f latin1 -t utf-8"
+        ) from error
+    if not text.strip():
+        raise BadData(f"data: {name!r}, line 1: the file is empty; remove it, or write its text")
+    return text
+
+
+def _whole(file: OneFile) -> Document:
+    return Document(file.name, text_of(file.read(), file.name))
+
+
+def _add_lines(file: OneFile, documents: Documents) -> None:
+    for number, text in _texts(text_of(file.read(), file.name), file.name):
+        if text.strip():
+            documents.found.append(Document(f"{file.name}, line {number}", text))
+        else:
+            documents.blank += 1
+
+
+def _texts(content: str, name: str) -> Iterator[tuple[int, str]]:
+    """The line and the `text` of each object; lines without one are passed over."""
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise BadData(f"data: {name!r}, line {number}: no JSON ({error}); write one object a line") from error
+        text = found.get("text") if isinstance(found, dict) else None
+        if not isinstance(text, str):
+            raise BadData(
+                f'data: {name!r}, line {number}: no text; write an object with the field "text", whose value is a text'
+            )
+        _demand_encodable(text, name, number)
+        yield number, text
+
+
+def _demand_encodable(text: str, name: str, line: int) -> None:
+    """JSON may hold half of a surrogate pair, which is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadData(
+            f"data: {name!r}, line {line}: \\u{ord(text[error.start]):04x} is half of a character; write the whole pair"
+        ) from error
