@@ -42,7 +42,8 @@ def predict(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="What a training takes: path or address of a .csv, .npz or .parquet file, or `digits`.",
+            help="What a training takes: path or address of a .csv, .npz or .parquet file, or `digits`; for a model of "
+            "pictures one picture, a folder or a tar.",
             show_default=False,
         ),
     ] = None,

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from wattrain_api.data import Source
+from wattrain_worker.data.prepared_data import samples_of
 from wattrain_worker.errors import StorageUnavailable, WorkerError
 from wattrain_worker.predict.forms import WRITERS
-from wattrain_worker.predict.predictions import predict_file, predict_split
+from wattrain_worker.predict.predictions import Predictions, predict_split
 from wattrain_worker.train.export import FILE_MODEL
-from wattrain_worker.train.exported import load_exported
+from wattrain_worker.train.exported import ExportedModel, load_exported
 
 _EXIT_FAILED = 1
 _EXIT_BAD_INPUT = 2
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
         if chosen.split is not None:
             found = predict_split(model, directory, chosen.split)
         else:
-            found = predict_file(model, _source(chosen.file))
+            found = _predict_file(model, _source(chosen.file))
         WRITERS[chosen.output](found, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read it has enough; the interpreter must not complain of it at its end
@@ -45,6 +46,18 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
         return _EXIT_FAILED if isinstance(error, StorageUnavailable) else _EXIT_BAD_INPUT
     return 0
+
+
+def _predict_file(model: ExportedModel, source: Source) -> Predictions:
+    """By the kind of samples that the model was trained on. Each is imported where it is needed: some need packages
+    that others do without."""
+    if samples_of(model.document) == "image":
+        from wattrain_worker.predict.image_predictions import predict_pictures
+
+        return predict_pictures(model, source)
+    from wattrain_worker.predict.table_predictions import predict_rows
+
+    return predict_rows(model, source)
 
 
 def _source(file: str) -> Source:

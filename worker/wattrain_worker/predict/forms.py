@@ -19,25 +19,25 @@ def write_text(found: Predictions, out: TextIO, err: TextIO) -> None:
 
 
 def write_csv(found: Predictions, out: TextIO, err: TextIO) -> None:
-    """A header, and a row a row: its line or row, the prediction, and the label where the file has it. The metrics go
-    to `err`."""
+    """A header, and a row a row: its line, row or file, the prediction, and the label where there is one. The metrics
+    go to `err`."""
     table = csv.writer(out, lineterminator="\n")
     if found.labels is None:
         table.writerow((found.place_word, "prediction"))
-        table.writerows(zip(found.places.tolist(), found.predicted, strict=True))
+        table.writerows(zip(found.places, found.predicted, strict=True))
     else:
         table.writerow((found.place_word, "prediction", "label"))
-        table.writerows(zip(found.places.tolist(), found.predicted, found.labels, strict=True))
+        table.writerows(zip(found.places, found.predicted, found.labels, strict=True))
     err.writelines(f"{line}\n" for line in _metrics(found))
     _write_notes(found, err)
 
 
 def write_json(found: Predictions, out: TextIO, err: TextIO) -> None:
-    """One object: `predictions` (each with its `line` or `row`, its `prediction`, null: none, and its `label` where the
-    file has labels), `metrics` by name, and `notes`."""
+    """One object: `predictions` (each with its `line`, `row` or `file`, its `prediction`, null: none, and its `label`
+    where there are labels), `metrics` by name, and `notes`."""
     rows: list[dict[str, object]] = [
         {found.place_word: place, "prediction": answer}
-        for place, answer in zip(found.places.tolist(), found.predicted, strict=True)
+        for place, answer in zip(found.places, found.predicted, strict=True)
     ]
     for row, label in zip(rows, found.labels or (), strict=False):
         row["label"] = label

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import TaskKind
 from wattrain_api.training import Training
-from wattrain_worker.data.features import Fitted, fitted_from_json
 from wattrain_worker.data.prepared_data import Label, label_scaling_of, read_document, task_of
 from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
@@ -43,18 +42,17 @@ class ExportedModel:
     """None in a regression."""
     written: tuple[str, ...]
     """Each class as the file that it was trained on writes it."""
-    fitted: Fitted
     document: dict[str, Any]
     """prepare.json of its data."""
 
     @torch.inference_mode()
-    def outputs(self, features: npt.NDArray[np.float32]) -> Tensor:
-        """What the recipe's loss and metrics take, one row a row of `features` [rows, columns]: computed in the same
+    def outputs(self, features: npt.NDArray[Any]) -> Tensor:
+        """What the recipe's loss and metrics take, one row a sample of `features` [samples, ...]: computed in the same
         chunks and precision as an evaluation in the run."""
         at_once = self.recipe.evaluated_at_once
         chunks = [features[chunk] for chunk in chunks_of(len(features), self.training.logical_shards, at_once)]
         with autocast(self.training, torch.device("cpu")):
-            return torch.cat([self.module(torch.from_numpy(chunk)) for chunk in chunks if len(chunk)])
+            return torch.cat([self.module(torch.from_numpy(np.array(chunk))) for chunk in chunks if len(chunk)])
 
     def answers(self, outputs: Tensor) -> list[str] | list[float]:
         """[rows]: the class of each as the training's file writes it, or in a regression the number in the label's own
@@ -79,7 +77,7 @@ def load_exported(directory: Path) -> ExportedModel:
     model = _read_model_json(directory / FILE_MODEL)
     document = read_document(directory)
     try:
-        name, classes, written = model["recipe"], tuple(model["classes"]), tuple(document["classesAsWritten"])
+        name, classes, written = model["recipe"], tuple(model["classes"]), tuple(document.get("classesAsWritten", ()))
         if name not in recipe_folders():
             raise BadData(
                 f"{directory / FILE_MODEL}: the recipe {name} is not installed here; use the Wattrain that trained it"
@@ -87,13 +85,12 @@ def load_exported(directory: Path) -> ExportedModel:
         task = task_of(document)
         recipe = find_recipe(name, task)
         parameters = recipe.parameters.model_validate(model["params"])
-        fitted = fitted_from_json(document)
         module = recipe.build_model(shape_of(document, wanted_classes(parameters)), parameters)
         module.load_state_dict(_weights(directory / FILE_WEIGHTS))
         training = Training.model_validate(model["training"])
-        if model["columns"] != document["columns"] or model["classes"] != document["classes"]:
+        if any(model[name] != document.get(name, []) for name in ("columns", "classes")):
             raise ValueError("its columns or classes are not those of prepare.json")
-        return ExportedModel(module.eval(), recipe, training, task, classes, written, fitted, document)
+        return ExportedModel(module.eval(), recipe, training, task, classes, written, document)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
         raise BadData(f"{directory}: not a model that this Wattrain can read ({_line(error)}); {_REMEDY}") from error
 
