@@ -23,6 +23,13 @@ class RecordedSteps:
 
     def read_on(self) -> Iterator[RecordedStep]:
         """The steps of the whole lines that were added since; lines that a killed supervisor tore are left out."""
+        for line in self.read_lines_on():
+            step = decode_json(RecordedStep, line)
+            if step is not None:
+                yield step
+
+    def read_lines_on(self) -> Iterator[bytes]:
+        """The whole lines that were added since, as they are."""
         try:
             with self._file.open("rb") as lines:
                 lines.seek(self.offset_bytes)
@@ -30,8 +37,6 @@ class RecordedSteps:
                     if not line.endswith(b"\n"):
                         return  # its rest is still to come
                     self.offset_bytes += len(line)
-                    step = decode_json(RecordedStep, line)
-                    if step is not None:
-                        yield step
+                    yield line
         except OSError:
             return

@@ -51,6 +51,9 @@ class Field(NamedTuple):
     """Whether an object without it is of no use."""
 
 
+_PLAIN: Final = frozenset((int, str, bool))
+"""What JSON has as it is."""
+_to_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _FIELDS: Final[dict[type, tuple[Field, ...]]] = {}
 """The fields of the structures that have been met."""
 
@@ -127,11 +130,12 @@ def encode(structure: object) -> dict[str, object]:
 
 def encode_json(structure: object) -> bytes:
     """A structure as JSON text, without blanks. Halves of surrogate pairs, which UTF-8 cannot write, become `?`."""
-    text = json.dumps(encode(structure), ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", errors="replace")
+    return _to_text(encode(structure)).encode("utf-8", errors="replace")
 
 
 def _plain(value: object) -> object:
+    if type(value) in _PLAIN:  # most values: first, since a line is encoded every step
+        return value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Enum):

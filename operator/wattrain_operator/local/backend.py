@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Progress
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import TrainingJobStatus
@@ -75,6 +76,17 @@ class LocalBackend:
         """Whether a child has not been seen to have ended."""
         return self._living() > 0
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything has happened since the last look that is not to wait."""
+        return self._poller.has_news or any(child.ends_unnoticed for child in self._children)
+
+    @property
+    def trains(self) -> bool:
+        """Whether its newest group says that it trains."""
+        progress = self.progress()
+        return progress is not None and progress.phase == Phase.TRAINING
+
     def observe(
         self,
         job: TrainingJob,
@@ -87,6 +99,7 @@ class LocalBackend:
         """Look at every child. One that has ended stays until it is removed, and then for one more look, so that its
         termination message is counted. `grant`: what the fleet allows the job; `storage_failure`: why the last status
         could not be kept."""
+        self._poller.has_news = False
         living = self._living()
         for child in self._children:
             child.kill_if_overdue()

@@ -52,6 +52,11 @@ class LocalChild:
         return self._termination is not None
 
     @property
+    def ends_unnoticed(self) -> bool:
+        """Whether it has ended, and `look_for_end` is still to notice."""
+        return not self.ended and self._process.poll() is not None
+
+    @property
     def forgettable(self) -> bool:
         """Whether it is to be removed, and the core has seen its termination message."""
         return self.removed and self._shown_ended

@@ -52,12 +52,23 @@ class JobRun:
         self._curve = LossCurve(self._directory.metrics_file)
         self.name, self.uid = self._job.metadata.name, self._job.metadata.uid
         self._storage_failure = ""
+        self._decided_nothing = False
         self.result: Result | None = None
         """Set once there is nothing left to do."""
 
     def seen_by_fleet(self) -> FleetJob:
         """The job as its fleet sees it. What this process knows of its own children is always fresh."""
         return fleet_job(self._job, self._status, living_children=self._backend.has_living_children, fresh=True)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it trains, and the last pass has decided nothing: the next one may wait a little longer."""
+        return self._decided_nothing and self._backend.trains
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the next pass should come at once."""
+        return self._backend.has_news
 
     def suspend(self) -> None:
         """Have the workers save and stop in the passes that follow; a job without workers is suspended at once."""
@@ -116,6 +127,8 @@ class JobRun:
         if self._notifier is not None:
             seen = replace(seen, receiver=self._notifier.receiver, delivery=self._notifier.delivery)
         decided = plan(seen)
+        acts = (decided.creates, decided.deletes, decided.directs, decided.events, decided.notify)
+        self._decided_nothing = not any(acts)
         if decided.status != self._status:
             self._directory.write_status(decided.status)
             if self._written is not None:

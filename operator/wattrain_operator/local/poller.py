@@ -14,7 +14,7 @@ from wattrain_api.contract.progress import Progress
 from wattrain_api.contract.termination import TerminationMessage
 from wattrain_api.kept_connection import KeptConnection
 from wattrain_operator.workers.decode import with_termination
-from wattrain_operator.workers.last_answer import LastAnswer, next_answer
+from wattrain_operator.workers.last_answer import LastAnswer, fingerprint_of, next_answer
 
 POLL_SECONDS = 0.25
 TIMEOUT_SECONDS = 1.0
@@ -42,6 +42,8 @@ class Poller:
         self._failures: dict[str, int] = {}
         """Questions without an answer since the last one, of those that have answered at all."""
         self._closed: set[str] = set()
+        self.has_news = False
+        """Set where a supervisor has begun to answer, or says another phase or start than before; others reset it."""
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
@@ -68,7 +70,10 @@ class Poller:
         """Remember `progress` as the answer of that supervisor, unless it has had its termination message."""
         with self._lock:
             if uid not in self._closed:
-                self._answers[uid] = next_answer(self._answers.get(uid), progress, self._clock())
+                before = self._answers.get(uid)
+                self._answers[uid] = now = next_answer(before, progress, self._clock())
+                if before is None or fingerprint_of(before.content)[:-1] != fingerprint_of(now.content)[:-1]:
+                    self.has_news = True  # all but the step
 
     def close_with(self, uid: str, left: TerminationMessage) -> None:
         """That supervisor has ended, and left `left`."""
@@ -99,6 +104,8 @@ class Poller:
             if progress is None:
                 return
             self.take(target.uid, progress)
+        if target.uid not in self._failures:
+            self.has_news = True
         self._failures[target.uid] = 0
 
 

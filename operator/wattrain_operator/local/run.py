@@ -21,6 +21,10 @@ from wattrain_operator.local.unwritable import is_full, say_on_stderr
 from wattrain_operator.local.view_model import Opening, Result, View, ViewModel
 
 PASS_SECONDS = 0.2
+STEADY_PASS_SECONDS = 0.5
+"""Where all jobs train and nothing was decided: a pass costs two to three milliseconds of a core that trains too."""
+_LOOK_SECONDS = 0.1
+"""Between two looks meanwhile whether anything has happened."""
 
 
 class LocalRun:
@@ -56,13 +60,24 @@ class LocalRun:
                 self._round(left)
                 left = [job for job in left if job.result is None]
                 if left:
-                    time.sleep(PASS_SECONDS)
+                    self._wait(left)
         return tuple(job.result for job in jobs if job.result is not None)
 
     def _backend(self, to_run: JobToRun, orphans: Orphans, backends: contextlib.ExitStack) -> LocalBackend:
         job, at_once = to_run.start.job, self._at_once
         backend = LocalBackend(job, to_run.directory, self._command, jobs_at_once=at_once, orphans=orphans)
         return backends.enter_context(backend)
+
+    def _wait(self, jobs: Sequence[JobRun]) -> None:
+        if not all(job.is_steady for job in jobs):
+            time.sleep(PASS_SECONDS)
+            return
+        until = time.monotonic() + STEADY_PASS_SECONDS
+        while time.monotonic() < until and not self._has_news(jobs):
+            time.sleep(_LOOK_SECONDS)
+
+    def _has_news(self, jobs: Sequence[JobRun]) -> bool:
+        return self._interrupts.count > self._interrupts_heeded or any(job.has_news for job in jobs)
 
     def _round(self, jobs: Sequence[JobRun]) -> None:
         """One round over the jobs that are not over."""

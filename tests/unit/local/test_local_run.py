@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 import urllib.request
 from datetime import UTC, datetime
 
@@ -74,6 +75,29 @@ def test_a_job_runs_from_preparation_to_receipt(run, make_job, directory):
     assert json.loads((directory.path / "status.json").read_bytes()) == result.status.to_json_object()
     told = [json.loads(line)["reason"] for line in (directory.path / "events.jsonl").read_text().splitlines()]
     assert told == view.events
+
+
+def test_while_a_job_trains_it_is_seldom_looked_at_and_its_end_is_noticed_all_the_same(run, make_job, monkeypatch):
+    monkeypatch.setattr("wattrain_operator.local.run.STEADY_PASS_SECONDS", 3600)
+    view = Watcher()
+    result = run(make_job(FAKE_STEPS=200), view)  # four seconds, in which every pass of 0.2 s would be one of 20
+    assert result.status.state == "Complete"
+    training = [seen for seen in view.shown if seen.status.state == "Running" and seen.progress.phase == "training"]
+    assert 1 <= len(training) < 10
+
+
+def test_an_interrupt_is_heeded_however_long_the_next_pass_may_wait(run, make_job, monkeypatch):
+    monkeypatch.setattr("wattrain_operator.local.run.STEADY_PASS_SECONDS", 3600)
+    interrupts = Interrupts()
+    later = threading.Timer(1.0, lambda: setattr(interrupts, "count", 1))
+
+    def interrupt(seen):
+        if seen.progress and seen.progress.phase == "training" and not later.ident:
+            later.start()
+
+    result = run(make_job(FAKE_STEPS=100_000), Watcher(interrupt), interrupts)
+    later.join(20)
+    assert (result.exit_code, result.status.state) == (130, "Suspended")
 
 
 def test_bad_data_fails_the_job_as_bad_input(run, make_job):

@@ -66,10 +66,12 @@ class HTTPLink:
     """Every other worker's. What cannot be sent is said once and dropped: the next message says the same or more."""
 
     def __init__(self, address: tuple[str, int], token: str, wake: Callable[[], None]) -> None:
-        """`address` of worker 0's supervisor; `wake` is called when a reply has come."""
+        """`address` of worker 0's supervisor; `wake` is called when a reply says something else than the last one, when
+        none has come, and when somebody has found the link busy."""
         self._address, self._token, self._wake = address, token, wake
         self._connection = KeptConnection(*address, _TIMEOUT_SECONDS)
         self._message: MemberMessage | None = None
+        self._found_busy = False
         self._replies: deque[CoordinatorReply] = deque(maxlen=1)
         self._answered_at: float | None = None
         self._said: set[str] = set()
@@ -79,7 +81,9 @@ class HTTPLink:
     @property
     def idle(self) -> bool:
         """Whether no message is under way."""
-        return not self._has_message.is_set()
+        is_idle = not self._has_message.is_set()
+        self._found_busy = self._found_busy or not is_idle
+        return is_idle
 
     @property
     def silent_seconds(self) -> float:
@@ -88,7 +92,7 @@ class HTTPLink:
 
     def send(self, message: MemberMessage) -> None:
         """Hand the message to the thread, if it is idle."""
-        if self.idle:
+        if not self._has_message.is_set():
             self._message = message
             self._has_message.set()
 
@@ -97,16 +101,21 @@ class HTTPLink:
         return self._replies.popleft() if self._replies else None
 
     def _run(self) -> None:
+        reply: CoordinatorReply | None = None
         while True:
             self._has_message.wait()
+            before, reply = reply, None
             try:
-                self._replies.append(self._post(encode_json(self._message)))
+                reply = self._post(encode_json(self._message))
+                self._replies.append(reply)
                 self._answered_at = time.monotonic()
                 self._said.clear()
             except (OSError, ValueError, http.client.HTTPException) as error:
                 self._say_once(f"worker 0 cannot be reached at {self._address[0]}:{self._address[1]} ({error})")
             self._has_message.clear()
-            self._wake()
+            was_found_busy, self._found_busy = self._found_busy, False
+            if reply != before or reply is None or was_found_busy:  # what most say, "go on", waits for the next look
+                self._wake()
 
     def _post(self, body: bytes) -> CoordinatorReply:
         headers = {TOKEN_HEADER: self._token, "Content-Type": "application/json"}

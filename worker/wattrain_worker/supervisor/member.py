@@ -150,11 +150,13 @@ class Member:
         return MemberState.DONE if all(rank.exit_code == 0 for rank in self._ranks.gone) else MemberState.STOPPED
 
     def _talk(self) -> None:
+        if not self._link.idle:
+            return
         state, report, now = self._state(), self._control.report(), time.monotonic()
         report = replace(report, directive_version=self._directive_version or None)
         failure = first_cause(self._failures.values()).failure if state == MemberState.FAILED else None
         news = _News(state, failure, report.checkpoint, report.ranks_done, self.stopping, self._directive_version)
-        if not self._link.idle or (news == self._sent and now < self._send_at):
+        if news == self._sent and now < self._send_at:
             return
         message = MemberMessage(
             worker=self._config.worker,

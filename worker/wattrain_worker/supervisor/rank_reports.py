@@ -159,7 +159,7 @@ class RankReports:
         if new.step < old.step:  # the ranks began anew: results of steps that are still to come are none
             self._progress = replace(new, loss=loss, validation=_until(new.step, old.validation))
         for step in recorded:
-            self._on_record(replace(step, validation=self._evaluated))
+            self._on_record(step if self._evaluated is None else replace(step, validation=self._evaluated))
             self._evaluated = None
             self._look_whether_finite(step)
 
