@@ -1,0 +1,1 @@
+"""Models of tables of real life beside those of scikit-learn."""
