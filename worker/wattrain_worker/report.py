@@ -1,4 +1,6 @@
-"""What a training script tells about itself: `report(step=120, loss=0.31)`.
+"""What a training script tells about itself, `report(step=120, loss=0.31)`, and what it is asked: `should_stop()`.
+
+docs/python.md is about both.
 
 Standard library only, Python >= 3.9. A call costs a few microseconds, never blocks and never raises; outside of
 Wattrain it does nothing, so that the same script runs anywhere.
@@ -10,11 +12,13 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import socket
 import threading
 import time
 from collections import deque
-from typing import Final
+from types import FrameType
+from typing import Any, Final
 
 from wattrain_api.names import ENV_REPORT_SOCKET
 
@@ -38,6 +42,50 @@ def report(**fields: object) -> None:
         reporter = _reporter or _connect()
         if reporter.socket is not None:
             reporter.send(fields)
+
+
+def checkpoint_saved(step: int, path: str | None = None, seconds: float | None = None) -> None:
+    """Tell the supervisor that a checkpoint of the script's own is written: the state after `step`, in the file or
+    directory `path`, which took `seconds`.
+
+    From then on what is lost by a failure counts from `step`, and failures before it no longer count against
+    `policy.maxRestarts`. So say it once the checkpoint is whole, and from one rank alone. As `report`, it never raises.
+    """
+    told = {"step": step, "path": path, "seconds": seconds}
+    report(checkpoint={name: value for name, value in told.items() if value is not None})
+
+
+def should_stop() -> bool:
+    """Whether this process has been asked to stop: it is to save a checkpoint and exit with 143.
+
+    The first call begins to listen to SIGTERM, which then no longer ends the process; call it before the first step.
+    A handler that was there before is called too. In another thread than the main one it cannot begin to listen, and
+    answers False until the main thread has called it. Each rank hears of it by itself, maybe at different steps: with
+    collective operations between the ranks, have them agree (docs/python.md shows how).
+    """
+    if not _stop.listens and threading.current_thread() is threading.main_thread():
+        _stop.listen()
+    return _stop.is_requested
+
+
+class _Stop:
+    """SIGTERM as something to ask for."""
+
+    def __init__(self) -> None:
+        self.is_requested = self.listens = False
+        self._before: Any = None
+
+    def listen(self) -> None:
+        self.listens = True
+        self._before = signal.signal(signal.SIGTERM, self._hear)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.is_requested = True
+        if callable(self._before):
+            self._before(number, frame)
+
+
+_stop: Final = _Stop()
 
 
 def wait_until_taken() -> None:

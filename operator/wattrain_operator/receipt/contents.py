@@ -70,8 +70,8 @@ class EnergyFacts(Model):
     """Of `joules`, what was lost in restarts, as far as it is known."""
     waste_is_known: bool = True
     """Whether that is all that was lost."""
-    joules_per_sample: float | None
-    measured_ratio: float | None
+    joules_per_sample: float | None = None
+    measured_ratio: float | None = None
     """Share of the joules that a counter measured; the rest is modelled. Null: something was not counted."""
     incomplete: tuple[UncountedEnergy, ...] = ()
     """What drew power and is not in the joules."""
@@ -121,11 +121,11 @@ class RateFacts(Model):
     share: float
     """Of all joules of the job, from 0 to 1."""
     joules: float
-    pue: float | None
+    pue: float | None = None
     """None: of several that are not known any more; there were too many to keep."""
-    grams_per_kwh: Annotated[float | None, Field(alias="gramsPerKWh")]
+    grams_per_kwh: Annotated[float | None, Field(alias="gramsPerKWh")] = None
     zone: str
-    price_per_kwh: Annotated[float | None, Field(alias="pricePerKWh")]
+    price_per_kwh: Annotated[float | None, Field(alias="pricePerKWh")] = None
     """None: there was no tariff."""
     currency: str
 
@@ -133,11 +133,11 @@ class RateFacts(Model):
 class Duration(Model):
     """How long it took, with the pauses and without them."""
 
-    start_time: Time | None
-    completion_time: Time | None
-    seconds: float | None
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    seconds: float | None = None
     """From the first start to the end, pauses included."""
-    active_seconds: float | None
+    active_seconds: float | None = None
     """Of these, while it was active: without suspensions and the time in which the command did not run."""
 
     @property
@@ -155,14 +155,14 @@ class Receipt(Model):
     version: Literal[1] = 1
     job: JobFacts
     duration: Duration
-    training: TrainingFacts | None
+    training: TrainingFacts | None = None
     """None: it never came to train."""
-    test: Metrics | None
+    test: Metrics | None = None
     exported: str = ""
     """Step whose model was tested and exported, and why that one; empty: it was not told."""
     energy: EnergyFacts
-    carbon: CarbonFacts | None
-    cost: CostFacts | None
+    carbon: CarbonFacts | None = None
+    cost: CostFacts | None = None
     """In the last currency that a tariff had."""
     costs: tuple[CostFacts, ...] = ()
     """In each of them: amounts in two currencies are never added up."""
@@ -173,12 +173,12 @@ class Receipt(Model):
     """The last ten."""
     damaged_checkpoints: tuple[DamagedCheckpoint, ...] = ()
     """The last ten that were found damaged."""
-    seed: int | None
+    seed: int | None = None
     versions: dict[str, str]
     """Of python, torch and wattrain; `not installed` where the package is missing. Empty: not known."""
     cpu_model: str
     """Processor of the machine that trained and wrote the receipt; empty where that is not known."""
-    data: dict[str, Any] | None
+    data: dict[str, Any] | None = None
     """prepare.json."""
     last_lines: tuple[str, ...] = ()
     """What the worker that decided the end wrote last."""

@@ -1,6 +1,7 @@
 """Scripts of a user's own: watched from their first step on, and their exit codes told as they are."""
 
 import json
+import signal
 import textwrap
 
 import pytest
@@ -130,3 +131,28 @@ def test_the_directories_to_save_into_are_there_before_the_script_starts(laptop,
         """
     assert laptop.run(write_script(source, workers={"replicas": 2})) == 0
     assert sorted(file.name for file in (laptop.directory / "checkpoints").iterdir()) == ["rank-0", "rank-1"]
+
+
+def test_a_script_that_asks_whether_to_stop_saves_and_says_so(laptop, write_script, tmp_path):
+    source = f"""
+        from pathlib import Path
+        from wattrain_worker.report import checkpoint_saved, report, should_stop
+        step = 0
+        while not should_stop():
+            step += 1
+            report(step=step, loss=1 / step)
+            time.sleep(0.01)
+        Path({str(tmp_path / "saved")!r}).write_text(str(step))
+        checkpoint_saved(step, path="saved", seconds=0.5)
+        sys.exit(143)
+        """
+    laptop.start(write_script(source))
+    laptop.wait_until(lambda: laptop.step() > 3)
+    laptop.signal(signal.SIGINT)
+    assert laptop.finish() == 130
+    status, saved = laptop.status(), int((tmp_path / "saved").read_text())
+    assert status["checkpoint"]["step"] == saved > 3
+    assert laptop.of("result")[0]["sentences"] == [
+        f"stopped; run the same command again to go on from the checkpoint of step {saved}"
+    ]
+    laptop.wait_for_no_process()
