@@ -88,6 +88,12 @@ METRICS: tuple[Metric, ...] = (
         "learning_rate", GAUGE, "", "Learning rate of the last recorded step.",
         worker="learning_rate", job="status.progress.learning_rate",
     ),
+    Metric(
+        "non_finite_steps", GAUGE, "steps",
+        "Optimizer steps that left no trace, because loss or gradient was no finite number: they were left out, or the "
+        "training went back to a checkpoint before them.",
+        worker="non_finite_steps", job="status.progress.non_finite_steps",
+    ),
     Metric("gradient_norm", GAUGE, "", "Norm of the gradient before clipping.", worker="gradient_norm"),
     Metric(
         "validation_loss", GAUGE, "", "Loss on the validation split.",

@@ -171,6 +171,8 @@ class Progress(StatusPart):
     loss_not_finite: NotFinite | None = None
     """What the loss is instead of a number."""
     learning_rate: float | None = None
+    non_finite_steps: Count | None = None
+    """Steps that left no trace because loss or gradient was no finite number (training.nonFinite); unset: none."""
     validation: Metrics | None = None
     samples_per_second: float | None = None
     percent: float | None = None

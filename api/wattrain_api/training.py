@@ -181,6 +181,10 @@ class Training(Model):
     """The same losses, bit for bit, on any number of workers and after any restart. It costs speed."""
     logical_shards: Annotated[int, Field(ge=1, le=4096)] = 12
     """Parts that each global batch is cut into in deterministic mode; the number of ranks must not exceed it."""
+    non_finite: Literal["fail", "skip", "rollback"] = "fail"
+    """What becomes of a step whose loss or gradient is no finite number: `fail` ends the job; `skip` leaves the step
+    out, up to ten in a row; `rollback` goes back to the newest checkpoint and on with the batches after that step, up
+    to three times from the same checkpoint."""
     evaluate_every: Every | None = None
     """How often the validation split is evaluated; default: after every epoch."""
     record_every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1

@@ -213,6 +213,8 @@ class RankReport:
     """Steps that the report covers."""
     step_seconds: float | None = field(default=None, metadata=amount("s"))
     """Mean time of a step that the report covers."""
+    non_finite_steps: int | None = field(default=None, metadata=count("steps"))
+    """Steps since the training began that left no trace because loss or gradient was no finite number."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data since the last report."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
@@ -368,6 +370,8 @@ class Progress:
     """Norm of the gradient before clipping."""
     step_seconds: float | None = field(default=None, metadata=amount("s"))
     """Running mean of the time of a step."""
+    non_finite_steps: int | None = field(default=None, metadata=count("steps"))
+    """As the ranks report it; absent: none was told."""
     samples: int = field(default=0, metadata=count("samples"))
     """Samples that this worker has trained on, repeated ones counted again."""
     step_durations: Distribution | None = field(default=None, metadata=nested(Distribution))

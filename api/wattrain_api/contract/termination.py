@@ -56,6 +56,8 @@ class TerminationMessage:
     total_steps: int | None = field(default=None, metadata=count("steps"))
     epoch: int | None = field(default=None, metadata=count())
     epochs: int | None = field(default=None, metadata=count())
+    non_finite_steps: int | None = field(default=None, metadata=count("steps"))
+    """As in the worker's progress."""
     loss: float | None = field(default=None, metadata=figure())
     learning_rate: float | None = field(default=None, metadata=figure())
     phase: Phase | None = field(default=None, metadata=member_of(Phase))

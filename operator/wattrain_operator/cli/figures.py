@@ -123,6 +123,8 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
     if progress is not None and progress.step:
         total = f" of {progress.total_steps}" if progress.total_steps else ""
         yield "steps", f"{progress.step}{total}" + (f", {progress.epoch} epochs" if progress.epoch else "")
+        left_out = progress.non_finite_steps
+        yield "left out", f"{left_out} steps, whose loss or gradient was no finite number" if left_out else ""
         yield "loss", loss(progress.shown_loss)
     test = None if status.model is None else status.model.metrics
     if test is not None:

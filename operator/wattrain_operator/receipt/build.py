@@ -88,6 +88,7 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
         total_steps=progress.total_steps,
         loss=progress.loss,
         loss_not_finite=progress.loss_not_finite,
+        non_finite_steps=progress.non_finite_steps,
         validation=progress.validation,
         samples_per_second=samples_per_second,
     )

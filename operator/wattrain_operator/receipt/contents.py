@@ -43,6 +43,8 @@ class TrainingFacts(Model):
     """Of the last recorded step."""
     loss_not_finite: NotFinite | None = None
     """What it is instead of a number."""
+    non_finite_steps: int | None = None
+    """Steps that left no trace because loss or gradient was no finite number; None: it was not told."""
     validation: Metrics | None = None
     """Of the last evaluation on the validation split."""
     samples_per_second: float | None = None

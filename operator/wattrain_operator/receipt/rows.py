@@ -90,6 +90,8 @@ def _training(training: TrainingFacts) -> list[Row]:
         rows.append(("Last training loss", units.number(training.shown_loss)))
     of_all = f" of {training.total_steps:,}" if training.total_steps else ""  # a script need not say how many
     rows.append(("Steps", f"{training.step:,}{of_all}"))
+    if training.non_finite_steps:
+        rows.append(("Steps without a finite loss and gradient", f"{training.non_finite_steps:,}, which left no trace"))
     if training.samples_per_second is not None:
         rows.append(("Samples per second", f"{training.samples_per_second:,.0f}"))
     return rows

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,6 +76,43 @@ def test_what_a_step_draws_depends_on_the_step_alone_however_the_model_draws(kin
     third = gradients_of_step(strategy, 3)
     assert not torch.equal(gradients_of_step(strategy, 4), third)
     assert torch.equal(gradients_of_step(strategy, 3), third)
+
+
+class LossOverflows(Classify):
+    """A loss that is infinite with a gradient that is not."""
+
+    def loss_sum(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return super().loss_sum(scores, labels) + torch.inf
+
+
+@pytest.mark.parametrize("kind", [DataParallel, Deterministic])
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_a_loss_that_is_no_number_makes_the_gradient_none_where_steps_are_left_out(
+    kind: Any, accumulation: int
+) -> None:
+    def step(recipe: Any, non_finite: str) -> tuple[Tensor, bool]:
+        torch.manual_seed(0)
+        made = task(nn.Linear(6, 3), non_finite=non_finite, gradient_accumulation=accumulation, logical_shards=4)
+        strategy = kind(alone(), replace(made, recipe=recipe))
+        return gradients_of_step(strategy, 0), strategy.gradient_is_finite()
+
+    expected, finite = step(Classify(), "fail")
+    assert finite
+    gradient, finite = step(Classify(), "skip")
+    assert finite
+    assert torch.equal(gradient, expected)
+    assert step(LossOverflows(), "fail")[1], "the gradient alone does not tell"
+    assert not step(LossOverflows(), "skip")[1]
+    assert not step(LossOverflows(), "rollback")[1]
+
+
+@pytest.mark.parametrize(("value", "finite"), [(math.nan, False), (math.inf, False), (-math.inf, False), (1e38, True)])
+def test_a_gradient_is_finite_where_all_its_numbers_are_however_large(value: float, finite: bool) -> None:
+    strategy = DataParallel(alone(), task(nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 3))))
+    for parameter in strategy.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    strategy.parameters[1].grad[2] = strategy.parameters[0].grad[:] = value
+    assert strategy.gradient_is_finite() == finite
 
 
 @pytest.mark.parametrize("kind", [DataParallel, Deterministic])

@@ -49,6 +49,7 @@ def termination_of(
         total_steps=progress.total_steps,
         epoch=progress.epoch,
         epochs=progress.epochs,
+        non_finite_steps=progress.non_finite_steps,
         loss=progress.loss,
         learning_rate=progress.learning_rate,
         phase=progress.phase,

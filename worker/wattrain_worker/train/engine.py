@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import torch
 
+from wattrain_api import reasons
 from wattrain_api.contract.progress import StepLoss
 from wattrain_api.reasons import EXIT_OK, EXIT_PREEMPTED
 from wattrain_api.training import Every
@@ -14,15 +15,17 @@ from wattrain_worker.data.prepared_data import Prepared
 from wattrain_worker.errors import NonFiniteLoss, PeerLost
 from wattrain_worker.report import report
 from wattrain_worker.train.agreement import Agreed, Agreement, UnreadLoss, Wishes, next_agreement
-from wattrain_worker.train.elastic_sampler import BatchSampler
+from wattrain_worker.train.elastic_sampler import BatchSampler, Position
 from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
 from wattrain_worker.train.manifest import Fence, Progress
+from wattrain_worker.train.non_finite import MOST_IN_A_ROW, MOST_ROLLBACKS, REMEDY, NonFiniteSteps, Rollbacks
 from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
 from wattrain_worker.train.process_group import ProcessGroup, peers_watched
 from wattrain_worker.train.rank_directives import RankDirectives
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.reporting import Reporter, say
+from wattrain_worker.train.restore import Restored
 from wattrain_worker.train.schedule import Timer
 from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies.changing_buffers import KeptBuffers
@@ -59,7 +62,10 @@ class Engine:
         self._directives = RankDirectives(environment.directive_file)
         self._stop_at_step = 0
         self._saved_step = 0
-        self._kept_buffers = KeptBuffers(task.model if group.size > 1 else None)
+        keeps_buffers = group.size > 1 or training.non_finite == "skip"
+        self._kept_buffers = KeptBuffers(task.model if keeps_buffers else None)
+        self._rollbacks = Rollbacks()
+        self._reached = Position()
         self._step_under_way = False
         self._unread: list[UnreadLoss] = []
 
@@ -81,8 +87,8 @@ class Engine:
             self._checkpoints.close()
 
     def _train(self, stop: StopSignal) -> int:
-        self._resume()
         self._checkpoint_timer = Timer(self._environment.spec.checkpoint.every)
+        self._resume()
         epoch_end = Every(steps=self._sampler.steps_per_epoch)
         self._evaluation_timer = Timer(self._training.evaluate_every or epoch_end)
         self._next_agreement = self._progress.step + 1
@@ -90,27 +96,79 @@ class Engine:
         self._evaluate_what_was_due()
         self._reporter.phase("compiling" if self._training.compile else "training")
         while not self._is_finished():
-            agreed = self._step(stop)
-            if agreed and (agreed.stop or 0 < self._stop_at_step <= self._progress.step):
-                stop.is_agreed()
-                self._save(wait=True)
-                self._group.leave()
-                return EXIT_PREEMPTED
-            self._evaluate_and_save_if_due(agreed)
+            try:
+                agreed = self._step(stop)
+                if agreed and (agreed.stop or 0 < self._stop_at_step <= self._progress.step):
+                    stop.is_agreed()
+                    self._save(wait=True)
+                    self._group.leave()
+                    return EXIT_PREEMPTED
+                self._evaluate_and_save_if_due(agreed)
+            except NonFiniteLoss as broken:  # on all ranks at the same step
+                if self._training.non_finite != "rollback":
+                    raise
+                self._roll_back(broken)
         self._finish()
         return EXIT_OK
 
     def _resume(self) -> None:
         restored = self._checkpoints.restore()
         if restored is not None:
-            self._strategy.load_state(restored.state, self._optimizer)
-            self._evaluator.best = part_of(restored.state, BEST)
-            self._average.load_state(part_of(restored.state, AVERAGE))
-            self._progress = restored.progress
-            self._saved_step = restored.progress.step
+            self._take(restored)
         damaged = [asdict(damage) for damage in self._checkpoints.damaged]
         if restored is not None or damaged:
             self._on_rank_0(resumed={"step": self._progress.step}, damaged=damaged)
+        if self._training.non_finite != "fail":
+            self._on_rank_0(non_finite_steps=self._progress.non_finite.total)
+        if restored is None and self._training.non_finite == "rollback":
+            self._saved_step = -1  # there must be something to go back to: a checkpoint of step 0
+            self._save(wait=False)
+
+    def _take(self, restored: Restored) -> None:
+        self._strategy.load_state(restored.state, self._optimizer)
+        self._evaluator.best = part_of(restored.state, BEST)
+        self._average.load_state(part_of(restored.state, AVERAGE))
+        self._progress = restored.progress
+        self._saved_step = restored.progress.step
+
+    def _roll_back(self, broken: NonFiniteLoss) -> None:
+        """To the newest checkpoint, and on with the batches after the one that broke the training: with the same ones
+        it would break again."""
+        self._checkpoints.wait()
+        restored = self._checkpoints.restore()
+        if restored is None:
+            raise broken
+        step, count = restored.progress.step, self._progress.non_finite.after(made=False)
+        if not self._rollbacks.may_go_to(step):
+            raise NonFiniteLoss(f"{broken}; going back to step {step} has not helped {MOST_ROLLBACKS} times")
+        self._take(restored)
+        self._progress = replace(self._progress, position=self._reached, non_finite=NonFiniteSteps(count.total))
+        self._unread, self._step_under_way, self._next_agreement = [], False, step + 1
+        damaged = [asdict(damage) for damage in self._checkpoints.damaged]
+        self._on_rank_0(resumed={"step": step}, damaged=damaged, non_finite_steps=count.total)
+        self._report_warning(f"back to the checkpoint of step {step}, and on with the next batches, because {broken}")
+
+    def _leave_out(self, step: int, rate: float) -> NonFiniteSteps:
+        """The count with this step. NonFiniteLoss where it may not be left out."""
+        what = f"the loss or the gradient of step {step} is no finite number at learning rate {rate:g}"
+        count = self._progress.non_finite.after(made=False)
+        if self._training.non_finite == "rollback":
+            raise NonFiniteLoss(f"{what}: {REMEDY}")
+        if count.in_a_row >= MOST_IN_A_ROW:
+            raise NonFiniteLoss(f"{what}, as in the {MOST_IN_A_ROW - 1} steps before, which were left out: {REMEDY}")
+        self._kept_buffers.put_back()
+        self._on_rank_0(non_finite_steps=count.total)
+        if count.total == 1:
+            self._report_warning(
+                f"{what}: it is left out, and so are others like it, which status.progress.nonFiniteSteps counts"
+            )
+        return count
+
+    def _report_warning(self, sentence: str) -> None:
+        """A warning, once for all ranks."""
+        if self._group.rank == 0:
+            say(sentence)
+            report(notice={"reason": reasons.NON_FINITE, "message": sentence})
 
     def _evaluate_what_was_due(self) -> None:
         """A stop saves without the evaluation that the step called for: the training must not miss it."""
@@ -143,6 +201,7 @@ class Engine:
         data_seconds = self._task.rows.seconds
         before = self._progress
         batch, position = self._sampler.batch(before.position)
+        self._reached = position
         step = before.step + 1
         rate = learning_rate(self._training.optimizer.lr, self._training.schedule, before.step, self._total_steps)
         set_learning_rate(self._optimizer, rate)
@@ -161,12 +220,15 @@ class Engine:
         samples = self._strategy.gradients(batch, before.step, decide)
         agreed = agreement[0].result() if decides else None
         losses = self._read(agreed) if agreed else []
+        made = self._training.non_finite == "fail" or self._strategy.gradient_is_finite()
+        count = before.non_finite.after(made=True) if made else self._leave_out(step, rate)
         largest_norm = self._training.optimizer.clip_gradient_norm
-        norm = self._strategy.clip(largest_norm) if largest_norm or (decides and is_recorded) else None
+        norm = self._strategy.clip(largest_norm) if made and (largest_norm or (decides and is_recorded)) else None
         self._step_under_way = False
-        self._optimizer.step()  # from here to the next line nothing waits for another rank
-        self._average.update()
-        self._progress = replace(before, step=step, position=position)
+        if made:
+            self._optimizer.step()  # from here to where the progress is set nothing waits for another rank
+            self._average.update()
+        self._progress = replace(before, step=step, position=position, non_finite=count)
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
         if agreed is not None:
             self._reporter.phase("training")
@@ -189,16 +251,17 @@ class Engine:
         """The losses of the recorded steps since the last agreement. NonFiniteLoss where one is no number."""
         read, self._unread = list(zip(self._unread, agreed.losses, strict=True)), []
         found = [StepLoss(of.step, of.epoch, loss, of.learning_rate) for of, loss in read]
-        broken = next((loss for loss in found if not math.isfinite(loss.loss)), None)
         recorded = [loss for loss in found if self._is_recorded(loss.step)]
+        if self._training.non_finite == "skip":
+            return [loss for loss in recorded if math.isfinite(loss.loss)]
+        broken = next((loss for loss in found if not math.isfinite(loss.loss)), None)
         if broken is None:
             return recorded
         before = [loss for loss in recorded if loss.step < broken.step]
         if before:
             self._reporter.record(before, before[-1].step, before[-1].epoch, None)
         raise NonFiniteLoss(
-            f"the loss of step {broken.step} is {broken.loss} at learning rate {broken.learning_rate:g}: lower "
-            "spec.training.optimizer.lr, or set clipGradientNorm"
+            f"the loss of step {broken.step} is {broken.loss} at learning rate {broken.learning_rate:g}: {REMEDY}"
         )
 
     def _wishes(self, stop: StopSignal) -> Wishes:
@@ -249,6 +312,8 @@ class Engine:
             self._reporter.phase("training")
 
     def _finish(self) -> None:
+        if 0 < self._progress.step == self._progress.non_finite.in_a_row:
+            raise NonFiniteLoss(f"the loss or the gradient of every step is no finite number: {REMEDY}")
         self._evaluate_validation()
         self._save(wait=True)
         self._reporter.phase("evaluating")

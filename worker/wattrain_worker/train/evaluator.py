@@ -11,6 +11,7 @@ from wattrain_worker.errors import BadSpec, NonFiniteLoss
 from wattrain_worker.train.evaluation import Best, Score, evaluate
 from wattrain_worker.train.export import Choice
 from wattrain_worker.train.manifest import Progress
+from wattrain_worker.train.non_finite import REMEDY
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.strategies.protocol import Strategy
 from wattrain_worker.train.task import Rows, Task
@@ -75,8 +76,5 @@ class Evaluator:
         self._strategy.before_evaluation()
         score = evaluate(self._group, self._task, rows, step)
         if not math.isfinite(score.loss):
-            raise NonFiniteLoss(
-                f"the loss on samples not trained on is {score.loss} after step {score.step}: lower "
-                "spec.training.optimizer.lr, or set clipGradientNorm"
-            )
+            raise NonFiniteLoss(f"the loss on samples not trained on is {score.loss} after step {score.step}: {REMEDY}")
         return score

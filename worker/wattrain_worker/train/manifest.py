@@ -14,6 +14,7 @@ from wattrain_api.names import FILE_MANIFEST
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.train.elastic_sampler import Position
 from wattrain_worker.train.evaluation import Best, Patience
+from wattrain_worker.train.non_finite import NonFiniteSteps
 
 _VERSION: Final = 1
 _DIRECTORY: Final = re.compile(r"step-(\d+)\.attempt-(\d+)\.generation-(\d+)")
@@ -32,6 +33,7 @@ class Progress:
     """Step after which the validation split was evaluated last."""
     best: Best | None = None
     """The evaluation whose model is to be exported, as far as it is known; None: that of the last step is."""
+    non_finite: NonFiniteSteps = field(default_factory=NonFiniteSteps)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def write_manifest(directory: Path, name: CheckpointName, progress: Progress, wo
         "patience": {"best": progress.patience.best, "evaluations": progress.patience.evaluations_since_best},
         "evaluatedStep": progress.evaluated_step,
         "best": None if progress.best is None else asdict(progress.best),
+        "nonFiniteSteps": {"total": progress.non_finite.total, "inARow": progress.non_finite.in_a_row},
         "files": files,
     }
     write_atomically(directory / FILE_MANIFEST, json.dumps(document, indent=1, allow_nan=False).encode())
@@ -112,13 +115,14 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
         position = Position(int(document["position"]["epoch"]), int(document["position"]["offset"]))
         patience = Patience(document["patience"]["best"], int(document["patience"]["evaluations"]))
         step = int(document["step"])
-        best = document.get("best")
+        best, left_out = document.get("best"), document.get("nonFiniteSteps", {})
         progress = Progress(
             step=step,
             position=position,
             patience=patience,
             evaluated_step=int(document.get("evaluatedStep", step)),
             best=None if best is None else Best(int(best["step"]), float(best["value"])),
+            non_finite=NonFiniteSteps(int(left_out.get("total", 0)), int(left_out.get("inARow", 0))),
         )
         spec_hash = str(document["specSha256"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

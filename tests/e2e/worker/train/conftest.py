@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,14 @@ import numpy as np
 import pytest
 
 from wattrain_api import names
-from wattrain_worker.data.prepared_data import PREPARE_VERSION, Shard, shard_name, write_document, write_shard
+from wattrain_worker.data.prepared_data import (
+    PREPARE_VERSION,
+    Shard,
+    load_prepared,
+    shard_name,
+    write_document,
+    write_shard,
+)
 
 PATIENCE_SECONDS = 60.0
 GRACE_SECONDS = 6.0
@@ -216,6 +224,24 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     write_document(directory, document | as_it_is)
     return directory
+
+
+@pytest.fixture
+def broken(data_dir: Path, tmp_path: Path) -> Callable[[slice], Path]:
+    """Makes a copy of the data in which these rows to train on have a feature that is NaN."""
+
+    def make(rows: slice) -> Path:
+        directory = tmp_path / "broken"
+        shutil.copytree(data_dir, directory)
+        prepared = load_prepared(directory)
+        features, labels = (np.array(prepared.train.tensors[name]) for name in ("features", "labels"))
+        features[rows, 3] = np.nan
+        files = {**prepared.document["files"]}
+        files[shard_name("train")] = write_shard(directory, "train", Shard.of_table(features, labels))
+        write_document(directory, {**prepared.document, "files": files})
+        return directory
+
+    return make
 
 
 @pytest.fixture

@@ -163,6 +163,18 @@ def test_batch_norm_and_dropout_go_on_after_a_restart_as_if_nothing_had_happened
         np.testing.assert_array_equal(statistics(job)[name], expected, err_msg=name)
 
 
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_step_that_is_left_out_leaves_no_trace_in_the_statistics(
+    make_job: Any, with_recipe: Any, broken: Any, world: int
+) -> None:
+    training = {"epochs": 3, "nonFinite": "skip"}
+    job = make_job(zygote=with_recipe, recipe=NET, data=broken(slice(7, 8)), training=training)
+    job.start(world).succeeds()
+    found = statistics(job)
+    assert all(np.isfinite(values).all() for values in found.values())
+    assert found["1.num_batches_tracked"] == 15 - 3, "the row is in one batch of each pass"
+
+
 def test_predictions_with_its_model_are_as_good_as_the_test_at_the_end_of_the_training(
     make_job: Any, with_recipe: Any, product: Path, data_dir: Path, tmp_path: Path
 ) -> None:

@@ -62,7 +62,7 @@ class DataParallel(Replicated):
             outputs = self._forward(features)
         if changed:
             _refuse_own_buffers(self._group, self._task.model, changed)
-        return self._task.loss_sum(outputs, labels)
+        return self._loss_sum_of(outputs, labels)
 
 
 def _refuse_own_buffers(group: ProcessGroup, model: nn.Module, changed: list[str]) -> None:

@@ -75,7 +75,7 @@ class Deterministic(Replicated):
                 f"spec.training.deterministic: the model's buffer {changed[0]} changes with the samples that its rank "
                 "has seen, which depend on the number of ranks; write false"
             )
-        loss_sum = self._task.loss_sum(outputs, labels)
+        loss_sum = self._loss_sum_of(outputs, labels)
         gradients = torch.autograd.grad(loss_sum / batch_size, self._trained)
         return loss_sum.detach(), torch.cat([gradient.reshape(-1) for gradient in gradients])
 

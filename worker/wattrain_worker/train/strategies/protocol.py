@@ -8,7 +8,8 @@ Life of a strategy, on every rank:
 
 1. It is constructed from the group and the task, and wraps the model; then the optimizer is made from `parameters`.
 2. `checkpoints()` once; its `restore()`, and `load_state()` where there was a checkpoint.
-3. A step: `gradients()`, then `clip()` at some steps, then the optimizer's step.
+3. A step: `gradients()`, then `gradient_is_finite()` where that matters, `clip()` at some steps, and the optimizer's
+   step.
 4. Now and then `before_evaluation()`, and a checkpoint of what `state()` says.
 5. At the end `load_model_state()`, where another model than the last is exported, and `full_model()`.
 
@@ -86,6 +87,10 @@ class Strategy(Protocol):
 
         None: nothing is scaled.
         """
+
+    def gradient_is_finite(self) -> bool:
+        """Whether the whole gradient has finite numbers alone, and with `training.nonFinite` skip or rollback also the
+        losses of all ranks: the same answer on each. Waits for the device. To be called before `clip`."""
 
     def before_evaluation(self) -> None:
         """Make the model the same on all ranks, where training lets parts of it differ (buffers)."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wattrain_worker.train.manifest import Fence
+from wattrain_worker.train.non_finite import with_loud_gradient
 from wattrain_worker.train.optimizers import clip_gradients
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.strategies.replicated_checkpoints import ReplicatedCheckpoints
@@ -21,10 +22,23 @@ class Replicated:
     def __init__(self, group: ProcessGroup, task: Task) -> None:
         self._group, self._task = group, task
         self.parameters: list[nn.Parameter] = list(task.model.parameters())
+        self._loud = task.training.non_finite != "fail"
+
+    def _loss_sum_of(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        loss_sum = self._task.loss_sum(outputs, labels)
+        return with_loud_gradient(loss_sum) if self._loud else loss_sum
 
     def clip(self, largest_norm: float | None) -> Tensor:
         """See Strategy. Every rank has all gradients, so nothing is sent."""
         return clip_gradients(self.parameters, largest_norm)
+
+    def gradient_is_finite(self) -> bool:
+        """See Strategy."""
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        # A sum with a number that is not finite is not finite; looking at each number takes ten times as long.
+        if bool(torch.isfinite(torch.stack([gradient.sum() for gradient in gradients])).all()):
+            return True
+        return all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
     def before_evaluation(self) -> None:
         """See Strategy. Buffers, such as the running statistics of a BatchNorm, become those of rank 0."""
