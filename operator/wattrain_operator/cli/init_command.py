@@ -90,7 +90,11 @@ def _source(file: str, *, is_recipe: bool) -> Source:
     except ValueError as error:
         _refuse(str(error))
     if path is not None and path.is_dir():
-        _refuse(f"{file}: is a directory; give a .csv, .npz or .parquet file, or the name of a recipe")
+        others = [f"{name} ({each.SAMPLES})" for name, each in RECIPE_PARAMETERS.items() if each.SAMPLES != "table"]
+        _refuse(
+            f"{file}: is a directory; give a .csv, .npz or .parquet file, or the name of a recipe; for folders start "
+            f"from the examples of {', '.join(others)}"
+        )
     if path is not None and not path.exists():
         _refuse(
             f"{file}: there is no such file, and no recipe of that name (there are {', '.join(RECIPE_PARAMETERS)}); "

@@ -82,9 +82,11 @@ def test_what_the_worker_refuses_is_one_sentence_and_leaves_no_file():
     [
         (
             ["nothing.csv"],
-            "nothing.csv: there is no such file, and no recipe of that name (there are linear-regression",
+            "nothing.csv: there is no such file, and no recipe of that name (there are ",
         ),
         (["."], ".: is a directory; give a .csv, .npz or .parquet file"),
+        (["."], "for folders start from the examples of "),
+        (["resnet"], "resnet: trains on samples of the kind image, and init writes jobs for tables"),
         (["local://a.csv"], "would have ~ and patterns expanded"),
         (["a" * 3000 + "://b.csv"], "is no address of a file; give a path of at most 2,048 characters"),
         (["mlp", "--out", "."], "--out .: is a directory; give the path of a file"),

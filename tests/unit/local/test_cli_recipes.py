@@ -46,7 +46,7 @@ def test_without_torch_the_rest_is_listed_and_said_why(without_torch):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "there is no such recipe, and no such file; write one of linear-regression"),
+        (None, "there is no such recipe, and no such file; write one of "),
         ("apiVersion: v1\nkind: Pod\n", "job.yaml: there is no TrainingJob"),
         (
             "apiVersion: wattrain.dev/v1alpha1\nkind: TrainingJob\nmetadata: {name: a}\n"
