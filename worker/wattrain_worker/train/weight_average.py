@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from wattrain_worker.train.training_state import State
 
@@ -38,8 +38,8 @@ class WeightAverage:
     def update(self) -> None:
         """The optimizer has made a step."""
         if self._averages:
-            weights: list[Tensor] = [self._parameters[name] for name in self._averages]
-            torch._foreach_lerp_(list(self._averages.values()), weights, self._step)
+            for name, average in self._averages.items():
+                average.lerp_(self._parameters[name], self._step)
         else:
             self._averages = {name: weight.detach().clone() for name, weight in self._parameters.items()}
 
