@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from wattrain_api.recipe_cost import RecipeCost, RecipeCosts
@@ -114,7 +113,8 @@ class _Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, operation: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = operation(*args, **(kwargs or {}))
-        self._note(each for each in tree_leaves(made) if isinstance(each, Tensor))
+        results = made if isinstance(made, tuple | list) else (made,)
+        self._note(each for each in results if isinstance(each, Tensor))
         self.peak_bytes = max(self.peak_bytes, self.bytes)
         return made
 
@@ -122,7 +122,7 @@ class _Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors:
             storage = tensor.untyped_storage()
             reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-            self._pieces[storage._cdata] = (reference, storage.nbytes())
+            self._pieces[reference.cdata] = (reference, storage.nbytes())
 
 
 def _is_gone(reference: StorageWeakRef) -> bool:
