@@ -43,7 +43,7 @@ def predict(
         typer.Argument(
             metavar="FILE",
             help="What a training takes: path or address of a .csv, .npz or .parquet file, or `digits`; for a model of "
-            "pictures one picture, a folder or a tar.",
+            "pictures one picture, a folder or a tar; for one of texts a .txt or .jsonl file, a folder or a tar.",
             show_default=False,
         ),
     ] = None,

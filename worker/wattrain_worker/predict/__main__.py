@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from wattrain_api.data import Source
+from wattrain_api.recipe_parameters import SampleKind
 from wattrain_worker.data.prepared_data import samples_of
-from wattrain_worker.errors import StorageUnavailable, WorkerError
+from wattrain_worker.errors import BadSpec, StorageUnavailable, WorkerError
 from wattrain_worker.predict.forms import WRITERS
 from wattrain_worker.predict.predictions import Predictions, predict_split
 from wattrain_worker.train.export import FILE_MODEL
@@ -18,6 +20,8 @@ from wattrain_worker.train.exported import ExportedModel, load_exported
 _EXIT_FAILED = 1
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
+_EXTRAS: Final[dict[SampleKind, str]] = {"image": "images", "text": "text"}
+"""What is to be installed for a kind of samples."""
 
 
 def main(arguments: list[str]) -> int:
@@ -31,11 +35,8 @@ def main(arguments: list[str]) -> int:
     directory = chosen.model if (chosen.model / FILE_MODEL).exists() else chosen.model / "model"
     try:
         model = load_exported(directory)
-        if chosen.split is not None:
-            found = predict_split(model, directory, chosen.split)
-        else:
-            found = _predict_file(model, _source(chosen.file))
-        WRITERS[chosen.output](found, sys.stdout, sys.stderr)
+        source = None if chosen.file is None else _source(chosen.file)
+        WRITERS[chosen.output](_predict(model, directory, source, chosen.split), sys.stdout, sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read it has enough; the interpreter must not complain of it at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,9 +49,26 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _predict(model: ExportedModel, directory: Path, source: Source | None, split: str | None) -> Predictions:
+    """Of `source`, or of `split`, by the kind of samples that the model was trained on."""
+    kind = samples_of(model.document)
+    try:
+        if kind == "text":
+            return _predict_text(model, directory, source, split)
+        if source is None:
+            return predict_split(model, directory, split or "")
+        return _predict_file(model, source)
+    except ImportError as error:
+        if kind not in _EXTRAS:
+            raise
+        raise BadSpec(
+            f"{directory}: the model's samples are of the kind {kind}, for which a package is missing ({error}); pip "
+            f"install 'wattrain[{_EXTRAS[kind]}]'"
+        ) from error
+
+
 def _predict_file(model: ExportedModel, source: Source) -> Predictions:
-    """By the kind of samples that the model was trained on. Each is imported where it is needed: some need packages
-    that others do without."""
+    """Each kind is imported where it is needed: some need packages that others do without."""
     if samples_of(model.document) == "image":
         from wattrain_worker.predict.image_predictions import predict_pictures
 
@@ -58,6 +76,14 @@ def _predict_file(model: ExportedModel, source: Source) -> Predictions:
     from wattrain_worker.predict.table_predictions import predict_rows
 
     return predict_rows(model, source)
+
+
+def _predict_text(model: ExportedModel, directory: Path, source: Source | None, split: str | None) -> Predictions:
+    from wattrain_worker.predict.text_predictions import predict_texts, predict_windows
+
+    if source is None:
+        return predict_windows(model, directory, split or "")
+    return predict_texts(model, directory, source)
 
 
 def _source(file: str) -> Source:

@@ -13,7 +13,7 @@ import torch
 
 from wattrain_api.names import FILE_PREPARE
 from wattrain_api.recipe_parameters import SampleKind
-from wattrain_worker.data.prepared_data import label_scaling_of, load_prepared
+from wattrain_worker.data.prepared_data import Shard, label_scaling_of, load_prepared, samples_of
 from wattrain_worker.errors import BadData
 from wattrain_worker.train.exported import ExportedModel
 
@@ -47,19 +47,10 @@ def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predicti
 
     BadData where it was prepared for another training.
     """
-    data_dir = model_dir.resolve().parent / "data"
-    prepared = load_prepared(data_dir)
-    if prepared.document != model.document:
-        raise BadData(
-            f"{data_dir / FILE_PREPARE}: not the preparation that the model was trained on, which is in {model_dir}; "
-            "train again, or give a file"
-        )
-    shard = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}[split]
-    if not len(shard.labels):
-        raise BadData(f"the {split} split of the model's data has no rows; give a file, or another split")
+    shard = shard_of(model, model_dir, split)
     every = np.ones(len(shard.labels), np.bool_)
     labels = Known(shard.labels, every, every)
-    predicted, metrics = asked(model, shard.tensors[_FEATURES[prepared.samples]], every, labels)
+    predicted, metrics = asked(model, shard.tensors[_FEATURES[samples_of(model.document)]], every, labels)
     return Predictions(
         place_word="row",
         places=tuple(range(1, len(shard.labels) + 1)),
@@ -68,6 +59,22 @@ def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predicti
         metrics=metrics,
         notes=(),
     )
+
+
+def shard_of(model: ExportedModel, model_dir: Path, split: str) -> Shard:
+    """`split` of the prepared data that lies beside `model_dir`. BadData where it was prepared for another training, or
+    has no samples."""
+    data_dir = model_dir.resolve().parent / "data"
+    prepared = load_prepared(data_dir)
+    if prepared.document != model.document:
+        raise BadData(
+            f"{data_dir / FILE_PREPARE}: not the preparation that the model was trained on, which is in {model_dir}; "
+            "train again, or give a file"
+        )
+    shard = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}[split]
+    if not len(shard):
+        raise BadData(f"the {split} split of the model's data has no rows; give a file, or another split")
+    return shard
 
 
 class Known(NamedTuple):

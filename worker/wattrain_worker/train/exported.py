@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from wattrain_api.recipe_parameters import TaskKind
+from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 from wattrain_api.training import Training
 from wattrain_worker.data.prepared_data import Label, label_scaling_of, read_document, task_of
 from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
 from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
-from wattrain_worker.train.recipes.recipe_protocol import Recipe
+from wattrain_worker.train.recipes.recipe_protocol import MetricName, Recipe
 from wattrain_worker.train.roc_auc import roc_auc_of, with_roc_auc
 from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.task import autocast
@@ -35,6 +36,7 @@ class ExportedModel:
 
     module: nn.Module
     recipe: Recipe[Any, Any]
+    parameters: RecipeParameters
     training: Training
     """How it was trained, of which precision and chunks make its outputs what they were in the run."""
     task: TaskKind
@@ -65,11 +67,19 @@ class ExportedModel:
     def metrics(self, outputs: Tensor, labels: Tensor, rows: int) -> dict[str, float]:
         """The recipe's metrics over `rows` rows by name, as the run computes them, to five digits. `labels`: of those
         rows that have `outputs`; the others count as wrong."""
-        sums = self.recipe.metric_sums(outputs, labels).tolist()
-        found = self.recipe.metrics_of(sums, rows, label_scaling_of(self.document).scale)
+        found = self.metrics_of(self.recipe.metric_sums(outputs, labels), rows)
         if "rocAuc" in self.recipe.metrics and len(labels) == rows:
             found = with_roc_auc(found, roc_auc_of(self.recipe.class_scores(outputs), labels))
-        return {name: float(f"{value:.5g}") for name, value in found.items()}
+        return rounded(found)
+
+    def metrics_of(self, sums: Tensor, rows: int) -> dict[MetricName, float]:
+        """The recipe's metrics from its sums over `rows` samples."""
+        return self.recipe.metrics_of(sums.tolist(), rows, label_scaling_of(self.document).scale)
+
+
+def rounded(metrics: Mapping[MetricName, float]) -> dict[str, float]:
+    """To five digits, as people read them."""
+    return {name: float(f"{value:.5g}") for name, value in metrics.items()}
 
 
 def load_exported(directory: Path) -> ExportedModel:
@@ -90,7 +100,7 @@ def load_exported(directory: Path) -> ExportedModel:
         training = Training.model_validate(model["training"])
         if any(model[name] != document.get(name, []) for name in ("columns", "classes")):
             raise ValueError("its columns or classes are not those of prepare.json")
-        return ExportedModel(module.eval(), recipe, training, task, classes, written, document)
+        return ExportedModel(module.eval(), recipe, parameters, training, task, classes, written, document)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
         raise BadData(f"{directory}: not a model that this Wattrain can read ({_line(error)}); {_REMEDY}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from wattrain_api.contract.codec import encode_json
 from wattrain_api.contract.directive import Directive
+from wattrain_api.data import Source
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.prepare import prepare
+from wattrain_worker.predict.text_predictions import predict_texts, predict_windows
+from wattrain_worker.train.exported import load_exported
 
 GPT: dict[str, Any] = {"name": "gpt", "params": {"layers": 2, "width": 32, "heads": 4, "dropout": 0.1}}
 CERTAIN = {**GPT, "params": {**GPT["params"], "dropout": 0.0}}
@@ -48,6 +52,20 @@ def test_gpt_on_two_ranks_reaches_the_bits_per_byte_that_a_small_model_can(make_
     (score,) = job.start(2).succeeds().reports.of("test")
     assert 0.3 < score["bitsPerByte"] < 2.2  # how often each token comes is enough for 2.29
     assert score["perplexity"] == pytest.approx(np.exp(score["loss"]), rel=0.1)
+    shutil.copytree(windows_dir, job.directory / "data")
+    model = load_exported(job.model)
+    windows = predict_windows(model, job.model, "test")
+    assert windows.metrics["bitsPerByte"] == pytest.approx(score["bitsPerByte"], rel=1e-4)
+    texts = ["120 times 3 is 360.\n120 times 4 is 480.\n", "Vexed zyzzyva, quoth he.\n"]
+    path = job.directory / "asked.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, ""]))
+    found = predict_texts(model, job.model, Source(uri=str(path)))
+    assert found.places == ("asked.jsonl, line 1", "asked.jsonl, line 2")
+    bits = [each for each in found.predicted if isinstance(each, float)]
+    assert bits[0] < bits[1] / 2
+    shares = np.array([len(text) for text in texts]) / sum(map(len, texts))
+    assert found.metrics["bitsPerByte"] == pytest.approx(float(shares @ bits), rel=1e-4)
+    assert found.notes == ("1 lines have an empty text, and no prediction",)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
