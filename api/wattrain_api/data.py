@@ -134,6 +134,18 @@ class Text(Model):
     """Tokens that the model sees at once."""
 
 
+class Interactions(Model):
+    """Which columns of a table say who turned to what, and when."""
+
+    user: Column = "user"
+    """Column of the users, any names or numbers."""
+    item: Column = "item"
+    """Column of the items."""
+    time: Column | None = None
+    """Column of numbers or dates by which a user's interactions are ordered; without it the order of the file counts.
+    The last one of each user is for the test, the one before for validation."""
+
+
 class Data(Model):
     """Where the samples come from and how they are prepared."""
 
@@ -166,5 +178,7 @@ class Data(Model):
     text: Text = Text()
     """How texts become samples, for a recipe that is trained on texts: their source is a .txt file, a .jsonl file, each
     line of which is an object with a field `text`, or a folder or .tar of such files."""
+    interactions: Interactions = Interactions()
+    """Which columns say who turned to what; for recipes whose samples are interactions."""
     engine: Literal["local", "dask"] = "local"
     """What prepares the data: one process, or Dask inside the job's own pods for what no machine holds."""

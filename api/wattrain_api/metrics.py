@@ -155,6 +155,16 @@ METRICS: tuple[Metric, ...] = (
         worker="validation.next_sentence_accuracy", job="status.progress.validation.next_sentence_accuracy",
     ),
     Metric(
+        "validation_recall_at_10_ratio", GAUGE, "ratio",
+        "Share of the users whose left-out item is among the ten that are recommended first, 0 to 1.",
+        worker="validation.recall_at_10", job="status.progress.validation.recall_at_10",
+    ),
+    Metric(
+        "validation_ndcg_at_10_ratio", GAUGE, "ratio",
+        "The same, where an item counts 1 / log2(2 + rank), with 0 for the first rank.",
+        worker="validation.ndcg_at_10", job="status.progress.validation.ndcg_at_10",
+    ),
+    Metric(
         "samples_total", COUNTER, "samples", "Samples that this worker has trained on, repeated ones counted again.",
         worker="samples",
     ),

@@ -105,6 +105,32 @@ class MlpRecipe(Model):
     """Parameters of the model."""
 
 
+class RecommenderParameters(RecipeParameters):
+    """What a user turns to next, learnt from what all users turned to."""
+
+    SAMPLES: ClassVar[SampleKind] = "interactions"
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ("ranking",)
+
+    model: Literal["two-tower", "neumf"] = "two-tower"
+    """`two-tower`: a vector a user, a vector an item, and their product; `neumf`: that, and a multilayer perceptron of
+    both vectors beside it, which costs more for each item."""
+    dimensions: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Length of the vectors."""
+    negatives: Annotated[int, Field(ge=1, le=4096)] = 128
+    """Items drawn anew for each sample of each step, from which its own is to be told."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the vectors' numbers that are dropped in training."""
+
+
+class RecommenderRecipe(Model):
+    """The recipe `recommender`."""
+
+    name: Literal["recommender"]
+    """Which model."""
+    params: RecommenderParameters = RecommenderParameters()
+    """Parameters of the model."""
+
+
 class ResnetParameters(ClassifierParameters):
     """A residual network for pictures: torchvision's, from random weights."""
 
@@ -140,6 +166,7 @@ Recipe = Annotated[
         LinearRegressionRecipe,
         LogisticRegressionRecipe,
         MlpRecipe,
+        RecommenderRecipe,
         ResnetRecipe,
     ],
     Field(discriminator="name"),
@@ -150,6 +177,7 @@ RECIPE_PARAMETERS: Final[dict[str, type[RecipeParameters]]] = {
     "linear-regression": LinearRegressionParameters,
     "logistic-regression": LogisticRegressionParameters,
     "mlp": MlpParameters,
+    "recommender": RecommenderParameters,
     "resnet": ResnetParameters,
 }
 """What `spec.recipe.params` may hold, by the recipe's name."""

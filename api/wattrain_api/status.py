@@ -150,6 +150,10 @@ class Metrics(StatusPart):
     """Share of the hidden tokens of a text that are found."""
     next_sentence_accuracy: float | None = None
     """Share of the pairs of sentences of which it is found whether the second follows the first."""
+    recall_at_10: float | None = None
+    """Share of the users whose left-out item is among the ten that are recommended first."""
+    ndcg_at_10: float | None = None
+    """The same, where an item counts 1 / log2(2 + rank)."""
 
     @property
     def shown_loss(self) -> float | None:

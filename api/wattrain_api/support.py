@@ -39,6 +39,10 @@ def _has_no_table(spec: TrainingJobSpec) -> bool:
     return _samples(spec) != "table"
 
 
+def _has_interactions(spec: TrainingJobSpec) -> bool:
+    return spec.recipe is not None and spec.recipe.params.SAMPLES == "interactions"
+
+
 class Gap(NamedTuple, Generic[_S]):
     """A field that does not act, or not with every value."""
 
@@ -61,7 +65,7 @@ _NO_CAP: Final = (
 _TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
 _TEXTS_ALONE: Final = "only texts are cut into tokens, and the recipe's samples are none; remove it"
 _OF_TABLES: Final = (
-    "data.label", "data.task", "data.features", "data.schema", "data.missingValues", "data.clean", "data.normalize",
+    "data.label", "data.task", "data.features", "data.schema", "data.clean", "data.normalize",
 )  # fmt: skip
 _SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give the script an argument for it"
 
@@ -122,6 +126,11 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("data.image", "the samples are no pictures; remove it, or choose a recipe for pictures, such as resnet",
         lambda s: s.recipe is None or s.recipe.params.SAMPLES != "image"),
     *(Gap(field, _TABLES_ALONE, _has_no_table) for field in _OF_TABLES),
+    Gap("data.missingValues", _TABLES_ALONE, lambda s: _has_no_table(s) and not _has_interactions(s)),
+    Gap("data.interactions", "the samples are no interactions; remove it, or choose a recipe for them, such as "
+        "recommender", lambda s: not _has_interactions(s)),
+    Gap("data.split", "of interactions the last two of each user are for validation and test, whatever it says; "
+        "remove it", _has_interactions),
     Gap("data.split.column", "only tables have columns, and the recipe's samples are no rows of one; remove it, and "
         "write method hash or stratified",
         lambda s: s.data is not None and s.data.split.method in ("group", "time") and _has_no_table(s)),

@@ -114,6 +114,8 @@ EvaluationMetric = Literal[
     "perplexity",
     "maskedAccuracy",
     "nextSentenceAccuracy",
+    "recallAt10",
+    "ndcgAt10",
 ]
 """What an evaluation says of a model. Those of FALLING are better where they are lower, the others where higher."""
 FALLING: Final[tuple[EvaluationMetric, ...]] = ("loss", "mse", "mae", "bitsPerByte", "perplexity")

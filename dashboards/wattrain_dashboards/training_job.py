@@ -36,6 +36,8 @@ _SHARES: Final = (
     ("r2", "R2"),
     ("masked_accuracy", "masked accuracy"),
     ("next_sentence_accuracy", "next-sentence accuracy"),
+    ("recall_at_10", "recall at 10"),
+    ("ndcg_at_10", "NDCG at 10"),
 )
 """Metrics of the validation split whose best is 1, by the parts of their names."""
 _ABOUT_ENERGY: Final = """\
@@ -123,7 +125,8 @@ def _learning() -> Section:
         Placed(
             lines("Validation metrics", "none", "Of classes: the share that is classified correctly, its mean over the "
                   "classes, F1 and the area under the ROC curve. Of a number: R2. Of texts: hidden "
-                  "tokens and following sentences that are found. 1 is the best of each.",
+                  "tokens and following sentences that are found. Of interactions: left-out items that are "
+                  "recommended. 1 is the best of each.",
                   *(Query(ONE_JOB.of_job(f"validation_{name}_ratio"), shown) for name, shown in _SHARES)).max(1),
             12, 9,
         ),

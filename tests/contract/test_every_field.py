@@ -80,6 +80,7 @@ SGD = {**RECIPE, "training": {"epochs": 1, "optimizer": {"name": "sgd"}}}
 TIME = {**RECIPE, "data": {"source": {"builtin": "digits"}, "split": {"method": "time", "column": "t"}}}
 TEXTS = {**RECIPE, "recipe": {"name": "gpt"}, "data": {"source": {"uri": "a.txt"}}}
 PICTURES = {**RECIPE, "recipe": {"name": "resnet"}, "data": {"source": {"uri": "pictures"}}}
+PAIRS = {**RECIPE, "recipe": {"name": "recommender"}, "data": {"source": {"uri": "pairs.csv"}}}
 REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.engine": (RECIPE, "dask"),
     "training.precision": (RECIPE, "fp16"),
@@ -112,6 +113,8 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.clean": (PICTURES, {"missing": "mean"}),
     "data.normalize": (PICTURES, "minmax"),
     "data.image": (RECIPE, {"size": 128}),
+    "data.interactions": (RECIPE, {"user": "who"}),
+    "data.split": (PAIRS, {"method": "stratified"}),
     "data.split.column": (RECIPE, "day"),
     "data.split.method": (TEXTS, "stratified"),
     "data.text.vocabularySize": (RECIPE, 500),

@@ -156,6 +156,8 @@ def metrics(found: Metrics | Evaluation) -> list[str]:
         ("bits per byte", found.bits_per_byte),
         ("masked accuracy", found.masked_accuracy),
         ("next sentence accuracy", found.next_sentence_accuracy),
+        ("recall at 10", found.recall_at_10),
+        ("NDCG at 10", found.ndcg_at_10),
     )
     shares = [(name, share) for name, share in of_unit if share is not None]
     errors = [(name, error) for name, error in (("mae", found.mae), ("mse", found.mse)) if error is not None]

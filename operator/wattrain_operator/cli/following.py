@@ -152,7 +152,7 @@ def progress_of(status: TrainingJobStatus) -> Progress | None:
             validation.step, validation.shown_loss, validation.accuracy, validation.balanced_accuracy,
             validation.f1, validation.roc_auc, validation.mse, validation.mae, validation.r2,
             validation.bits_per_byte, validation.perplexity, validation.masked_accuracy,
-            validation.next_sentence_accuracy,
+            validation.next_sentence_accuracy, validation.recall_at_10, validation.ndcg_at_10,
         ),
         group=GroupProgress(samples_per_second=told.samples_per_second, watts=status.energy.watts),
     )  # fmt: skip

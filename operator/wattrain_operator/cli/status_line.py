@@ -50,5 +50,7 @@ def _progress(progress: Progress) -> Iterator[str]:
         yield f"validation bits per byte {progress.validation.bits_per_byte:.3f}"
     if progress.validation is not None and progress.validation.masked_accuracy is not None:
         yield f"validation masked accuracy {progress.validation.masked_accuracy:.3f}"
+    if progress.validation is not None and progress.validation.recall_at_10 is not None:
+        yield f"validation recall at 10 {progress.validation.recall_at_10:.3f}"
     if progress.samples_per_second is not None and progress.phase not in PHASES_WITHOUT_SPEED:
         yield f"{progress.samples_per_second:,.0f} samples/s"

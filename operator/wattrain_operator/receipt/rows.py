@@ -75,6 +75,9 @@ def _metrics(split: str, found: Metrics | None) -> Iterator[Row]:
     for name, share in (("masked", found.masked_accuracy), ("next sentence", found.next_sentence_accuracy)):
         if share is not None:
             yield f"{split} {name} accuracy", f"{100 * share:.1f} %"
+    for name, share in (("recall", found.recall_at_10), ("NDCG", found.ndcg_at_10)):
+        if share is not None:
+            yield f"{split} {name} at 10", f"{share:.4f}"
     for name, error in (("mean absolute error", found.mae), ("mean squared error", found.mse)):
         if error is not None:
             yield f"{split} {name}", units.number(error)

@@ -214,6 +214,8 @@ def _metrics(found: Evaluation | None) -> Metrics | None:
         perplexity=_figure(found.perplexity),
         masked_accuracy=_figure(found.masked_accuracy),
         next_sentence_accuracy=_figure(found.next_sentence_accuracy),
+        recall_at_10=_figure(found.recall_at_10),
+        ndcg_at_10=_figure(found.ndcg_at_10),
     )
 
 

@@ -32,6 +32,10 @@ def find_preparer(kind: SampleKind, recipe: str) -> Prepare:
                 "'wattrain[text]', or take a worker image that has it"
             ) from error
         return prepare_text
+    if kind == "interactions":
+        from wattrain_worker.data.interactions.prepare_interactions import prepare_interactions
+
+        return prepare_interactions
     raise BadSpec(
         f"spec.recipe.name: {recipe} needs samples of the kind {kind}, which this version does not prepare; choose a "
         "recipe for tables"

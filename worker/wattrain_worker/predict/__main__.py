@@ -73,6 +73,10 @@ def _predict_file(model: ExportedModel, source: Source) -> Predictions:
         from wattrain_worker.predict.image_predictions import predict_pictures
 
         return predict_pictures(model, source)
+    if samples_of(model.document) == "interactions":
+        from wattrain_worker.predict.item_predictions import predict_items
+
+        return predict_items(model, source)
     from wattrain_worker.predict.table_predictions import predict_rows
 
     return predict_rows(model, source)

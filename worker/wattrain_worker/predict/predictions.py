@@ -14,7 +14,7 @@ import torch
 from wattrain_api.names import FILE_PREPARE
 from wattrain_api.recipe_parameters import SampleKind
 from wattrain_worker.data.prepared_data import Shard, label_scaling_of, load_prepared, samples_of
-from wattrain_worker.errors import BadData
+from wattrain_worker.errors import BadData, BadSpec
 from wattrain_worker.train.exported import ExportedModel
 
 UNKNOWN: Final = -2
@@ -47,6 +47,10 @@ def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predicti
 
     BadData where it was prepared for another training.
     """
+    if samples_of(model.document) not in _FEATURES:
+        raise BadSpec(
+            f"--split: samples of the kind {samples_of(model.document)} are predicted from a file alone; give a file"
+        )
     shard = shard_of(model, model_dir, split)
     every = np.ones(len(shard.labels), np.bool_)
     labels = Known(shard.labels, every, every)

@@ -8,7 +8,13 @@ from typing import Any
 from wattrain_api.recipe_parameters import ClassifierParameters, RecipeParameters
 from wattrain_worker.data.features import fitted_from_json
 from wattrain_worker.data.prepared_data import samples_of, task_of
-from wattrain_worker.train.recipes.recipe_protocol import ImageShape, Shape, TableShape, TextShape
+from wattrain_worker.train.recipes.recipe_protocol import (
+    ImageShape,
+    InteractionsShape,
+    Shape,
+    TableShape,
+    TextShape,
+)
 
 
 def shape_of(document: Mapping[str, Any], classes: int | None) -> Shape:
@@ -19,6 +25,8 @@ def shape_of(document: Mapping[str, Any], classes: int | None) -> Shape:
         return ImageShape(document["image"]["size"], number, tuple(pixels["mean"]), tuple(pixels["deviation"]))
     if samples_of(document) == "text":
         return TextShape(document["vocabulary"], document["text"]["sequenceLength"])
+    if samples_of(document) == "interactions":
+        return InteractionsShape(len(document["users"]), len(document["items"]) + 1)
     return TableShape(len(fitted_from_json(document).origins), number)
 
 

@@ -25,6 +25,8 @@ MetricName = Literal[
     "perplexity",
     "maskedAccuracy",
     "nextSentenceAccuracy",
+    "recallAt10",
+    "ndcgAt10",
 ]
 """What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
 
@@ -77,6 +79,20 @@ class TextShape:
     def outputs(self) -> int:
         """A model has outputs for each token."""
         return 0
+
+
+@dataclass(frozen=True)
+class InteractionsShape:
+    """Samples that are pairs of a user and an item."""
+
+    users: int
+    items: int
+    """Those of the training split, from 1 on, and 0 for any other."""
+
+    @property
+    def outputs(self) -> int:
+        """Of a model that is not trained, a sample."""
+        return self.items
 
 
 class Shape(Protocol):

@@ -1,0 +1,1 @@
+"""Interactions: which user turned to which item, from a table to shards."""
