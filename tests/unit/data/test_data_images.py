@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_worker.data.images.decode import UnreadablePicture, decoded
+from wattrain_worker.data.images.picture_decoding import UnreadablePicture, decoded
 from wattrain_worker.data.prepare import prepare
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.recipes.recipe_protocol import ImageShape

@@ -14,7 +14,7 @@ from PIL import Image
 
 from wattrain_api import names
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_worker.data.images.decode import decoded
+from wattrain_worker.data.images.picture_decoding import decoded
 from wattrain_worker.data.prepare import prepare
 from wattrain_worker.data.prepared_data import load_prepared
 from wattrain_worker.predict.__main__ import main

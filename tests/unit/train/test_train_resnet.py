@@ -105,7 +105,7 @@ def test_nothing_is_drawn_in_an_evaluation_or_without_augmentation() -> None:
 
 def test_without_torchvision_the_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision.models.resnet", None)
-    monkeypatch.delitem(sys.modules, "wattrain_worker.train.recipes.resnet.network", raising=False)
+    monkeypatch.delitem(sys.modules, "wattrain_worker.train.recipes.resnet.residual_network", raising=False)
     words = r"^spec.recipe.name: resnet needs torchvision .*; pip install 'wattrain\[images\]'"
     with pytest.raises(BadSpec, match=words):
         built(32)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import Source
-from wattrain_worker.data.images.decode import UnreadablePicture
 from wattrain_worker.data.images.find_pictures import Picture, find_pictures
+from wattrain_worker.data.images.picture_decoding import UnreadablePicture
 from wattrain_worker.data.images.read_pictures import read_pictures
 from wattrain_worker.data.labels import MISSING_LABEL
 from wattrain_worker.data.source_files import opened

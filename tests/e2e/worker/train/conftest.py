@@ -114,9 +114,9 @@ class Run:
     def kill(self, rank: int, number: int = signal.SIGKILL) -> None:
         os.kill(self.pids[rank], number)
 
-    def codes(self) -> list[int | None]:
+    def codes(self, patience_seconds: float = PATIENCE_SECONDS) -> list[int | None]:
         """Exit codes by rank."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + patience_seconds
         codes = [self._code(rank, max(0, deadline - time.monotonic())) for rank in range(len(self.pids))]
         if not self.over:
             self.over = True
@@ -135,8 +135,8 @@ class Run:
     def log(self, rank: int = 0) -> str:
         return self._logs[rank].read_text()
 
-    def succeeds(self) -> Run:
-        assert self.codes() == [0] * len(self.pids), [self.log(rank) for rank in range(len(self.pids))]
+    def succeeds(self, patience_seconds: float = PATIENCE_SECONDS) -> Run:
+        assert self.codes(patience_seconds) == [0] * len(self.pids), [self.log(rank) for rank in range(len(self.pids))]
         return self
 
 

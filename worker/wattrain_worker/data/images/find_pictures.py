@@ -74,36 +74,35 @@ def find_pictures(source: SourceFiles) -> FoundPictures:
 
 def _members(files: Iterable[OneFile]) -> Iterator[_Member]:
     """The files of a source, and in place of each tar those in it."""
+    held = _HeldTar()
     for file in files:
         if not is_tar(file.name):
             yield _Member(file.name, file.name, file.read)
             continue
-        tar = _Tar(file)
-        for index, name in enumerate(tar.names()):
-            yield _Member(f"{file.name}/{name}", name, functools.partial(tar.read, index))
+        for index, member in enumerate(held.members(file)):
+            yield _Member(f"{file.name}/{member.name}", member.name, functools.partial(held.read, file, index))
 
 
-class _Tar:
-    """A tar among other files. Of all such tars one alone is in memory, for pictures are read in their order."""
+class _HeldTar:
+    """One tar of several in memory, the last that was asked for: pictures are read in the order of the tars."""
 
-    _lock = threading.Lock()
-    _held: tuple[_Tar, list[OneFile]] | None = None
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: OneFile | None = None
+        self._found: list[OneFile] = []
 
-    def __init__(self, file: OneFile) -> None:
-        self._file = file
+    def members(self, tar: OneFile) -> list[OneFile]:
+        """The files in `tar`. BadData where it is none."""
+        with self._lock:
+            if self._file is not tar:
+                self._file, self._found = None, []  # before the next one is read
+                self._found = members_of(tar.read(), tar.name)
+                self._file = tar
+            return self._found
 
-    def names(self) -> list[str]:
-        return [member.name for member in self._members()]
-
-    def read(self, index: int) -> bytes:
-        return self._members()[index].read()
-
-    def _members(self) -> list[OneFile]:
-        with _Tar._lock:
-            if _Tar._held is None or _Tar._held[0] is not self:
-                _Tar._held = None  # before the next one is read
-                _Tar._held = self, members_of(self._file.read(), self._file.name)
-            return _Tar._held[1]
+    def read(self, tar: OneFile, index: int) -> bytes:
+        """The content of one of them."""
+        return self.members(tar)[index].read()
 
 
 def _from_files(pictures: list[_Member], classes: list[_Member]) -> list[str | None]:

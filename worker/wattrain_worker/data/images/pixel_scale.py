@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from wattrain_worker.data.images.decode import Pixels
+from wattrain_worker.data.images.picture_decoding import Pixels
 
 _VALUES: Final = 256
 

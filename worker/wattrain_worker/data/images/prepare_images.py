@@ -18,9 +18,9 @@ import numpy.typing as npt
 from wattrain_api.data import Data
 from wattrain_api.recipe_parameters import ClassifierParameters
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_worker.data.images.decode import UnreadablePicture
 from wattrain_worker.data.images.find_pictures import FoundPictures, Picture, find_pictures
 from wattrain_worker.data.images.image_labels import ImageLabels, labels_of
+from wattrain_worker.data.images.picture_decoding import UnreadablePicture
 from wattrain_worker.data.images.pixel_scale import PixelScale
 from wattrain_worker.data.images.read_pictures import Unreadable, read_pictures
 from wattrain_worker.data.prepared_data import SPLITS, shard_name

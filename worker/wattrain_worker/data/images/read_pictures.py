@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from wattrain_worker.data.images.decode import Pixels, UnreadablePicture, decoded
 from wattrain_worker.data.images.find_pictures import Picture
+from wattrain_worker.data.images.picture_decoding import Pixels, UnreadablePicture, decoded
 from wattrain_worker.errors import BadData
 
 _MOST_THREADS: Final = 8

@@ -112,5 +112,6 @@ def _refuse(group: ProcessGroup, task: Task) -> None:
         if isinstance(module, _NormBase) and module.track_running_stats:
             raise BadSpec(
                 f"spec.training.deterministic: the model's {name}, a {type(module).__name__}, keeps running statistics "
-                "of the samples that its rank has seen, which depend on the number of ranks; write false"
+                "of the samples that its rank has seen, which depend on the number of ranks; write norm: group where "
+                "the recipe has it, or false"
             )

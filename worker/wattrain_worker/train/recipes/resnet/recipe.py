@@ -25,7 +25,7 @@ class Resnet(ClassMetrics):
     def build_model(self, shape: ImageShape, parameters: ResnetParameters) -> nn.Module:
         """torchvision's network, which first normalises pixels; its weights have the names of torchvision's."""
         try:
-            from wattrain_worker.train.recipes.resnet.network import build_network
+            from wattrain_worker.train.recipes.resnet.residual_network import build_network
         except ImportError as error:
             raise BadSpec(
                 f"spec.recipe.name: resnet needs torchvision ({error}); pip install 'wattrain[images]', or take a "
