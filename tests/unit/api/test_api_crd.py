@@ -92,7 +92,7 @@ def test_everything_that_a_user_writes_is_bounded(kind):
         bounded = {
             "string": {"maxLength", "enum"} & set(node) or node.get("format") == "date-time",
             "array": "maxItems" in node,
-            "integer": {"minimum", "maximum"} <= set(node),
+            "integer": {"minimum", "maximum"} <= set(node) or "enum" in node,
             "object": "properties" in node or "maxProperties" in node,
         }.get(node.get("type"), True)
         unbounded += [] if bounded else [path]
