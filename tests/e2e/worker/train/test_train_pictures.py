@@ -1,4 +1,4 @@
-"""A residual network on ranks over gloo: the number of ranks changes nothing."""
+"""A residual network on ranks over gloo: what it reaches, and that the number of ranks changes nothing."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def pictures_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     prepare(TrainingJobSpec.model_validate(spec), folder / "prepared")
     return folder / "prepared"
+
+
+def test_two_ranks_reach_an_accuracy_of_nine_in_ten(make_job: Any, pictures_dir: Path) -> None:
+    training = {"epochs": None, "maxSteps": 20, "batchSize": 24, "optimizer": {"name": "adamw", "lr": 0.001}}
+    job = make_job(data=pictures_dir, recipe=RESNET, training=training)
+    (score,) = job.start(2).succeeds(PATIENCE_SECONDS).reports.of("test")
+    assert score["accuracy"] >= 0.9
 
 
 def test_deterministic_training_has_identical_bits_on_one_to_three_ranks(make_job: Any, pictures_dir: Path) -> None:
