@@ -69,6 +69,10 @@ class Model(BaseModel):
         """The model as the API server knows it: camelCase, absent instead of null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def without_defaults(self) -> dict[str, Any]:
+        """The same without what has its default value, so that a field which a later version adds changes nothing."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
 _FACTORS = {

@@ -67,7 +67,7 @@ def _found(data_dir: Path, digest: str, source: SampleSource) -> Document | None
 
 def _spec_hash(spec: TrainingJobSpec, data: Data) -> str:
     recipe = spec.recipe.name if spec.recipe else ""
-    canonical = json.dumps({"data": data.to_json_object(), "recipe": recipe}, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps({"data": data.without_defaults(), "recipe": recipe}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -74,8 +74,9 @@ def checkpoint_names(root: Path) -> list[CheckpointName]:
 
 
 def spec_sha256(spec: TrainingJobSpec) -> str:
-    """A hash of what defines the training: recipe, data and training. Same hash, same losses."""
-    whole = spec.to_json_object()
+    """A hash of what defines the training: recipe, data and training. Same hash, same losses. Of fields that have their
+    default it holds nothing: a newer worker, which has more fields, goes on from the checkpoints of an older one."""
+    whole = spec.without_defaults()
     defining: dict[str, Any] = {key: whole.get(key) for key in ("recipe", "data", "training")}
     defining["training"] = {k: v for k, v in (defining["training"] or {}).items() if k not in _OF_NO_EFFECT}
     return hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
