@@ -178,7 +178,7 @@ def test_the_hash_of_a_spec_changes_with_what_is_computed_and_with_nothing_else(
 
     same = {spec_hash(), spec_hash(workers={"replicas": 3}), spec_hash(training={"recordEverySteps": 5})}
     assert len(same) == 1
-    # Fields that have their default are not part of it: those of later versions must not part a job from its checkpoints.
+    # Fields that have their default are not part of it: a version with more of them goes on from the same checkpoints.
     said = {"data": {"source": {"builtin": "digits"}}, "recipe": {"name": "mlp"}, "training": {"epochs": 1}}
     assert same == {hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()}
     assert spec_hash(training={"batchSize": 64, "nonFinite": "fail"}) in same
