@@ -199,6 +199,9 @@ class Training(Model):
     part of every checkpoint, which is larger by a model for it."""
     best_metric: EvaluationMetric | None = None
     """What the best model is chosen by; of equals the earlier. Default: the metric of earlyStopping, else loss."""
+    onnx: bool = False
+    """Write the exported model as an ONNX graph too (model.onnx), if ONNX Runtime computes the same from it on samples
+    that were not trained on. The worker needs onnx, onnxscript and onnxruntime."""
 
     @property
     def export_metric(self) -> EvaluationMetric | None:

@@ -20,6 +20,7 @@ from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
 from wattrain_worker.train.manifest import Fence, Progress
 from wattrain_worker.train.non_finite import MOST_IN_A_ROW, MOST_ROLLBACKS, REMEDY, NonFiniteSteps, Rollbacks
+from wattrain_worker.train.onnx_export import MOST_SAMPLES, NoOnnx, OnnxGraph, onnx_graph
 from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
 from wattrain_worker.train.process_group import ProcessGroup, peers_watched
 from wattrain_worker.train.rank_directives import RankDirectives
@@ -164,11 +165,11 @@ class Engine:
             )
         return count
 
-    def _report_warning(self, sentence: str) -> None:
+    def _report_warning(self, sentence: str, reason: str = reasons.NON_FINITE) -> None:
         """A warning, once for all ranks."""
         if self._group.rank == 0:
             say(sentence)
-            report(notice={"reason": reasons.NON_FINITE, "message": sentence})
+            report(notice={"reason": reason, "message": sentence})
 
     def _evaluate_what_was_due(self) -> None:
         """A stop saves without the evaluation that the step called for: the training must not miss it."""
@@ -324,10 +325,20 @@ class Engine:
         self._reporter.phase("exporting")
         model = self._strategy.full_model()
         if model is not None:
-            export_model(self._environment, model, self._prepared, choice, score)
+            export_model(self._environment, model, self._prepared, choice, score, self._graph())
             report(model={"path": str(self._environment.model_dir), "step": choice.step, "choice": str(choice)})
         self._group.leave()
         self._reporter.phase("done")
+
+    def _graph(self) -> OnnxGraph | None:
+        """The exported model as ONNX, where the job asks for it. One that cannot be had ends no training."""
+        if not self._training.onnx:
+            return None
+        try:
+            return onnx_graph(self._task.model, self._evaluator.unseen(MOST_SAMPLES))
+        except NoOnnx as error:
+            self._report_warning(f"the model is not there as ONNX: {error}", reasons.NO_ONNX)
+            return None
 
     def _on_rank_0(self, **fields: object) -> None:
         if self._group.rank == 0:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from torch import Tensor
+
 from wattrain_api.training import EvaluationMetric
 from wattrain_worker.data.prepared_data import Prepared
 from wattrain_worker.errors import BadSpec, NonFiniteLoss
@@ -66,6 +68,12 @@ class Evaluator:
             return Choice(progress.step, ema=self._task.training.ema)
         self._strategy.load_model_state(self.best)
         return Choice(progress.best.step, self._metric, progress.best.value, self._task.training.ema)
+
+    def unseen(self, most: int) -> Tensor:
+        """Features of up to `most` samples that were not trained on; where there are none, of such that were."""
+        splits = (self._prepared.test, self._prepared.validation, self._prepared.train)
+        rows = self._task.rows.like(next(split for split in splits if len(split)))
+        return rows.take_unchanged(slice(0, min(most, len(rows))))[0]
 
     def test(self, step: int) -> Score | None:
         """The score of the model of `step` on the test split; None where that is empty. NonFiniteLoss as above."""

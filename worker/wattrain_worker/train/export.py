@@ -12,6 +12,7 @@ from wattrain_api.training import EvaluationMetric
 from wattrain_worker.data.prepared_data import Prepared, companions_of
 from wattrain_worker.errors import StorageUnavailable
 from wattrain_worker.train.evaluation import Score
+from wattrain_worker.train.onnx_export import FILE_ONNX, OnnxGraph
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.training_state import State
 
@@ -40,9 +41,14 @@ class Choice:
 
 
 def export_model(
-    environment: RankEnvironment, model: State, prepared: Prepared, choice: Choice, test: Score | None
+    environment: RankEnvironment,
+    model: State,
+    prepared: Prepared,
+    choice: Choice,
+    test: Score | None,
+    graph: OnnxGraph | None = None,
 ) -> None:
-    """Write `model`, the whole of it. model.json comes last: where it is, the other files belong to it.
+    """Write `model`, the whole of it, and `graph`. model.json comes last: where it is, the other files belong to it.
 
     StorageUnavailable where its directory cannot be written.
     """
@@ -62,6 +68,7 @@ def export_model(
         "step": choice.step,
         "best": {"metric": choice.metric, "value": choice.value} if choice.metric else None,
         "test": test.to_json_object() if test else None,
+        "onnx": {"samples": graph.samples, "largestDifference": graph.largest_difference} if graph else None,
     }
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -69,6 +76,9 @@ def export_model(
         for name in (FILE_PREPARE, *companions_of(prepared.document)):
             write_atomically(directory / name, (environment.data_dir / name).read_bytes())
         write_atomically(directory / FILE_WEIGHTS, save(weights))
+        (directory / FILE_ONNX).unlink(missing_ok=True)
+        if graph is not None:
+            write_atomically(directory / FILE_ONNX, graph.content)
         write_atomically(directory / FILE_MODEL, _json(document))
     except OSError as error:
         raise StorageUnavailable(

@@ -18,8 +18,8 @@ from wattrain_worker.train.non_finite import NonFiniteSteps
 
 _VERSION: Final = 1
 _DIRECTORY: Final = re.compile(r"step-(\d+)\.attempt-(\d+)\.generation-(\d+)")
-_OF_NO_EFFECT: Final = ("recordEverySteps",)
-"""Fields of `training` that change what is told, not what is computed."""
+_OF_NO_EFFECT: Final = ("recordEverySteps", "onnx")
+"""Fields of `training` that change what is told or written, not what is computed."""
 
 
 @dataclass(frozen=True)

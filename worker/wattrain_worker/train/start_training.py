@@ -15,6 +15,7 @@ from wattrain_worker.train.class_weights import class_weights
 from wattrain_worker.train.compiler import check_compiler
 from wattrain_worker.train.engine import Engine
 from wattrain_worker.train.manifest import Fence, spec_sha256
+from wattrain_worker.train.onnx_export import check_onnx
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.recipes import find_recipe
@@ -40,6 +41,8 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     group = ProcessGroup(environment)
     if environment.training.compile:
         check_compiler(group.device.type)
+    if environment.training.onnx:
+        check_onnx()
     make_batch = functools.partial(recipe.make_batch, parameters=parameters)
     rows = Rows(prepared.train, group.device, make_batch, environment.training.seed)
     task = Task(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
 
 from wattrain_api import reasons
 from wattrain_api.contract.codec import encode_json
@@ -105,3 +109,20 @@ def test_averaged_weights_are_evaluated_and_exported_on_any_number_of_ranks_and_
     assert scores[0] != scores[1]
     assert max(scores[0][2:]) < max(scores[1][2:]), "the average is less rough"
     assert model_of(plain)[1] != model_of(jobs[0])[1]
+
+
+def test_the_exported_model_is_there_as_onnx_where_the_job_asks_for_it(make_job: Any, data_dir: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="runs ONNX: pip install --editable '.[dev]'")
+    job = make_job(training={"onnx": True, "export": "best"})
+    job.start(2).succeeds()
+    document, _ = model_of(job)
+    assert 0 < document["onnx"]["samples"] <= 64
+    assert document["onnx"]["largestDifference"] < 1e-4
+    test = load_file(data_dir / "test.safetensors")
+    session = onnxruntime.InferenceSession((job.model / "model.onnx").read_bytes(), providers=["CPUExecutionProvider"])
+    [scores] = session.run(None, {"features": test["features"]})
+    assert (scores.argmax(1) == test["labels"]).mean() == pytest.approx(document["test"]["accuracy"])
+    plain = make_job(training={"export": "best"})
+    plain.start(2).succeeds()
+    assert model_of(plain)[0]["onnx"] is None
+    assert not (plain.model / "model.onnx").exists()
