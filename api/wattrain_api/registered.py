@@ -35,6 +35,32 @@ STRATEGIES: Final = [
 """Values of `spec.parallelism.strategy` that a worker can train with."""
 
 
+class BertParameters(RecipeParameters):
+    """An encoder that finds hidden words and tells which sentence follows: BERT's, of any size."""
+
+    SAMPLES: ClassVar[SampleKind] = "text"
+    TASKS: ClassVar[tuple[TaskKind, ...]] = ("masked-language-modeling",)
+
+    layers: Annotated[int, Field(ge=1, le=96)] = 4
+    """Blocks of attention and of two linear layers, one after another."""
+    width: Annotated[int, Field(ge=8, le=16_384)] = 128
+    """Numbers that stand for a token within the model; a multiple of heads."""
+    heads: Annotated[int, Field(ge=1, le=256)] = 4
+    """Attentions side by side in each block, each on its part of the width."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the numbers that are dropped in training, after the embeddings, of the attention and at each block's
+    ends."""
+
+
+class BertRecipe(Model):
+    """The recipe `bert`."""
+
+    name: Literal["bert"]
+    """Which model."""
+    params: BertParameters = BertParameters()
+    """Parameters of the model."""
+
+
 class GptParameters(RecipeParameters):
     """A decoder that predicts the next token of a text: GPT-2's, of any size."""
 
@@ -162,6 +188,7 @@ class ResnetRecipe(Model):
 
 Recipe = Annotated[
     Union[
+        BertRecipe,
         GptRecipe,
         LinearRegressionRecipe,
         LogisticRegressionRecipe,
@@ -173,6 +200,7 @@ Recipe = Annotated[
 ]
 """A model that the worker brings, with its parameters."""
 RECIPE_PARAMETERS: Final[dict[str, type[RecipeParameters]]] = {
+    "bert": BertParameters,
     "gpt": GptParameters,
     "linear-regression": LinearRegressionParameters,
     "logistic-regression": LogisticRegressionParameters,

@@ -25,7 +25,7 @@ def model_and_features(name: str, samples: int = 5) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
     shape = recipe.example_shape()
     features, _ = recipe.example_batch(shape, samples)
-    drawn = torch.randn_like(features) if features.is_floating_point() else torch.randint_like(features, 0, 100)
+    drawn = torch.randn_like(features) if features.is_floating_point() else torch.randint_like(features, 0, 2)
     return recipe.build_model(shape, recipe.parameters()), drawn
 
 

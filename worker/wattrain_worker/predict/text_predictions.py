@@ -1,8 +1,9 @@
-"""What a model of the next token says of texts: how many bits a byte of them takes."""
+"""What a model of language says of texts: how many bits a byte of them takes, or how many hidden tokens it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +14,10 @@ from wattrain_worker.data.prepared_data import Shard, read_companion
 from wattrain_worker.data.source_files import opened
 from wattrain_worker.data.texts.byte_pairs import FILE_TOKENIZER, BytePairs
 from wattrain_worker.data.texts.documents import read_documents
+from wattrain_worker.data.texts.paragraphs import paragraphs_of, sentences_of
+from wattrain_worker.data.texts.sentence_pairs import pairs_of
 from wattrain_worker.data.texts.windows import windows_of
+from wattrain_worker.data.texts.word_pieces import WordPieces
 from wattrain_worker.predict.predictions import Predictions, shard_of
 from wattrain_worker.train.evaluation import chunks_of
 from wattrain_worker.train.exported import ExportedModel, rounded
@@ -21,25 +25,37 @@ from wattrain_worker.train.task import autocast
 
 
 def predict_texts(model: ExportedModel, model_dir: Path, source: Source) -> Predictions:
-    """The bits per byte of each document of `source`, read as for a training: each begins after the end of a text, and
-    the model sees nothing of the others. The metrics are those of all of them together. BadData where there are none.
+    """What the model says of each document of `source`, read as for a training: bits per byte, or the share of hidden
+    tokens that it finds. It sees nothing of the others; so whether a part follows another one is not asked. The metrics
+    are those of all documents together. BadData where there are none; one without a sample has no prediction.
     """
-    tokenizer = BytePairs(read_companion(model_dir, FILE_TOKENIZER, model.document))
-    documents, length = read_documents(opened(source)), model.document["text"]["sequenceLength"]
-    sums = [
-        _sums(model, windows_of(tokenizer.stream([document.text]), length, tokenizer.bytes_of_tokens)).sum(dim=0)
-        for document in documents.found
-    ]
+    documents, content = read_documents(opened(source)), read_companion(model_dir, FILE_TOKENIZER, model.document)
+    sums = [_sums(model, shard) for shard in _shards(model, content, [each.text for each in documents.found])]
     blank = (f"{documents.blank:,} lines have an empty text, and no prediction",) if documents.blank else ()
-    places = [document.place for document in documents.found]
-    return _predictions(model, "document", places, torch.stack(sums), (*blank, *documents.warnings))
+    found = _predictions(model, "document", [document.place for document in documents.found], sums)
+    known = {name: value for name, value in found.metrics.items() if name != "nextSentenceAccuracy"}
+    return replace(found, metrics=known, notes=(*blank, *documents.warnings))
+
+
+def _shards(model: ExportedModel, content: bytes, texts: list[str]) -> Iterator[Shard]:
+    """The samples of each of `texts`."""
+    length = model.document["text"]["sequenceLength"]
+    if model.task == "masked-language-modeling":
+        pieces = WordPieces(content)
+        for text in texts:
+            yield pairs_of([pieces.encode(sentences_of(paragraphs_of(text)))], length, seed=0)
+        return
+    tokenizer = BytePairs(content)
+    for text in texts:
+        yield windows_of(tokenizer.stream([text]), length, tokenizer.bytes_of_tokens)
 
 
 def predict_windows(model: ExportedModel, model_dir: Path, split: str) -> Predictions:
-    """The bits per byte of each window of `split` of the prepared data that lies beside `model_dir`. The metrics are
-    those of the run. BadData where it was prepared for another training, or the split is empty."""
+    """The same of each sample of `split` of the prepared data beside `model_dir`. The metrics are those of the
+    run. BadData where it was prepared for another training, or the split is empty."""
     sums = _sums(model, shard_of(model, model_dir, split))
-    return _predictions(model, "window", range(1, len(sums) + 1), sums, ())
+    word = "pair" if model.task == "masked-language-modeling" else "window"
+    return _predictions(model, word, range(1, len(sums) + 1), list(sums[:, None]))
 
 
 @torch.inference_mode()
@@ -54,18 +70,21 @@ def _sums(model: ExportedModel, shard: Shard) -> Tensor:
             with autocast(model.training, torch.device("cpu")):
                 outputs = model.module(features)
             found += [recipe.metric_sums(outputs[row, None], labels[row, None]) for row in range(len(labels))]
-    return torch.stack(found)
+    return torch.stack(found) if found else torch.zeros(0, recipe.sums(0), dtype=torch.float64)
 
 
 def _predictions(
-    model: ExportedModel, place_word: str, places: Sequence[int | str], sums: Tensor, notes: tuple[str, ...]
+    model: ExportedModel, place_word: str, places: Sequence[int | str], sums: Sequence[Tensor]
 ) -> Predictions:
-    bits = (rounded(model.metrics_of(each, 1)).get("bitsPerByte") for each in sums)
+    """`sums` [samples, sums] of each place: its prediction is the first of the recipe's metrics."""
+    first = model.recipe.metrics[0]
+    each = (rounded(model.metrics_of(of_place.sum(dim=0), len(of_place))) if len(of_place) else {} for of_place in sums)
+    every = torch.cat(list(sums))
     return Predictions(
         place_word=place_word,
         places=tuple(places),
-        predicted=tuple(bits),
+        predicted=tuple(found.get(first) for found in each),
         labels=None,
-        metrics=rounded(model.metrics_of(sums.sum(dim=0), len(sums))),
-        notes=notes,
+        metrics=rounded(model.metrics_of(every.sum(dim=0), len(every))) if len(every) else {},
+        notes=(),
     )

@@ -21,6 +21,7 @@ from wattrain_worker.train.exported import load_exported
 GPT: dict[str, Any] = {"name": "gpt", "params": {"layers": 2, "width": 32, "heads": 4, "dropout": 0.1}}
 CERTAIN = {**GPT, "params": {**GPT["params"], "dropout": 0.0}}
 TEXT = {"vocabularySize": 300, "sequenceLength": 32}
+BERT: dict[str, Any] = {"name": "bert", "params": {"layers": 2, "width": 32, "heads": 4, "dropout": 0.1}}
 FAST = {"optimizer": {"name": "adamw", "lr": 0.01}}
 STEPS = 6
 
@@ -38,6 +39,14 @@ def tables_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def windows_dir(tables_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("windows")
     spec = {"recipe": GPT, "training": {"epochs": 1}, "data": {"source": {"uri": str(tables_file)}, "text": TEXT}}
+    prepare(TrainingJobSpec.model_validate(spec), directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def pairs_dir(tables_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("pairs")
+    spec = {"recipe": BERT, "training": {"epochs": 1}, "data": {"source": {"uri": str(tables_file)}, "text": TEXT}}
     prepare(TrainingJobSpec.model_validate(spec), directory)
     return directory
 
@@ -92,3 +101,33 @@ def test_gpt_goes_on_from_a_checkpoint_as_if_nothing_had_happened(make_job: Any,
     rest = job.start(1).succeeds().reports
     assert rest.curve() == {step: loss for step, loss in whole.curve().items() if step > 3}
     assert rest.of("test") == whole.of("test")
+
+
+def test_bert_has_identical_bits_on_one_to_four_ranks(make_job: Any, pairs_dir: Path) -> None:
+    jobs = [make_job(data=pairs_dir, **changes(BERT, deterministic=True)) for _ in range(4)]
+    runs = [job.start(world).succeeds() for world, job in enumerate(jobs, start=1)]
+    curves = [run.reports.curve() for run in runs]
+    assert curves[1:] == curves[:1] * 3
+    assert len(curves[0]) == STEPS
+    tests = [run.reports.of("test") for run in runs]
+    assert tests[1:] == tests[:1] * 3
+    assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
+
+
+def test_bert_on_two_ranks_finds_hidden_words_and_says_of_other_texts_how_many(make_job: Any, pairs_dir: Path) -> None:
+    certain = {**BERT, "params": {**BERT["params"], "dropout": 0.0}}
+    job = make_job(data=pairs_dir, **changes(certain, maxSteps=200, batchSize=16, **FAST))
+    (score,) = job.start(2).succeeds().reports.of("test")
+    assert score["maskedAccuracy"] > 0.3, "the most frequent token alone would be found in fewer than 0.2"
+    shutil.copytree(pairs_dir, job.directory / "data")
+    model = load_exported(job.model)
+    pairs = predict_windows(model, job.model, "test")
+    assert pairs.metrics["maskedAccuracy"] == pytest.approx(score["maskedAccuracy"], rel=1e-4)
+    assert pairs.metrics["nextSentenceAccuracy"] == pytest.approx(score["nextSentenceAccuracy"], rel=1e-4)
+    path = job.directory / "asked.jsonl"
+    texts = ["".join(f"7 times {n} is {7 * n}.\n" for n in range(2, 20)), "Alone."]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    found = predict_texts(model, job.model, Source(uri=str(path)))
+    assert isinstance(found.predicted[0], float)
+    assert found.predicted[1] is None, "one sentence is no pair"
+    assert found.metrics == {"maskedAccuracy": found.predicted[0]}

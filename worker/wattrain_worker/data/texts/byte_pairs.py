@@ -41,7 +41,7 @@ class BytePairs:
 
     def __init__(self, content: bytes) -> None:
         """`content`: tokenizer.json. ValueError where it is none."""
-        self._tokenizer = _read(content)
+        self._tokenizer = read_tokenizer(content)
         self._tokenizer.encode_special_tokens = True  # what a document writes is text, whatever it looks like
         found = self._tokenizer.token_to_id(END_OF_TEXT)
         if found is None:
@@ -68,7 +68,8 @@ class BytePairs:
         return np.concatenate(parts)
 
 
-def _read(content: bytes) -> Any:
+def read_tokenizer(content: bytes) -> Any:
+    """What `content`, a tokenizer.json, says. ValueError where it is none."""
     try:
         json.loads(content)
         return Tokenizer.from_str(content.decode())

@@ -1,10 +1,14 @@
-"""Paragraphs: what a text is cut into, for the splits of a single document and for a tokenizer that takes no more."""
+"""Paragraphs and sentences: what a text is cut into, for the splits of a single document, for a tokenizer that takes no
+more, and for pairs of sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+_ENDS: Final = re.compile(r"(?<=[.!?])\s+")
+"""Of a sentence: a mark, and white space."""
 _LONGEST: Final = 16_384
 """Characters after which a paragraph ends with its line: a tokenizer needs about 100 bytes a character at once."""
 
@@ -29,3 +33,8 @@ def lines_of(text: str) -> list[str]:
     """The lines of `text`, each with its end. Unlike `str.splitlines` it knows line feeds alone."""
     *whole, last = text.split("\n")
     return [f"{line}\n" for line in whole] + ([last] if last else [])
+
+
+def sentences_of(paragraphs: Iterable[str]) -> list[str]:
+    """The sentences in `paragraphs`, by their marks; a paragraph without any is one sentence."""
+    return [part for each in paragraphs for part in _ENDS.split(" ".join(each.split())) if part]

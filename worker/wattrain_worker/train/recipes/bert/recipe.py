@@ -1,0 +1,158 @@
+"""BERT's encoder (J. Devlin et al., "BERT: Pre-training of deep bidirectional transformers", 2019): trained to find
+words that are hidden from it, and to tell whether one part of a text follows another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from wattrain_api.recipe_parameters import TaskKind
+from wattrain_worker.data.texts.special_tokens import END, FIRST_WORD, MASK, PAD
+from wattrain_worker.train.recipes.bert.parameters import BertParameters
+from wattrain_worker.train.recipes.drawing import uniform
+from wattrain_worker.train.recipes.recipe_protocol import Draw, MetricName, RawSamples, Recipe, TextShape
+from wattrain_worker.train.recipes.transformer_blocks import Attention, demand_heads, initialise, linear_layers
+
+_HIDDEN: Final = 0.15
+"""Share of a text's tokens that are to be found."""
+_MASKED, _REPLACED = 0.8, 0.9
+"""Of these, the share that MASK stands for, and that share with those that another word stands for; the others stay."""
+_DRAWN_BELOW: Final = 2**24
+"""A word that is drawn is -1 minus a whole number below: as many as `uniform` can give."""
+_NOT_HIDDEN: Final = -1
+_ALWAYS: Final = Draw(seed=0, step=0)
+"""What is hidden in an evaluation follows from the sample's number alone."""
+
+
+class _Block(nn.Module):
+    """As in BERT, normalized after each part is added."""
+
+    def __init__(self, parameters: BertParameters) -> None:
+        super().__init__()
+        width, dropout = parameters.width, parameters.dropout
+        self.attention_norm, self.linear_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, parameters.heads, dropout, is_causal=False)
+        self.linear = linear_layers(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor, there: Tensor) -> Tensor:
+        features = self.attention_norm(features + self.dropout(self.attention(features, there)))
+        found: Tensor = self.linear_norm(features + self.dropout(self.linear(features)))
+        return found
+
+
+class _Encoder(nn.Module):
+    """[samples, 2, tokens] int64, the tokens and which part each is of, to [samples, tokens + 1, vocabulary]: the
+    scores of each token; in the last place those of whether the second part follows, of which the first two count."""
+
+    def __init__(self, shape: TextShape, parameters: BertParameters) -> None:
+        super().__init__()
+        width = parameters.width
+        self.vocabulary = shape.vocabulary
+        self.embedding = nn.Embedding(shape.vocabulary, width)
+        self.positions, self.parts = nn.Embedding(shape.sequence_length, width), nn.Embedding(2, width)
+        self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(parameters.dropout)
+        self.blocks = nn.ModuleList(_Block(parameters) for _ in range(parameters.layers))
+        self.word = nn.Sequential(nn.Linear(width, width), nn.GELU(approximate="tanh"), nn.LayerNorm(width))
+        self.word_bias = nn.Parameter(torch.zeros(shape.vocabulary))
+        self.pooled, self.follows = nn.Linear(width, width), nn.Linear(width, 2)
+        initialise(self, parameters.layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        given, part = features[:, 0], features[:, 1]
+        words = self.vocabulary - FIRST_WORD
+        tokens = torch.where(given < 0, FIRST_WORD + (-1 - given) * words // _DRAWN_BELOW, given)
+        states = self.embedding(tokens) + self.parts(part) + self.positions.weight[: tokens.shape[1]]
+        states, there = self.dropout(self.norm(states)), (given != PAD)[:, None, None]
+        for block in self.blocks:
+            states = block(states, there)
+        scores = F.linear(self.word(states), self.embedding.weight, self.word_bias)
+        follows = self.follows(torch.tanh(self.pooled(states[:, 0])))
+        return torch.cat([scores, F.pad(follows, (0, self.vocabulary - 2))[:, None]], dim=1)
+
+
+class Bert:
+    """The recipe `bert`. Labels are [samples, tokens + 1] int64: the hidden tokens, and whether the second part
+    follows."""
+
+    parameters = BertParameters
+    task: TaskKind = "masked-language-modeling"
+    metrics: tuple[MetricName, ...] = ("maskedAccuracy", "nextSentenceAccuracy")
+    evaluated_at_once: int = 8
+
+    def build_model(self, shape: TextShape, parameters: BertParameters) -> nn.Module:
+        """tokens -> width -> ... -> width -> vocabulary, and two scores a sample."""
+        demand_heads(parameters.width, parameters.heads)
+        return _Encoder(shape, parameters)
+
+    def make_batch(
+        self, raw: RawSamples, samples: Tensor, draw: Draw | None, parameters: BertParameters
+    ) -> tuple[Tensor, Tensor]:
+        """Pairs with hidden tokens, drawn anew in each step of a training."""
+        tokens = raw["tokens"].long()
+        drawn = uniform(draw or _ALWAYS, samples, 3 * tokens.shape[1]).view(len(tokens), 3, tokens.shape[1])
+        is_hidden = (tokens >= FIRST_WORD) & (drawn[:, 0] < _HIDDEN)
+        other = torch.where(drawn[:, 1] < _REPLACED, -1 - (drawn[:, 2] * _DRAWN_BELOW).long(), tokens)
+        other = torch.where(drawn[:, 1] < _MASKED, MASK, other)
+        features = torch.stack([torch.where(is_hidden, other, tokens), raw["second"].long()], dim=1)
+        labels = torch.where(is_hidden, tokens, _NOT_HIDDEN)
+        return features, torch.cat([labels, raw["follows"].long()[:, None]], dim=1)
+
+    def example_shape(self) -> TextShape:
+        """What a job has that says nothing of it."""
+        return TextShape(vocabulary=4096, sequence_length=128)
+
+    def example_batch(self, shape: TextShape, samples: int) -> tuple[Tensor, Tensor]:
+        """Ends of sentences, none of which is hidden."""
+        length = shape.sequence_length
+        tokens, part = torch.full((samples, length), END), torch.zeros(samples, length, dtype=torch.int64)
+        return torch.stack([tokens, part], 1), torch.zeros(samples, length + 1, dtype=torch.int64)
+
+    def told_shape(self, shape: TextShape) -> str:
+        """Tokens that there are, and of a sample."""
+        return f"{shape.sequence_length:,} of {shape.vocabulary:,} tokens"
+
+    def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """-log softmax(outputs)[token], the mean over the hidden tokens of each sample, and the same of whether the
+        second part follows, summed over samples."""
+        losses, hidden = _losses(outputs, labels)
+        of_words = (losses.sum(dim=1) / hidden.clamp(min=1)).sum()
+        return of_words + F.cross_entropy(outputs[:, -1, :2].float(), labels[:, -1], reduction="sum")
+
+    def sums(self, outputs: int) -> int:
+        """Three, whatever the model."""
+        return 3
+
+    def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """How many hidden tokens are found, how many there are, and of how many samples it is told whether the second
+        part follows."""
+        hidden = labels[:, :-1] != _NOT_HIDDEN
+        found = (outputs[:, :-1].argmax(dim=2) == labels[:, :-1]) & hidden
+        told = outputs[:, -1, :2].argmax(dim=1) == labels[:, -1]
+        return torch.stack([found.sum(), hidden.sum(), told.sum()]).double()
+
+    def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
+        """Shares of the hidden tokens, and of the samples."""
+        found, hidden, told = sums
+        metrics: dict[MetricName, float] = {"maskedAccuracy": found / hidden} if hidden else {}
+        return metrics | {"nextSentenceAccuracy": told / samples}
+
+    def class_scores(self, outputs: Tensor) -> Tensor:
+        """There are no classes: [samples, 0]."""
+        return outputs.new_zeros(len(outputs), 0, dtype=torch.float64)
+
+
+def _losses(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """[samples, tokens]: the loss of each hidden token, 0 of others; and [samples]: how many are hidden."""
+    hidden = labels[:, :-1]
+    losses = F.cross_entropy(
+        outputs[:, :-1].float().flatten(0, 1), hidden.flatten(), ignore_index=_NOT_HIDDEN, reduction="none"
+    )
+    return losses.view(hidden.shape), (hidden != _NOT_HIDDEN).sum(dim=1)
+
+
+RECIPE: Final[Recipe[BertParameters, TextShape]] = Bert()
