@@ -5,20 +5,20 @@ Standard library only, Python >= 3.9: the supervisor carries this module into fo
 
 from __future__ import annotations
 
-import os
 import selectors
+import socket
 import socketserver
 import threading
 
 
 class ServingThread:
-    """`serve_forever` of socketserver looks for its end many times a second: here a byte in a pipe tells it."""
+    """`serve_forever` of socketserver looks for its end many times a second: here the end of a connection tells it."""
 
     def __init__(self, server: socketserver.TCPServer, name: str) -> None:
         """`server` listens already; it is closed here, by `stop`."""
         self._server = server
         server.timeout = 0  # `handle_request` is called where somebody has connected, and waits for nobody else
-        self._read_fd, self._write_fd = os.pipe()
+        self._told, self._tells = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     def start(self) -> None:
@@ -26,17 +26,16 @@ class ServingThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and free the port. Once."""
-        os.write(self._write_fd, b"\0")
+        """End, and free the port. Nothing more happens the second time."""
+        self._tells.close()
         if self._thread.ident is not None:
             self._thread.join()
         self._server.server_close()
-        os.close(self._read_fd)
-        os.close(self._write_fd)
+        self._told.close()
 
     def _serve(self) -> None:
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._server, selectors.EVENT_READ)
-            waiting.register(self._read_fd, selectors.EVENT_READ)
-            while all(key.fd != self._read_fd for key, _ in waiting.select()):
+            waiting.register(self._told, selectors.EVENT_READ)
+            while all(key.fileobj is not self._told for key, _ in waiting.select()):
                 self._server.handle_request()

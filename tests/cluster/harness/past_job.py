@@ -173,7 +173,8 @@ class PastJob:
         )
 
     def _validation(self) -> Metrics:
-        return Metrics(int(self.step), 1.05 * self.loss, accuracy=1 - self.loss / (1 + self.first_loss))
+        share = 1 - self.loss / (1 + self.first_loss)
+        return Metrics(int(self.step), 1.05 * self.loss, accuracy=share, **_other_metrics(share, self.loss))
 
     def _energy(self) -> EnergyStatus:
         if not self.joules:
@@ -225,12 +226,19 @@ class PastJob:
                 step_durations=progress.Distribution(BOUNDS, _spread(steps), 0.05 * steps),
                 data_wait_seconds=0.002 * steps * (1 + worker),
                 checkpoint_blocked_seconds=0.0 if worker else 0.05 * (self.second // 240),
-                validation=progress.Evaluation(int(self.step), 1.05 * loss, 0.9),
+                validation=progress.Evaluation(int(self.step), 1.05 * loss, 0.9, **_other_metrics(0.9, loss)),
                 checkpoint=None if saved is None else progress.Checkpoint(
                     saved[0], seconds=0.4, bytes=120_000, time=start + saved[1]
                 ),
                 power=readings,
             )  # fmt: skip
+
+
+def _other_metrics(share: float, loss: float) -> dict[str, float]:
+    """All that an evaluation may have: those of classes, numbers, texts and interactions, as no real job has them."""
+    shares = ("balanced_accuracy", "f1", "roc_auc", "r2", "masked_accuracy", "next_sentence_accuracy", "recall_at_10")
+    errors = {"mse": loss**2, "mae": loss, "bits_per_byte": 2 * loss, "perplexity": math.exp(min(loss, 9.0))}
+    return {name: share - 0.01 * number for number, name in enumerate((*shares, "ndcg_at_10"), start=1)} | errors
 
 
 def _spread(steps: int) -> tuple[int, ...]:

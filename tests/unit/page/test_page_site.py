@@ -120,7 +120,7 @@ def test_the_wheel_has_the_dashboards_the_page_and_the_licence_of_what_it_brings
     assert {folder / "dashboards" / file.name for file in root_of_dashboards.glob("*.json")} <= packed
     assert {folder / "static" / name for name in static_files()} <= packed
     assert folder / "static/uplot/LICENSE" in packed
-    assert {path.parts[0] for path in packed} == {"wattrain_api", "wattrain_operator", "wattrain_worker"}
+    assert {path.parts[0] for path in packed} == {"wattrain", "wattrain_api", "wattrain_operator", "wattrain_worker"}
 
 
 def test_a_file_that_is_no_dashboard_is_named(tmp_path):

@@ -13,7 +13,7 @@ from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.classifier import Classifier
 from wattrain_worker.train.recipes.logistic_regression.recipe import loss_and_gradients
-from wattrain_worker.train.recipes.recipe_protocol import ImageShape, TableShape, TextShape
+from wattrain_worker.train.recipes.recipe_protocol import ImageShape, InteractionsShape, TableShape, TextShape
 
 Sample = tuple[Tensor, Tensor]
 CLASSES = 4
@@ -21,6 +21,7 @@ SHAPES: dict[str, Any] = {
     "table": TableShape(columns=6, classes=CLASSES),
     "image": ImageShape(size=32, classes=CLASSES, mean=(100.0, 120.0, 140.0), deviation=(50.0, 60.0, 70.0)),
     "text": TextShape(vocabulary=50, sequence_length=7),
+    "interactions": InteractionsShape(users=6, items=9),
 }
 """By the kind of samples."""
 
@@ -42,8 +43,16 @@ def sample() -> Sample:
 def samples_for(name: str) -> Sample:
     """Features and labels of 11 samples as the recipe's model and loss take them."""
     recipe, generator = find_recipe(name), torch.Generator().manual_seed(3)
+    if recipe.task == "masked-language-modeling":
+        pairs = {"tokens": torch.randint(5, 50, (11, 7), generator=generator), "follows": torch.arange(11) % 2}
+        raw = {**pairs, "second": torch.arange(7).repeat(11, 1) // 4}
+        return recipe.make_batch(raw, torch.arange(11), None, recipe.parameters())
     if recipe.parameters.SAMPLES == "text":
         raw = {"tokens": torch.randint(0, 50, (11, 8), generator=generator), "bytes": torch.arange(11) + 20}
+        return recipe.make_batch(raw, torch.arange(11), None, recipe.parameters())
+    if recipe.parameters.SAMPLES == "interactions":
+        seen = torch.tensor([[1, 2], [3, 0]]).repeat(6, 1)[:11]
+        raw = {"users": torch.arange(11) % 6, "items": 4 + torch.arange(11) % 5, "seen": seen}
         return recipe.make_batch(raw, torch.arange(11), None, recipe.parameters())
     if recipe.parameters.SAMPLES == "image":
         features = torch.randint(0, 256, (11, 3, 32, 32), generator=generator).to(torch.uint8)
@@ -156,7 +165,7 @@ def test_with_very_many_classes_or_labels_that_are_none_of_them_there_is_the_acc
 def test_what_a_recipe_measures_is_what_an_evaluation_may_report(name: str) -> None:
     recipe, (features, labels) = find_recipe(name), samples_for(name)
     assert set(recipe.metrics) <= {to_camel(field.name) for field in dataclasses.fields(Evaluation)}
-    sums = recipe.metric_sums(built(name)(features), labels)
+    sums = recipe.metric_sums(built(name).eval()(features), labels)
     outputs = 4 if recipe.task == "classification" else 1
     assert (sums.shape, sums.dtype) == ((recipe.sums(outputs),), torch.float64)
     of_sums = tuple(recipe.metrics_of(sums.tolist(), len(labels), 1.0))

@@ -51,7 +51,8 @@ def test_labels_that_are_all_the_same_have_no_r2() -> None:
     found = Regressor().metrics_of(sums.tolist(), 7, 1.0)
     assert set(found) == {"mse", "mae"}
     rule = EarlyStopping(metric="r2", patience=1)
-    assert Patience(-0.5).after(Score(1, 0.1, found), rule).evaluations_since_best == 1
+    with pytest.raises(BadSpec, match="the metric r2 is watched, and the validation split does not determine it"):
+        Patience(-0.5).after(Score(1, 0.1, found), rule)
 
 
 @pytest.mark.parametrize(("metric", "better", "worse"), [("mae", 1.0, 2.0), ("mse", 1.0, 2.0), ("r2", 0.9, 0.1)])

@@ -63,14 +63,14 @@ def accuracy(data: Prepared, recipe_name: str) -> float:
     torch.manual_seed(0)
     model = recipe.build_model(TableShape(len(data.columns), len(data.classes)), recipe.parameters())
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    features, labels = torch.from_numpy(data.train.features), torch.from_numpy(data.train.labels)
+    features, labels = torch.tensor(data.train.features), torch.tensor(data.train.labels)
     for _ in range(STEPS):
         optimizer.zero_grad()
         (recipe.loss_sum(model(features), labels) / len(labels)).backward()
         optimizer.step()
     with torch.inference_mode():
-        outputs = model.eval()(torch.from_numpy(data.test.features))
-    sums = recipe.metric_sums(outputs, torch.from_numpy(data.test.labels)).tolist()
+        outputs = model.eval()(torch.tensor(data.test.features))
+    sums = recipe.metric_sums(outputs, torch.tensor(data.test.labels)).tolist()
     return float(recipe.metrics_of(sums, len(data.test.labels), 1.0)["accuracy"])
 
 
