@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 
 import pytest
 
@@ -92,3 +93,15 @@ def test_its_password_is_not_shown():
 def test_an_address_that_is_none_is_refused_with_what_to_write(address):
     with pytest.raises(ValueError, match=r"is no address of a Prometheus; write one as in http://"):
         PrometheusSource(address, 15.0)
+
+
+def test_a_server_that_is_closed_twice_closes_nothing_of_others():
+    server = HttpServer(lambda request: Answer(200, "text/plain", b""))
+    server.close()
+    pipes = [os.pipe() for _ in range(8)]  # they get the numbers that have become free
+    server.close()
+    for read, write in pipes:
+        os.write(write, b"x")
+        assert os.read(read, 2) == b"x", "and nothing that the server would have written"
+        os.close(read)
+        os.close(write)
