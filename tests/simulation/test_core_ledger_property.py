@@ -239,8 +239,8 @@ def _run(*, shrink: bool = True) -> None:
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=examples, stateful_step_count=25, deadline=None, database=None, derandomize=True, phases=phases,
-            suppress_health_check=list(HealthCheck),
+            max_examples=examples, stateful_step_count=25, deadline=None, database=None, derandomize=True,
+            phases=phases, suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
 
