@@ -101,8 +101,7 @@ class Every(Model):
     """Every so many seconds."""
 
 
-EvaluationMetric = Literal[
-    "loss",
+MetricName = Literal[
     "accuracy",
     "balancedAccuracy",
     "f1",
@@ -117,6 +116,8 @@ EvaluationMetric = Literal[
     "recallAt10",
     "ndcgAt10",
 ]
+"""What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
+EvaluationMetric = Literal["loss", MetricName]
 """What an evaluation says of a model. Those of FALLING are better where they are lower, the others where higher."""
 FALLING: Final[tuple[EvaluationMetric, ...]] = ("loss", "mse", "mae", "bitsPerByte", "perplexity")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wattrain_api.contract.phases import PHASES_WITHOUT_SPEED
-from wattrain_api.status import Progress, TrainingJobStatus
+from wattrain_api.status import Metrics, Progress, TrainingJobStatus
 from wattrain_operator.cli import figures
 
 
@@ -42,15 +42,14 @@ def _progress(progress: Progress) -> Iterator[str]:
     if progress.epoch:
         yield f"epoch {progress.epoch}"
     yield f"loss {figures.loss(progress.shown_loss)}"
-    if progress.validation is not None and progress.validation.accuracy is not None:
-        yield f"validation accuracy {progress.validation.accuracy:.3f}"
-    if progress.validation is not None and progress.validation.r2 is not None:
-        yield f"validation r2 {progress.validation.r2:.3f}"
-    if progress.validation is not None and progress.validation.bits_per_byte is not None:
-        yield f"validation bits per byte {progress.validation.bits_per_byte:.3f}"
-    if progress.validation is not None and progress.validation.masked_accuracy is not None:
-        yield f"validation masked accuracy {progress.validation.masked_accuracy:.3f}"
-    if progress.validation is not None and progress.validation.recall_at_10 is not None:
-        yield f"validation recall at 10 {progress.validation.recall_at_10:.3f}"
+    found = progress.validation or Metrics()
+    shown = {
+        "accuracy": found.accuracy,
+        "r2": found.r2,
+        "bits per byte": found.bits_per_byte,
+        "masked accuracy": found.masked_accuracy,
+        "recall at 10": found.recall_at_10,
+    }
+    yield from (f"validation {name} {value:.3f}" for name, value in shown.items() if value is not None)
     if progress.samples_per_second is not None and progress.phase not in PHASES_WITHOUT_SPEED:
         yield f"{progress.samples_per_second:,.0f} samples/s"

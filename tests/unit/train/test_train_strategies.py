@@ -128,7 +128,8 @@ def test_a_part_without_samples_adds_nothing(kind: Any) -> None:
     "norm", [nn.BatchNorm1d(5), nn.SyncBatchNorm(5), nn.InstanceNorm1d(5, track_running_stats=True)]
 )
 def test_deterministic_training_refuses_statistics_that_each_rank_keeps_for_itself(norm: nn.Module) -> None:
-    with pytest.raises(BadSpec, match=r"^spec.training.deterministic: the model's 1, a \w+Norm.*, or false$"):
+    remedy = "write norm: group where the recipe has it, or false"
+    with pytest.raises(BadSpec, match=rf"^spec.training.deterministic: the model's 1, a \w+Norm.*; {remedy}$"):
         Deterministic(alone(), task(normed(norm)))
 
 

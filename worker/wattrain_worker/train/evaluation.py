@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 
-from wattrain_api.training import FALLING, EarlyStopping, EvaluationMetric
+from wattrain_api.training import FALLING, EarlyStopping, EvaluationMetric, MetricName
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.train.elastic_sampler import part
 from wattrain_worker.train.process_group import ProcessGroup
-from wattrain_worker.train.recipes.recipe_protocol import MetricName
 from wattrain_worker.train.roc_auc import RocAuc, with_roc_auc
 from wattrain_worker.train.task import Rows, Task, autocast
 

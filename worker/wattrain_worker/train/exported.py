@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
-from wattrain_api.training import Training
+from wattrain_api.training import MetricName, Training
 from wattrain_worker.data.prepared_data import Label, label_scaling_of, read_document, task_of
 from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
 from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
-from wattrain_worker.train.recipes.recipe_protocol import MetricName, Recipe
+from wattrain_worker.train.recipes.recipe_protocol import HasClassScores, Recipe
 from wattrain_worker.train.roc_auc import roc_auc_of, with_roc_auc
 from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.task import autocast
@@ -69,6 +69,7 @@ class ExportedModel:
         rows that have `outputs`; the others count as wrong."""
         found = self.metrics_of(self.recipe.metric_sums(outputs, labels), rows)
         if "rocAuc" in self.recipe.metrics and len(labels) == rows:
+            assert isinstance(self.recipe, HasClassScores)
             found = with_roc_auc(found, roc_auc_of(self.recipe.class_scores(outputs), labels))
         return rounded(found)
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wattrain_api.training import MetricName
 from wattrain_worker.train.process_group import ProcessGroup
-from wattrain_worker.train.recipes.recipe_protocol import MetricName, Recipe
+from wattrain_worker.train.recipes.recipe_protocol import HasClassScores, Recipe
 
 MOST_SCORES: Final = 20_000_000
 """Samples x classes: with more, sorting them would take longer than the model does."""
@@ -22,19 +23,22 @@ class RocAuc:
     a score of its own rows, and about 40 bytes a row of the split."""
 
     def __init__(self, group: ProcessGroup, recipe: Recipe[Any, Any], rows: int, outputs: int) -> None:
-        self._group, self._recipe, self._rows, self._outputs = group, recipe, rows, outputs
-        self._is_wanted = "rocAuc" in recipe.metrics and rows * outputs <= MOST_SCORES
+        self._group, self._rows, self._outputs = group, rows, outputs
+        self._recipe: HasClassScores | None = None
+        if "rocAuc" in recipe.metrics and rows * outputs <= MOST_SCORES:
+            assert isinstance(recipe, HasClassScores)
+            self._recipe = recipe
         self._parts: list[tuple[slice, Tensor, Tensor]] = []
 
     def add(self, rows: slice, outputs: Tensor, labels: Tensor) -> None:
         """Take in the `outputs` of `rows`, which no other rank takes in."""
-        if self._is_wanted:
+        if self._recipe is not None:
             self._parts.append((rows, self._recipe.class_scores(outputs), labels))
 
     def value(self) -> float | None:
         """Of all ranks' rows together, the same to the last bit whatever rank had which; None where it is not wanted or
         not determined. All ranks call it."""
-        if not self._is_wanted:
+        if self._recipe is None:
             return None
         labels = self._gathered([(rows, labels) for rows, _, labels in self._parts])
         scores = (

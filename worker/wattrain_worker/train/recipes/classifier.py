@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wattrain_api.recipe_parameters import TaskKind
-from wattrain_worker.train.recipes.recipe_protocol import MetricName
+from wattrain_api.training import MetricName
 from wattrain_worker.train.recipes.table_samples import TableSamples
 
 _MOST_CLASSES: Final = 1000

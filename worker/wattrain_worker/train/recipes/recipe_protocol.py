@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
+from wattrain_api.training import MetricName
 
 P = TypeVar("P", bound=RecipeParameters)
 RawSamples = Mapping[str, Tensor]
 """Samples as their shard has them: tensors by name, [samples, ...] each, on the CPU."""
-MetricName = Literal[
-    "accuracy",
-    "balancedAccuracy",
-    "f1",
-    "rocAuc",
-    "mse",
-    "mae",
-    "r2",
-    "bitsPerByte",
-    "perplexity",
-    "maskedAccuracy",
-    "nextSentenceAccuracy",
-    "recallAt10",
-    "ndcgAt10",
-]
-"""What an evaluation may have beside its loss: fields of `Evaluation` in the contract, as they are sent."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +135,6 @@ class Recipe(Protocol[P, S]):
     def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """[sums], float64: sums over samples, which chunks and ranks add up."""
 
-    def class_scores(self, outputs: Tensor) -> Tensor:
-        """[samples, classes], float64, of a recipe with the metric rocAuc: how sure the model is of each class, in a
-        unit in which samples can be compared."""
-
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """The metrics from the sums over all of `samples` (at least 1). `label_scale`: what 1 is of a normalized number
         in the label's own unit. A metric that these samples do not determine is left out."""
@@ -173,3 +154,12 @@ class HasExample(Protocol):
 
     def told_shape(self, shape: Shape) -> str:
         """`shape` in a few words."""
+
+
+@runtime_checkable
+class HasClassScores(Protocol):
+    """A recipe with the metric rocAuc."""
+
+    def class_scores(self, outputs: Tensor) -> Tensor:
+        """[samples, classes], float64: how sure the model is of each class, in a unit in which samples can be
+        compared."""

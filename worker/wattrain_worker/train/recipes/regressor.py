@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from wattrain_api.recipe_parameters import TaskKind
-from wattrain_worker.train.recipes.recipe_protocol import MetricName
+from wattrain_api.training import MetricName
 from wattrain_worker.train.recipes.table_samples import TableSamples
 
 
@@ -32,10 +32,6 @@ class Regressor(TableSamples):
         known = labels.double()
         errors = outputs[:, 0].double() - known
         return torch.stack([(errors**2).sum(), errors.abs().sum(), known.sum(), (known**2).sum()])
-
-    def class_scores(self, outputs: Tensor) -> Tensor:
-        """There are no classes: [samples, 0]."""
-        return outputs[:, :0].double()
 
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """MSE, MAE, and R2 = 1 - sum (y - p)**2 / sum (y - mean y)**2 where not all labels are the same."""

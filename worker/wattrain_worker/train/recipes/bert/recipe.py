@@ -11,19 +11,18 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import TaskKind
+from wattrain_api.training import MetricName
 from wattrain_worker.data.texts.special_tokens import END, FIRST_WORD, MASK, PAD
 from wattrain_worker.train.recipes.bert.parameters import BertParameters
-from wattrain_worker.train.recipes.drawing import uniform
-from wattrain_worker.train.recipes.recipe_protocol import Draw, MetricName, RawSamples, Recipe, TextShape
+from wattrain_worker.train.recipes.drawing import among, uniform, whole
+from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe, TextShape
+from wattrain_worker.train.recipes.text_samples import NOT_ASKED, TextSamples, token_losses
 from wattrain_worker.train.recipes.transformer_blocks import Attention, demand_heads, initialise, linear_layers
 
 _HIDDEN: Final = 0.15
 """Share of a text's tokens that are to be found."""
 _MASKED, _REPLACED = 0.8, 0.9
 """Of these, the share that MASK stands for, and that share with those that another word stands for; the others stay."""
-_DRAWN_BELOW: Final = 2**24
-"""A word that is drawn is -1 minus a whole number below: as many as `uniform` can give."""
-_NOT_HIDDEN: Final = -1
 _ALWAYS: Final = Draw(seed=0, step=0)
 """What is hidden in an evaluation follows from the sample's number alone."""
 
@@ -65,7 +64,7 @@ class _Encoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         given, part = features[:, 0], features[:, 1]
         words = self.vocabulary - FIRST_WORD
-        tokens = torch.where(given < 0, FIRST_WORD + (-1 - given) * words // _DRAWN_BELOW, given)
+        tokens = torch.where(given < 0, FIRST_WORD + among(-1 - given, words), given)
         states = self.embedding(tokens) + self.parts(part) + self.positions.weight[: tokens.shape[1]]
         states, there = self.dropout(self.norm(states)), (given != PAD)[:, None, None]
         for block in self.blocks:
@@ -75,14 +74,13 @@ class _Encoder(nn.Module):
         return torch.cat([scores, F.pad(follows, (0, self.vocabulary - 2))[:, None]], dim=1)
 
 
-class Bert:
+class Bert(TextSamples):
     """The recipe `bert`. Labels are [samples, tokens + 1] int64: the hidden tokens, and whether the second part
     follows."""
 
     parameters = BertParameters
     task: TaskKind = "masked-language-modeling"
     metrics: tuple[MetricName, ...] = ("maskedAccuracy", "nextSentenceAccuracy")
-    evaluated_at_once: int = 8
 
     def build_model(self, shape: TextShape, parameters: BertParameters) -> nn.Module:
         """tokens -> width -> ... -> width -> vocabulary, and two scores a sample."""
@@ -96,15 +94,11 @@ class Bert:
         tokens = raw["tokens"].long()
         drawn = uniform(draw or _ALWAYS, samples, 3 * tokens.shape[1]).view(len(tokens), 3, tokens.shape[1])
         is_hidden = (tokens >= FIRST_WORD) & (drawn[:, 0] < _HIDDEN)
-        other = torch.where(drawn[:, 1] < _REPLACED, -1 - (drawn[:, 2] * _DRAWN_BELOW).long(), tokens)
+        other = torch.where(drawn[:, 1] < _REPLACED, -1 - whole(drawn[:, 2]), tokens)
         other = torch.where(drawn[:, 1] < _MASKED, MASK, other)
         features = torch.stack([torch.where(is_hidden, other, tokens), raw["second"].long()], dim=1)
-        labels = torch.where(is_hidden, tokens, _NOT_HIDDEN)
+        labels = torch.where(is_hidden, tokens, NOT_ASKED)
         return features, torch.cat([labels, raw["follows"].long()[:, None]], dim=1)
-
-    def example_shape(self) -> TextShape:
-        """What a job has that says nothing of it."""
-        return TextShape(vocabulary=4096, sequence_length=128)
 
     def example_batch(self, shape: TextShape, samples: int) -> tuple[Tensor, Tensor]:
         """Ends of sentences, none of which is hidden."""
@@ -112,25 +106,17 @@ class Bert:
         tokens, part = torch.full((samples, length), END), torch.zeros(samples, length, dtype=torch.int64)
         return torch.stack([tokens, part], 1), torch.zeros(samples, length + 1, dtype=torch.int64)
 
-    def told_shape(self, shape: TextShape) -> str:
-        """Tokens that there are, and of a sample."""
-        return f"{shape.sequence_length:,} of {shape.vocabulary:,} tokens"
-
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """-log softmax(outputs)[token], the mean over the hidden tokens of each sample, and the same of whether the
         second part follows, summed over samples."""
-        losses, hidden = _losses(outputs, labels)
+        losses, hidden = token_losses(outputs[:, :-1], labels[:, :-1])
         of_words = (losses.sum(dim=1) / hidden.clamp(min=1)).sum()
         return of_words + F.cross_entropy(outputs[:, -1, :2].float(), labels[:, -1], reduction="sum")
-
-    def sums(self, outputs: int) -> int:
-        """Three, whatever the model."""
-        return 3
 
     def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """How many hidden tokens are found, how many there are, and of how many samples it is told whether the second
         part follows."""
-        hidden = labels[:, :-1] != _NOT_HIDDEN
+        hidden = labels[:, :-1] != NOT_ASKED
         found = (outputs[:, :-1].argmax(dim=2) == labels[:, :-1]) & hidden
         told = outputs[:, -1, :2].argmax(dim=1) == labels[:, -1]
         return torch.stack([found.sum(), hidden.sum(), told.sum()]).double()
@@ -140,19 +126,6 @@ class Bert:
         found, hidden, told = sums
         metrics: dict[MetricName, float] = {"maskedAccuracy": found / hidden} if hidden else {}
         return metrics | {"nextSentenceAccuracy": told / samples}
-
-    def class_scores(self, outputs: Tensor) -> Tensor:
-        """There are no classes: [samples, 0]."""
-        return outputs.new_zeros(len(outputs), 0, dtype=torch.float64)
-
-
-def _losses(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """[samples, tokens]: the loss of each hidden token, 0 of others; and [samples]: how many are hidden."""
-    hidden = labels[:, :-1]
-    losses = F.cross_entropy(
-        outputs[:, :-1].float().flatten(0, 1), hidden.flatten(), ignore_index=_NOT_HIDDEN, reduction="none"
-    )
-    return losses.view(hidden.shape), (hidden != _NOT_HIDDEN).sum(dim=1)
 
 
 RECIPE: Final[Recipe[BertParameters, TextShape]] = Bert()

@@ -13,12 +13,13 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import TaskKind
+from wattrain_api.training import MetricName
 from wattrain_worker.data.texts.windows import NO_TOKEN
 from wattrain_worker.train.recipes.gpt.parameters import GptParameters
-from wattrain_worker.train.recipes.recipe_protocol import Draw, MetricName, RawSamples, Recipe, TextShape
+from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe, TextShape
+from wattrain_worker.train.recipes.text_samples import NOT_ASKED, TextSamples, token_losses
 from wattrain_worker.train.recipes.transformer_blocks import Attention, demand_heads, initialise, linear_layers
 
-_NOT_PREDICTED: Final = -1
 _LARGEST_LOSS: Final = 700.0
 """Above it e to the loss is no number of float64."""
 
@@ -57,13 +58,12 @@ class _Decoder(nn.Module):
         return F.linear(self.norm(features), self.embedding.weight)
 
 
-class Gpt:
+class Gpt(TextSamples):
     """The recipe `gpt`. Labels are [samples, tokens + 1] int64: the tokens to predict, and the bytes of their text."""
 
     parameters = GptParameters
     task: TaskKind = "language-modeling"
     metrics: tuple[MetricName, ...] = ("bitsPerByte", "perplexity")
-    evaluated_at_once: int = 8
 
     def build_model(self, shape: TextShape, parameters: GptParameters) -> nn.Module:
         """tokens -> width -> ... -> width -> vocabulary."""
@@ -76,36 +76,24 @@ class Gpt:
         """Each window without its last token, and without its first; nothing is drawn."""
         tokens = raw["tokens"].long()
         is_there = tokens != NO_TOKEN
-        following = torch.where(is_there[:, 1:], tokens[:, 1:], _NOT_PREDICTED)
+        following = torch.where(is_there[:, 1:], tokens[:, 1:], NOT_ASKED)
         # What fills a window comes after all of its tokens, none of which looks there.
         features = torch.where(is_there[:, :-1], tokens[:, :-1], 0)
         return features, torch.cat([following, raw["bytes"].long()[:, None]], dim=1)
-
-    def example_shape(self) -> TextShape:
-        """What a job has that says nothing of it."""
-        return TextShape(vocabulary=4096, sequence_length=128)
 
     def example_batch(self, shape: TextShape, samples: int) -> tuple[Tensor, Tensor]:
         """Zeros."""
         length = shape.sequence_length
         return torch.zeros(samples, length, dtype=torch.int64), torch.zeros(samples, length + 1, dtype=torch.int64)
 
-    def told_shape(self, shape: TextShape) -> str:
-        """Tokens that there are, and of a sample."""
-        return f"{shape.sequence_length:,} of {shape.vocabulary:,} tokens"
-
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """-log softmax(outputs)[token], the mean over the tokens of each window, summed over windows."""
-        losses, tokens = _losses(outputs, labels)
+        losses, tokens = token_losses(outputs, labels[:, :-1])
         return (losses.sum(dim=1) / tokens.clamp(min=1)).sum()
-
-    def sums(self, outputs: int) -> int:
-        """Three, whatever the model."""
-        return 3
 
     def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Of the loss of each token, the tokens, and the bytes of their text."""
-        losses, tokens = _losses(outputs, labels)
+        losses, tokens = token_losses(outputs, labels[:, :-1])
         return torch.stack([losses.double().sum(), tokens.sum().double(), labels[:, -1].sum().double()])
 
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
@@ -117,19 +105,6 @@ class Gpt:
         if tokens and loss / tokens < _LARGEST_LOSS:
             found["perplexity"] = math.exp(loss / tokens)
         return found
-
-    def class_scores(self, outputs: Tensor) -> Tensor:
-        """There are no classes: [samples, 0]."""
-        return outputs.new_zeros(len(outputs), 0, dtype=torch.float64)
-
-
-def _losses(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """[samples, tokens]: the loss of each token, 0 where none is to be predicted; and [samples]: how many are."""
-    following = labels[:, :-1]
-    losses = F.cross_entropy(
-        outputs.float().flatten(0, 1), following.flatten(), ignore_index=_NOT_PREDICTED, reduction="none"
-    )
-    return losses.view(following.shape), (following != _NOT_PREDICTED).sum(dim=1)
 
 
 RECIPE: Final[Recipe[GptParameters, TextShape]] = Gpt()

@@ -7,12 +7,11 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from wattrain_worker.train.recipes.drawing import among
 from wattrain_worker.train.recipes.recipe_protocol import InteractionsShape
 from wattrain_worker.train.recipes.recommender.parameters import RecommenderParameters
 
 _ITEMS_AT_ONCE: Final = 1024
-DRAWN_BELOW: Final = 2**24
-"""What stands for an item that is drawn is a whole number below: as many as `uniform` can give."""
 
 
 class Recommender(nn.Module):
@@ -52,9 +51,9 @@ class Recommender(nn.Module):
         return scores.masked_fill(seen, -torch.inf)
 
     def _candidates(self, others: Tensor) -> Tensor:
-        """[samples, 1 + negatives]: the item itself, and known items for what was drawn, from 0 to DRAWN_BELOW - 1."""
+        """[samples, 1 + negatives]: the item itself, and known items for what was drawn."""
         known = self.items.num_embeddings - 1
-        return torch.cat([others[:, :1], 1 + others[:, 1:] * known // DRAWN_BELOW], 1)
+        return torch.cat([others[:, :1], 1 + among(others[:, 1:], known)], 1)
 
     def _scores(self, user: Tensor, items: Tensor, bias: Tensor) -> Tensor:
         """[samples, items] for `user` [samples, width] and `items` [samples, items, width], or [items, width] for all;

@@ -14,9 +14,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import TaskKind
-from wattrain_worker.train.recipes.drawing import uniform
-from wattrain_worker.train.recipes.recipe_protocol import Draw, InteractionsShape, MetricName, RawSamples, Recipe
-from wattrain_worker.train.recipes.recommender.item_scores import DRAWN_BELOW, Recommender
+from wattrain_api.training import MetricName
+from wattrain_worker.train.recipes.drawing import uniform, whole
+from wattrain_worker.train.recipes.recipe_protocol import Draw, InteractionsShape, RawSamples, Recipe
+from wattrain_worker.train.recipes.recommender.item_scores import Recommender
 from wattrain_worker.train.recipes.recommender.parameters import RecommenderParameters
 
 _BEST: Final = 10
@@ -42,7 +43,7 @@ class RecommenderRecipe:
         users = raw["users"][:, None]
         if draw is None:
             return torch.cat([users, raw["seen"].long()], 1), raw["items"]
-        drawn = (uniform(draw, samples, parameters.negatives) * DRAWN_BELOW).long()
+        drawn = whole(uniform(draw, samples, parameters.negatives))
         return torch.cat([users, raw["items"][:, None], drawn], 1), torch.zeros(len(users), dtype=torch.int64)
 
     def example_shape(self) -> InteractionsShape:
@@ -74,10 +75,6 @@ class RecommenderRecipe:
         found = (ranks < _BEST) & (labels > 0)
         gains = torch.where(found, 1 / torch.log2(2 + ranks.clamp(min=0).double()), 0.0)
         return torch.stack([found.double().sum(), gains.sum()])
-
-    def class_scores(self, outputs: Tensor) -> Tensor:
-        """There are no classes: [samples, 0]."""
-        return outputs[:, :0].double()
 
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """Recall and NDCG (K. Jarvelin, J. Kekalainen, 2002) of the first ten, with one item to be found a sample."""
