@@ -61,6 +61,8 @@ class Shell:
         """`may_write` says whether this process still leads; `written` is told of each status that a job gets, with the
         one before."""
         self.client, self._settings, self._may_write = client, settings, may_write
+        # What pydantic makes of a status at its first use takes up to 0.1 s, for which the first jobs would wait.
+        TrainingJobStatus.from_json_object({}).to_json_object()
         self.cache = Cache()
         self.queue = WorkQueue(time.monotonic)
         self._fetch = DirectFetch() if settings.reach == "direct" else ProxyFetch(client)

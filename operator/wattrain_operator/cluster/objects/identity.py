@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from wattrain_api import names
@@ -70,6 +71,7 @@ def pod_metadata(job: TrainingJob, child: CreateChild) -> Json:
     return metadata
 
 
+@lru_cache(maxsize=8192)  # each pass looks at each pod of its job
 def child_identity(pod_name: str) -> tuple[Role, int, int]:
     """Role, attempt and worker index that a pod's name says."""
     if found := _WORKER.fullmatch(pod_name):
