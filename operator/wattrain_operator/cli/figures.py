@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.contract.progress import Evaluation
+from wattrain_api.facts.prepared import PreparedData, counted
 from wattrain_api.status import EnergyStatus, Metrics, Restart, TrainingJobStatus
 from wattrain_operator.local.resume import NAMESPACE
 from wattrain_operator.local.view_model import Result
 from wattrain_operator.receipt import duration
-from wattrain_operator.receipt.prepared import PreparedData
 
 _SOURCES = {"model": "modelled", "rapl": "measured by RAPL", "nvml": "measured by NVML"}
 
 MANY_REPEATS = 0.1
-"""From this share of the rows on, repeats are shown that were not asked to be dropped."""
+"""From this share of what was read on, repeats are shown that were not asked to be dropped."""
 STATES_BEFORE_TRAINING = ("Pending", "Queued", "Preparing", "Starting", "Restarting")
 """Progress that is told in these states is that of workers that are gone."""
 
@@ -93,15 +93,16 @@ def queued(status: TrainingJobStatus) -> list[str]:
 
 def prepared(data: PreparedData) -> list[str]:
     """`data: 178 rows read, 1 dropped: 123 for training, ...` and the features; nothing where nothing is known."""
-    lines = [f"data: {_rows(data.counts)}"] if "read" in data.counts else []
+    lines = [f"data: {_counts(data)}"] if "read" in data.counts else []
     lines += [f"features: {data.features}"] if data.features else []
     lines += [f"task: {data.task}"] if data.task else []
     return lines + ([f"left out, as the file's index: {data.left_out}"] if data.left_out else [])
 
 
-def _rows(counts: Mapping[str, int]) -> str:
+def _counts(data: PreparedData) -> str:
+    counts = data.counts
     dropped = sum(counts.get(name, 0) for name in ("missingDropped", "unreadable", "outliersDropped"))
-    parts = [f"{counts['read']:,} rows read", f"{dropped:,} dropped"]
+    parts = [f"{counted(counts['read'], data.read_as)} read", f"{dropped:,} dropped"]
     if counts.get("duplicates"):
         parts.insert(1, f"{counts['duplicates']:,} duplicates")
     elif counts.get("repeats", 0) > MANY_REPEATS * counts["read"]:
@@ -109,7 +110,8 @@ def _rows(counts: Mapping[str, int]) -> str:
     if counts.get("outliersClipped"):
         parts.append(f"{counts['outliersClipped']:,} with clipped outliers")
     splits = ", ".join(f"{counts.get(name, 0):,} for {name}" for name in ("training", "validation", "test"))
-    return f"{', '.join(parts)}: {splits}"
+    of_samples = "" if data.sample == data.read_as else f"{data.sample}: "
+    return f"{', '.join(parts)}: {of_samples}{splits}"
 
 
 def summary(result: Result) -> list[tuple[str, str]]:

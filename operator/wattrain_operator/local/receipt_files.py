@@ -8,6 +8,7 @@ from typing import Any
 
 from wattrain_api import names
 from wattrain_api.atomic_file import write_atomically
+from wattrain_api.facts.prepared import PreparedData, to_prepared
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.recorded_steps import RecordedSteps
 from wattrain_api.status import TrainingJobStatus
@@ -15,7 +16,6 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.machine import cpu_model, versions
 from wattrain_operator.receipt import Circumstances, Receipt, build, curves, to_html, to_json, to_markdown
-from wattrain_operator.receipt.prepared import PreparedData, to_prepared
 
 
 def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Receipt:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from wattrain_api.base import Model
+from wattrain_api.facts import units
 from wattrain_api.status import (
     DamagedCheckpoint,
     Meter,
@@ -17,7 +18,6 @@ from wattrain_api.status import (
     UncountedEnergy,
     shown_figure,
 )
-from wattrain_operator.receipt import units
 
 
 class JobFacts(Model):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from html import escape
 
+from wattrain_api.facts import units
+from wattrain_api.facts.titled_rows import Table
 from wattrain_operator.dashboard.drawing_code import DrawingCode
-from wattrain_operator.receipt import units
 from wattrain_operator.receipt.contents import Receipt
 from wattrain_operator.receipt.curves import Curves
 from wattrain_operator.receipt.plotted import Plotted, losses, power
 from wattrain_operator.receipt.rows import summary, tables
-from wattrain_operator.receipt.titled_rows import Table
 
 _STYLE = """
 * { box-sizing: border-box; }

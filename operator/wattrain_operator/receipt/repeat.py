@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from wattrain_api.facts.training_rows import training_rows
 from wattrain_operator.receipt.contents import Receipt
 
 
 def repeat_rows(receipt: Receipt) -> tuple[tuple[str, str], ...]:
     """Names and values, from the spec with its defaults filled in, prepare.json, and the machine."""
-    rows = [*_data(receipt), *_model(receipt.spec)]
+    rows = [*_data(receipt), *training_rows(receipt.spec)]
     if receipt.seed is not None:
         rows.append(("seed", str(receipt.seed)))
     rows += receipt.versions.items()
@@ -26,38 +26,3 @@ def _data(receipt: Receipt) -> Iterator[tuple[str, str]]:
         yield "data, SHA-256", f"{str(source['sha256'])[:12]}..."
     if label:
         yield "label", str(label)
-
-
-def _model(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """For recipes alone: a script decides for itself what it takes of the spec."""
-    recipe, training = spec.get("recipe"), spec.get("training")
-    if recipe is None:
-        return
-    told = ", ".join(f"{name} {_shown(value)}" for name, value in recipe["params"].items())
-    yield "recipe", f"{recipe['name']}: {told}" if told else recipe["name"]
-    if training is None:
-        return
-    optimizer, schedule = training["optimizer"], training["schedule"]
-    extra = {
-        "weight decay": optimizer["weightDecay"],
-        "momentum": optimizer.get("momentum"),
-        "ema": training.get("ema"),
-    }
-    yield "optimizer", ", ".join([optimizer["name"], *(f"{name} {value:g}" for name, value in extra.items() if value)])
-    rate = f"{optimizer['lr']:g}"
-    warmup = schedule.get("warmupSteps")
-    if schedule["name"] != "constant" or warmup:
-        rate += f", {schedule['name']}" + ("" if warmup is None else f", {warmup:,} warm-up steps")
-    yield "learning rate", rate
-    yield "batch size", f"{training['batchSize']:,}"
-    if training.get("epochs") is not None:
-        yield "epochs", f"{training['epochs']:,}"
-    if training.get("maxSteps") is not None:
-        yield "steps", f"{training['maxSteps']:,}"
-    early = training.get("earlyStopping")
-    if early is not None:
-        yield "early stopping", f"{early['metric']}, patience {early['patience']:,}, at least {early['minDelta']:g}"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

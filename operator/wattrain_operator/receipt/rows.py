@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
-from wattrain_api.status import Metrics, Restart
-from wattrain_operator.receipt import units
+from wattrain_api.facts import units
+from wattrain_api.facts.data_tables import classes_table, data_table
+from wattrain_api.facts.metric_rows import metric_rows
+from wattrain_api.facts.prepared import sample_nouns
+from wattrain_api.facts.titled_rows import Row, Table
+from wattrain_api.status import Restart
 from wattrain_operator.receipt.contents import (
     CarbonFacts,
     CostFacts,
@@ -14,16 +18,14 @@ from wattrain_operator.receipt.contents import (
     Receipt,
     TrainingFacts,
 )
-from wattrain_operator.receipt.data_tables import classes_table, data_table
 from wattrain_operator.receipt.repeat import repeat_rows
-from wattrain_operator.receipt.titled_rows import Row, Table
 
 _SOURCES = {"model": "modelled", "nvml": "measured (nvml)", "rapl": "measured (rapl), divided by CPU time"}
 
 
 def tables(receipt: Receipt) -> tuple[Table, ...]:
     """All tables that have something to say, in the order of a page."""
-    made = (_result, _cost, _energy, _rates, _restarts, _damaged, _log, data_table, classes_table, _repeat, _not_known)
+    made = (_result, cost_table, _energy, _rates, _restarts, _damaged, _log, _data, _classes, _repeat, _not_known)
     found = (make(receipt) for make in made)
     return tuple(table for table in found if table.rows)
 
@@ -40,55 +42,21 @@ def summary(receipt: Receipt) -> str:
 
 
 def _result(receipt: Receipt) -> Table:
-    test, training = receipt.test, receipt.training
+    training = receipt.training
     rows: list[Row] = []
-    rows += _metrics("Test", test)
-    if test is not None and test.shown_loss is not None:
-        rows.append(("Test loss", units.number(test.shown_loss)))
+    rows += metric_rows("Test", receipt.test)
     if receipt.exported:
         rows.append(("Exported model", receipt.exported))
     if training is not None:
-        rows += _training(training)
+        rows += _training(training, receipt.data)
     if receipt.job.reason and receipt.job.state != "Complete":
         rows.append(("Why", f"{receipt.job.reason}: {receipt.job.message}"))
     return Table("Result", ("", ""), tuple(rows))
 
 
-def _metrics(split: str, found: Metrics | None) -> Iterator[Row]:
-    """What an evaluation on `split` has beside its loss."""
-    if found is None:
-        return
-    if found.accuracy is not None:
-        yield f"{split} accuracy", f"{100 * found.accuracy:.1f} %"
-    if found.balanced_accuracy is not None:
-        yield f"{split} balanced accuracy", f"{100 * found.balanced_accuracy:.1f} %"
-    if found.f1 is not None:
-        yield f"{split} F1, mean of the classes", f"{found.f1:.4f}"
-    if found.roc_auc is not None:
-        yield f"{split} ROC AUC", f"{found.roc_auc:.4f}"
-    if found.r2 is not None:
-        yield f"{split} R2", f"{found.r2:.4f}"
-    if found.bits_per_byte is not None:
-        yield f"{split} bits per byte", f"{found.bits_per_byte:.4f}"
-    if found.perplexity is not None:
-        yield f"{split} perplexity", units.number(found.perplexity)
-    for name, share in (("masked", found.masked_accuracy), ("next sentence", found.next_sentence_accuracy)):
-        if share is not None:
-            yield f"{split} {name} accuracy", f"{100 * share:.1f} %"
-    for name, share in (("recall", found.recall_at_10), ("NDCG", found.ndcg_at_10)):
-        if share is not None:
-            yield f"{split} {name} at 10", f"{share:.4f}"
-    for name, error in (("mean absolute error", found.mae), ("mean squared error", found.mse)):
-        if error is not None:
-            yield f"{split} {name}", units.number(error)
-
-
-def _training(training: TrainingFacts) -> list[Row]:
+def _training(training: TrainingFacts, data: dict[str, Any] | None) -> list[Row]:
     rows: list[Row] = []
-    validation = training.validation
-    rows += _metrics("Validation", validation)
-    if validation is not None and validation.shown_loss is not None:
-        rows.append(("Validation loss", units.number(validation.shown_loss)))
+    rows += metric_rows("Validation", training.validation)
     if training.shown_loss is not None:
         rows.append(("Last training loss", units.number(training.shown_loss)))
     of_all = f" of {training.total_steps:,}" if training.total_steps else ""  # a script need not say how many
@@ -96,11 +64,13 @@ def _training(training: TrainingFacts) -> list[Row]:
     if training.non_finite_steps:
         rows.append(("Steps without a finite loss and gradient", f"{training.non_finite_steps:,}, which left no trace"))
     if training.samples_per_second is not None:
-        rows.append(("Samples per second", f"{training.samples_per_second:,.0f}"))
+        sample = sample_nouns(data)[1] if data else "samples"
+        rows.append((f"{sample.capitalize()} per second", f"{training.samples_per_second:,.0f}"))
     return rows
 
 
-def _cost(receipt: Receipt) -> Table:
+def cost_table(receipt: Receipt) -> Table:
+    """What the energy was, what it stands for, and how far it is known."""
     energy, carbon = receipt.energy, receipt.carbon
     kind = energy.provenance
     rows: list[Row] = [("Energy", _joules(energy, energy.joules), kind)]
@@ -220,6 +190,14 @@ def _restart(restart: Restart, energy: EnergyFacts) -> Row:
         "" if restart.recovery_seconds is None else units.seconds(restart.recovery_seconds),
         "not known by itself" if restart.joules_lost is None else _joules(energy, restart.joules_lost),
     )
+
+
+def _data(receipt: Receipt) -> Table:
+    return data_table(receipt.data or {})
+
+
+def _classes(receipt: Receipt) -> Table:
+    return classes_table(receipt.data or {})
 
 
 def _repeat(receipt: Receipt) -> Table:

@@ -12,6 +12,7 @@ from rich.console import Console
 from wattrain_api.contract import progress as contract
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Evaluation, GroupProgress, WorkerSummary
+from wattrain_api.facts.prepared import to_prepared
 from wattrain_api.status import (
     CheckpointStatus,
     EnergyStatus,
@@ -35,7 +36,6 @@ from wattrain_operator.cli.view_plain import PlainView
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.curve import KEPT_POINTS, LossCurve
 from wattrain_operator.local.view_model import Opening, Result, ViewModel
-from wattrain_operator.receipt.prepared import to_prepared
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ENERGY = EnergyStatus(

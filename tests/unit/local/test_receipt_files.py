@@ -144,8 +144,8 @@ def test_the_receipt_has_the_features_the_shares_of_the_classes_and_what_is_doub
     write_receipt(run_dir, job, domain)
     text = (run_dir / "receipt.md").read_text()
     for row in (
-        "| That repeat an earlier one | 90 |",
-        "| For the test, with the features of a training row | 30 |",
+        "| That repeat an earlier one | 90 rows |",
+        "| Of the test, alike one of the training | 30 rows |",
         "| Features | 2 (1 number, 1 boolean): age, new |",
         "| Warning | 90 of 1,797 rows repeat |",
         "| 007 | 900 (90.0 %) | 0 | 20 (66.7 %) |",
@@ -309,9 +309,9 @@ def test_the_receipt_tells_validation_speed_and_what_became_of_the_rows(run_dir,
     )
     assert write_receipt(run_dir, job, domain).training.samples_per_second == 200.0
     text = (run_dir / "receipt.md").read_text()
-    assert "| Samples per second | 200 |" in text
+    assert "| Rows per second | 200 |" in text
     assert "| Source | wine.csv |" in text
-    assert "| Read | 178 |" in text
+    assert "| Read | 178 rows |" in text
     assert "Duplicates" not in text
     assert "validation" in (run_dir / "receipt.html").read_text()
 

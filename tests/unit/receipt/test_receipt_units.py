@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from wattrain_api.contract.codec import decode
 from wattrain_api.contract.recorded_step import RecordedStep
+from wattrain_api.facts import units
 from wattrain_api.recorded_steps import RecordedSteps
 from wattrain_operator.dashboard.shipped import drawing_code
-from wattrain_operator.receipt import units
 from wattrain_operator.receipt.curves import MAX_POINTS, Curves, curves, thin
 from wattrain_operator.receipt.plotted import Plotted, PlottedLine, losses, power
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST_NAMED = 6
+_SAMPLES = {"image": "pictures", "interactions": "interactions"}
+_SAMPLES_OF_TEXT = {"masked-language-modeling": "pairs of texts", "language-modeling": "windows"}
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,40 @@ class PreparedData:
     """`regression of price: its numbers have fractions`."""
     left_out: str
     """Columns that the file has and that are no features unless the spec names them."""
+    read_as: str = "rows"
+    """What was read, in the plural: `rows`, `pictures`, `documents`."""
+    sample: str = "rows"
+    """What is trained on and tested: the same, but `windows` or `pairs of texts` of documents."""
 
 
 def to_prepared(document: Mapping[str, Any]) -> PreparedData:
     """What `document`, a prepare.json of whatever version, says."""
     counts = document.get("counts")
     known = counts if isinstance(counts, dict) else {}
+    read_as, sample = sample_nouns(document)
     return PreparedData(
         counts={name: count for name, count in known.items() if isinstance(count, int)},
         features=_features(_texts(document.get("columns")), _texts(document.get("columnTypes"))),
         task=_task(document),
         left_out=", ".join(_texts(document.get("leftOut"))),
+        read_as=read_as,
+        sample=sample,
     )
+
+
+def sample_nouns(document: Mapping[str, Any]) -> tuple[str, str]:
+    """What was read, and what is trained on and tested, in the plural."""
+    kind = str(document.get("samples", "table"))
+    if kind == "text":
+        return "documents", _SAMPLES_OF_TEXT.get(str(document.get("task")), "samples")
+    noun = _SAMPLES.get(kind, "rows")
+    return noun, noun
+
+
+def counted(count: int, plural: str) -> str:
+    """`1 row`, `1,797 rows`, `1 pair of texts`."""
+    first, *rest = plural.split(" ")
+    return " ".join([f"{count:,}", first.removesuffix("s") if count == 1 else first, *rest])
 
 
 def _task(document: Mapping[str, Any]) -> str:

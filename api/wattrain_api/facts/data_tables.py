@@ -1,10 +1,12 @@
-"""The data of a training, as a receipt shows it: where it came from, and what became of each row."""
+"""The data of a training, of prepare.json of whatever version: where it came from, and what became of each sample."""
 
 from __future__ import annotations
 
-from wattrain_operator.receipt.contents import Receipt
-from wattrain_operator.receipt.prepared import to_prepared
-from wattrain_operator.receipt.titled_rows import Row, Table
+from collections.abc import Mapping
+from typing import Any
+
+from wattrain_api.facts.prepared import counted, to_prepared
+from wattrain_api.facts.titled_rows import Row, Table
 
 _COUNTS = {
     "read": "Read",
@@ -17,23 +19,27 @@ _COUNTS = {
     "training": "For training",
     "validation": "For validation",
     "test": "For the test",
-    "testAlsoInTraining": "For the test, with the features of a training row",
+    "testAlsoInTraining": "Of the test, alike one of the training",
 }
+_OF_SAMPLES = ("training", "validation", "test")
+"""Counts of what is trained on; the others are of what was read."""
 _MOST_CLASSES = 20
 
 
-def data_table(receipt: Receipt) -> Table:
-    """Where the rows came from and what became of them; counts of 0 say nothing and are left out."""
-    data = receipt.data or {}
+def data_table(data: Mapping[str, Any]) -> Table:
+    """Where the data came from and what became of them; counts of 0 say nothing and are left out."""
     source, counts = data.get("source"), data.get("counts")
     rows: list[Row] = []
     if isinstance(source, dict):
         rows.append(
             ("Source", str(source.get("name") or source.get("uri") or source.get("path") or source.get("kind")))
         )
-    if isinstance(counts, dict):
-        rows += [(_COUNTS.get(name, name), f"{n:,}") for name, n in _in_order(counts) if isinstance(n, int) and n]
     prepared = to_prepared(data)
+    if isinstance(counts, dict):
+        for name, count in _in_order(counts):
+            noun = prepared.sample if name in _OF_SAMPLES else prepared.read_as
+            if isinstance(count, int) and count:
+                rows.append((_COUNTS.get(name, name), counted(count, noun)))
     rows += [
         ("Task", prepared.task),
         ("Features", prepared.features),
@@ -43,9 +49,8 @@ def data_table(receipt: Receipt) -> Table:
     return Table("Data", ("", ""), tuple(row for row in rows if row[1]))
 
 
-def classes_table(receipt: Receipt) -> Table:
-    """How many rows of each class each split has, and which share of the split these are."""
-    data = receipt.data or {}
+def classes_table(data: Mapping[str, Any]) -> Table:
+    """How many samples of each class each split has, and which share of the split these are."""
     names, histogram = data.get("classesAsWritten"), data.get("labelHistogram")
     columns = ("Class", "Training", "Validation", "Test")
     if not isinstance(names, list) or not isinstance(histogram, dict):
