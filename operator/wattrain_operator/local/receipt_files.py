@@ -8,6 +8,7 @@ from typing import Any
 
 from wattrain_api import names
 from wattrain_api.atomic_file import write_atomically
+from wattrain_api.facts.card_energy import FILE_CARD, with_energy
 from wattrain_api.facts.prepared import PreparedData, to_prepared
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.recorded_steps import RecordedSteps
@@ -16,10 +17,12 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.machine import cpu_model, versions
 from wattrain_operator.receipt import Circumstances, Receipt, build, curves, to_html, to_json, to_markdown
+from wattrain_operator.receipt.card_cost import card_cost
 
 
 def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Receipt:
-    """Write receipt.json, receipt.md and receipt.html into `run_dir`, each replaced whole, and return the receipt.
+    """Write receipt.json, receipt.md and receipt.html into `run_dir`, each replaced whole, tell the model card what the
+    job has cost, and return the receipt.
 
     Reads status.json (else takes the status of `job`), prepare.json and metrics.jsonl from `run_dir`; what is missing
     or not readable is left out of the receipt. OSError where `run_dir` cannot be written.
@@ -37,7 +40,19 @@ def write_receipt(run_dir: Path, job: TrainingJob, domain: PowerDomain) -> Recei
     }
     for name, text in texts.items():
         write_atomically(run_dir / name, text.encode())
+    _complete_card(run_dir / "model" / FILE_CARD, receipt)
     return receipt
+
+
+def _complete_card(card: Path, receipt: Receipt) -> None:
+    """What the job has cost, into the model card, if its model has one: its workers knew their own meters alone."""
+    if receipt.job.state != "Complete" or "recipe" not in receipt.spec:
+        return
+    try:
+        text = card.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return
+    write_atomically(card, with_energy(text, *card_cost(receipt)).encode())
 
 
 def read_prepared(run_dir: Path) -> PreparedData:

@@ -62,6 +62,7 @@ def test_a_job_trains_to_a_receipt_that_has_types_and_shows_itself(tmp_path, cap
     assert receipt.status.state == "Complete"
     assert receipt.model_directory == tmp_path / "run/model"
     assert (receipt.model_directory / "model.json").exists()
+    assert "co2_eq_emissions: " in (receipt.model_directory / "README.md").read_text()
     assert "complete: the worker is done" in capsys.readouterr().out
     assert repr(receipt).startswith("<digits: ")
     page = receipt._repr_html_()

@@ -8,6 +8,7 @@ from importlib import metadata
 
 import pytest
 
+from wattrain_api.facts.card_energy import energy_part
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.local.machine import cpu_model
@@ -399,3 +400,24 @@ def test_the_loss_is_on_a_logarithmic_axis_unless_a_value_is_not_positive(run_di
 def test_the_worlds_mean_is_named_as_the_source_of_no_other_figure(carbon, told):
     intensity = PowerDomain.model_validate({"metadata": {"name": "d"}, "spec": {"carbon": carbon}}).spec.carbon
     assert (intensity.zone_name, intensity.source_name) == told
+
+
+def test_the_model_card_of_a_complete_job_tells_what_it_cost(run_dir, job, domain):
+    card = run_dir / "model" / "README.md"
+    card.parent.mkdir()
+    card.write_text(f'---\nlibrary_name: "wattrain"\n---\n\n# digits-mlp\n\n{energy_part("not known")}')
+    write_receipt(run_dir, job, domain)
+    text = card.read_text()
+    assert "| Energy | 1.00 kJ (0.350 to 2.20 kJ) | modelled |" in text
+    assert "| Cost of the energy | " in text
+    assert '"emissions": 0.132' in text.split("---\n")[1]
+    assert "<script" not in text.split("---\n")[2]
+
+
+def test_the_model_card_of_a_job_that_failed_is_left_alone(run_dir, job, domain):
+    (run_dir / "status.json").write_text(json.dumps(STATUS | {"state": "Failed"}))
+    card = run_dir / "model" / "README.md"
+    card.parent.mkdir()
+    card.write_text(energy_part("not known"))
+    write_receipt(run_dir, job, domain)
+    assert card.read_text() == energy_part("not known")

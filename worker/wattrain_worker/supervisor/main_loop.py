@@ -18,6 +18,7 @@ from wattrain_api.contract.progress import Notice, PowerReading, Progress
 from wattrain_api.contract.termination import LOG_LINES
 from wattrain_worker.power import PowerSampler
 from wattrain_worker.supervisor import termination_message
+from wattrain_worker.supervisor.card_at_end import complete_card
 from wattrain_worker.supervisor.config import Config, ConfigError
 from wattrain_worker.supervisor.coordinator import Coordinator
 from wattrain_worker.supervisor.directives import Directives
@@ -189,6 +190,8 @@ class Supervisor:
                 self._waker.wait(_ENDING_TICK_SECONDS)
             self._coordinator.close(self._config.worker, self.report())
             self._record_end()
+            if ending.exit_code == 0 and not self._config.preparing:
+                complete_card(os.environ, self._config, self._coordinator.progress())
         self._finish_tracking(ending)
         self._inbox.stop()
         self._log.close()

@@ -19,6 +19,7 @@ from wattrain_worker.train.elastic_sampler import BatchSampler, Position
 from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
 from wattrain_worker.train.manifest import Fence, Progress
+from wattrain_worker.train.model_card import model_card
 from wattrain_worker.train.non_finite import MOST_IN_A_ROW, MOST_ROLLBACKS, REMEDY, NonFiniteSteps, Rollbacks
 from wattrain_worker.train.onnx_export import MOST_SAMPLES, NoOnnx, OnnxGraph, onnx_graph
 from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
@@ -325,7 +326,8 @@ class Engine:
         self._reporter.phase("exporting")
         model = self._strategy.full_model()
         if model is not None:
-            export_model(self._environment, model, self._prepared, choice, score, self._graph())
+            card = model_card(self._environment, self._prepared, choice, score, self._group.device_name)
+            export_model(self._environment, model, self._prepared, choice, score, self._graph(), card)
             report(model={"path": str(self._environment.model_dir), "step": choice.step, "choice": str(choice)})
         self._group.leave()
         self._reporter.phase("done")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wattrain_api.atomic_file import write_atomically
+from wattrain_api.facts.card_energy import FILE_CARD
 from wattrain_api.names import FILE_PREPARE
 from wattrain_api.training import EvaluationMetric
 from wattrain_worker.data.prepared_data import Prepared, companions_of
@@ -47,8 +48,10 @@ def export_model(
     choice: Choice,
     test: Score | None,
     graph: OnnxGraph | None = None,
+    card: str = "",
 ) -> None:
-    """Write `model`, the whole of it, and `graph`. model.json comes last: where it is, the other files belong to it.
+    """Write `model`, the whole of it, `graph` and `card`, the model card. model.json comes last: where it is,
+    the other files belong to it.
 
     StorageUnavailable where its directory cannot be written.
     """
@@ -79,6 +82,8 @@ def export_model(
         (directory / FILE_ONNX).unlink(missing_ok=True)
         if graph is not None:
             write_atomically(directory / FILE_ONNX, graph.content)
+        if card:
+            write_atomically(directory / FILE_CARD, card.encode())
         write_atomically(directory / FILE_MODEL, _json(document))
     except OSError as error:
         raise StorageUnavailable(

@@ -32,6 +32,11 @@ class ProcessGroup:
             with peers_watched():
                 dist.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT)
 
+    @property
+    def device_name(self) -> str:
+        """What this rank computes on, for a person."""
+        return "the CPU" if self.device.type == "cpu" else torch.cuda.get_device_name(self.device)
+
     def start_sum(self, values: torch.Tensor) -> dist.Work | None:
         """Begin to replace `values` on every rank by their sum over the ranks; wait on the answer, where there is one.
 

@@ -34,6 +34,8 @@ class RankEnvironment:
     model_dir: Path
     directive_file: str
     """Where rank 0 finds the newest directive; empty: none comes."""
+    job: str
+    """Name of the job; empty: it was not told."""
 
 
 def read_environment(environ: Mapping[str, str]) -> RankEnvironment:
@@ -63,6 +65,7 @@ def read_environment(environ: Mapping[str, str]) -> RankEnvironment:
         checkpoint_dir=Path(_required(environ, names.ENV_CHECKPOINT_DIR)),
         model_dir=Path(_required(environ, names.ENV_MODEL_DIR)),
         directive_file=environ.get(names.ENV_RANK_DIRECTIVE_FILE, ""),
+        job=environ.get(names.ENV_JOB, ""),
     )
 
 

@@ -95,3 +95,15 @@ def test_two_real_ranks_save_when_they_are_asked_and_go_on_then_stop_with_a_chec
     assert (message["exitCode"], "cause" in message) == (143, False)
     assert message["checkpointStep"] == message["step"] > saved["step"]
     assert len(list((group.directory / "checkpoints").glob("step-*/manifest.json"))) == 2
+
+
+def test_a_worker_that_is_done_has_its_meters_joules_in_the_model_card(group: Any) -> None:
+    environ = recipe_environ(group.directory)
+    spec = group.directory / "recipe.json"
+    spec.write_text(spec.read_text().replace("1000000000, ", "4, ", 1))
+    group.start("", environ=environ | {"WATTRAIN_JOB": "four-steps"})
+    assert group.exit_codes() == [0], group.said()
+    card = (group.directory / "model" / "README.md").read_text()
+    assert "# four-steps" in card
+    assert "Counted by the workers' own meters up to their end" in card
+    assert card.count("| Energy | ") == 1
