@@ -44,7 +44,7 @@ def rows_of(spec: TrainingJobSpec) -> Rows:
     labels = samples.labels.codes if numbers is None else numbers
     splits = {"train": dealt == TRAIN, "test": dealt == TEST}
     return Rows(
-        {split: samples.features[rows] for split, rows in splits.items()},
+        {split: samples.features.at(np.flatnonzero(rows)) for split, rows in splits.items()},
         {split: labels[rows] for split, rows in splits.items()},
         np.array([texts is not None for texts in samples.texts]),
         numbers is not None,

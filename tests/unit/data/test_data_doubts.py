@@ -15,7 +15,7 @@ from wattrain_worker.data.doubts import doubtful_classes, doubtful_columns
 
 def _columns(**columns: list[float]) -> list[str]:
     features = np.array(list(columns.values()), float).T
-    return list(doubtful_columns(tuple(columns), features, "line"))
+    return list(doubtful_columns(tuple(columns), list(features.T), "line"))
 
 
 @pytest.mark.parametrize(

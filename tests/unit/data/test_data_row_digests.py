@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from wattrain_worker.data.row_blocks import RowBlocks
 from wattrain_worker.data.row_digests import are_among, first_occurrences, occurrences_of, row_digests
 
 DIGESTS = np.array([[5, 1], [5, 2], [5, 1], [7, 1], [5, 2], [5, 1]], np.uint64)
@@ -32,10 +33,10 @@ def test_what_is_among_others_is_found_at_their_ends_too() -> None:
 def test_a_row_has_the_same_digest_wherever_in_a_long_table_it_is() -> None:
     features = np.random.default_rng(1).normal(size=(9_000, 3))
     features[5000], features[8999] = features[0], [np.nan, -0.0, 1]
-    digests = row_digests(features)
+    digests = row_digests(RowBlocks(features))
     hashed = hashlib.blake2b(np.array([np.nan, 0, 1]).astype("<f8").tobytes(), digest_size=16).digest()
     assert digests[8999].astype("<u8").tobytes() == hashed
-    assert (digests[:10] == row_digests(features[:10])).all()
+    assert (digests[:10] == row_digests(RowBlocks(features[:10]))).all()
     assert occurrences_of(digests).nonzero()[0].tolist() == [5000]
     assert first_occurrences(digests, np.zeros(9_000, np.int64)).tolist() == [*range(5000), *range(5001, 9000)]
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wattrain_worker.data.fit import fit_scaler
+from wattrain_worker.data.fit import facts_of, fit_scaler
+from wattrain_worker.data.row_blocks import RowBlocks
 from wattrain_worker.errors import BadData
 
 
@@ -47,7 +48,7 @@ def test_a_long_table_is_scaled_as_by_its_formula_bit_for_bit() -> None:
     rows = np.random.default_rng(5).normal(3, 10, size=(10_001, 7))
     mean = rows.mean(axis=0)
     deviation = np.sqrt(((rows - mean) ** 2).mean(axis=0))
-    scaler = fit_scaler(rows, "standard")
+    scaler = fit_scaler(RowBlocks(rows), facts_of(RowBlocks(rows)), "standard")
     assert (scaler.mean == mean).all()
     assert (scaler.scale == deviation).all()
     assert (scaler.apply(rows) == ((rows - mean) / deviation).astype(np.float32)).all()

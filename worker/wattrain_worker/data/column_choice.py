@@ -15,7 +15,6 @@ import polars as pl
 from wattrain_api.inspected import SeenColumn
 from wattrain_worker.data.columns import FEATURES, MOST_CATEGORIES, Numbers, numbers, texts
 from wattrain_worker.data.doubts import identifying_columns
-from wattrain_worker.data.samples import as_rows
 from wattrain_worker.data.table import Table
 from wattrain_worker.data.words import as_floats, is_missing, stripped
 from wattrain_worker.errors import BadData
@@ -59,9 +58,9 @@ def read_columns(table: Table, label: str) -> list[ReadColumn]:
     usable = [each for each in read if each.values is not None and not each.seen.left_out]
     measured = [each for each in usable if each.seen.kind in ("number", "boolean")]
     names = tuple(each.seen.name for each in measured)
-    matrix = as_rows([each.values.values for each in measured if each.values is not None]) if measured else np.empty(0)
+    values = [each.values.values for each in measured if each.values is not None]
     reasons = {
-        name: why for found, why in identifying_columns(names, matrix, table.place_word) for name in found
+        name: why for found, why in identifying_columns(names, values, table.place_word) for name in found
     }  # fmt: skip
     if len(reasons) == len(usable):
         return read  # better than nothing

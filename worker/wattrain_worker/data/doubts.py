@@ -4,15 +4,16 @@ the field to change."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from wattrain_worker.data.fit import Matrix
 from wattrain_worker.data.table import listed
 
+Vector = npt.NDArray[np.float64]
+"""[rows]"""
 _MANY_REPEATS: Final = 0.1
 """From this share of the rows on, repeats are warned of."""
 _FEWEST_ROWS: Final = 10
@@ -26,9 +27,9 @@ _NAMES_OF_IDENTIFIERS: Final = re.compile(
 _CAMEL_CASE_ID: Final = re.compile(r".*[a-z](Id|ID|Uuid|UUID)")
 
 
-def doubtful_columns(columns: tuple[str, ...], features: Matrix, places: str) -> Iterator[str]:
+def doubtful_columns(columns: tuple[str, ...], values: Sequence[Vector], places: str) -> Iterator[str]:
     """Features that nobody has named in the spec and that say which row it is: by their name, or by counting rows."""
-    for names, why in identifying_columns(columns, features, places):
+    for names, why in identifying_columns(columns, values, places):
         if names:
             are, those = ("are features", "them") if len(names) > 1 else ("is a feature", "it")
             yield (
@@ -37,10 +38,12 @@ def doubtful_columns(columns: tuple[str, ...], features: Matrix, places: str) ->
             )
 
 
-def identifying_columns(columns: tuple[str, ...], features: Matrix, places: str) -> tuple[tuple[list[str], str], ...]:
-    """Those of `columns`, whose numbers are `features` [rows, columns], that say which row it is, and why they do."""
+def identifying_columns(
+    columns: tuple[str, ...], values: Sequence[Vector], places: str
+) -> tuple[tuple[list[str], str], ...]:
+    """Those of `columns`, whose numbers are `values`, [rows] each, that say which row it is, and why they do."""
     named = [name for name in columns if _NAMES_OF_IDENTIFIERS.fullmatch(name) or _CAMEL_CASE_ID.fullmatch(name)]
-    counting = [name for column, name in enumerate(columns) if name not in named and _are_in_order(features[:, column])]
+    counting = [name for name, each in zip(columns, values, strict=True) if name not in named and _are_in_order(each)]
     return (
         (named, "named like an identifier"),
         (counting, f"an integer that rises or falls from {places} to {places}, as a row number does"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from wattrain_api.data import Missing
 from wattrain_worker.data.date_parts import COLUMNS, PARTS, DatePart, on_circles
 from wattrain_worker.data.fit import Bounds, Matrix, Scaler, Vector, filled
+from wattrain_worker.data.row_blocks import RowBlocks
 
 Texts: TypeAlias = "tuple[tuple[str, ...] | None, ...]"
 
@@ -84,16 +86,16 @@ def _one_hot(indices: Vector, texts: tuple[str, ...], known: tuple[str | None, .
     return np.asarray(categories[:, np.newaxis] == np.arange(len(known)), np.float32)
 
 
-def fit_categories(training: Matrix, texts: Texts) -> tuple[tuple[str | None, ...] | None, ...]:
-    """[columns]: the texts of the rows `training` [rows, columns], sorted, and None last where one is missing."""
+def fit_categories(training: RowBlocks, texts: Texts) -> tuple[tuple[str | None, ...] | None, ...]:
+    """[columns]: the texts of the rows `training`, sorted, and None last where one is missing."""
+    seen = {number: np.zeros(len(each) + 1, np.bool_) for number, each in enumerate(texts) if each is not None}
+    for block in training if seen else ():
+        for number, are_there in seen.items():
+            indices = block[:, number]
+            are_there[np.where(np.isnan(indices), len(are_there) - 1, indices).astype(np.int64)] = True
     found: list[tuple[str | None, ...] | None] = []
     for number, of_column in enumerate(texts):
-        if of_column is None:
-            found.append(None)
-            continue
-        indices = training[:, number]
-        there = np.unique(indices[~np.isnan(indices)]).astype(np.int64).tolist()
-        found.append((*(of_column[index] for index in there), *([None] if np.isnan(indices).any() else [])))
+        found.append(None if of_column is None else tuple(itertools.compress((*of_column, None), seen[number])))
     return tuple(found)
 
 

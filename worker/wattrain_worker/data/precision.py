@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wattrain_worker.data.fit import Matrix, is_constant
+from wattrain_worker.data.row_blocks import RowBlocks
 
 _SAMPLED_ROWS: Final = 1024
 _EXACT_INTEGERS: Final = 2.0**53
@@ -26,19 +26,29 @@ class Merged(NamedTuple):
     """Whether all its values became one."""
 
 
-def merged_values(whole: Matrix, features: npt.NDArray[np.float32]) -> Iterator[Merged]:
-    """The columns of which half of the different values, or all, are lost from `whole` [rows, columns] to `features`.
+def merged_values(whole: RowBlocks, are_constant: npt.NDArray[np.bool_], features: RowBlocks) -> Iterator[Merged]:
+    """The columns of which half of the different values, or all, are lost from `whole` to `features`. `are_constant`
+    [columns]: those of `whole` in which nothing can be lost.
 
     Half is judged by rows spread over the table, so that it costs no sorting of it all.
     """
-    lost = (features.min(axis=0) == features.max(axis=0)) & ~is_constant(whole)
+    lost = _are_constant(features) & ~are_constant
     chosen = np.unique(np.linspace(0, len(whole) - 1, _SAMPLED_ROWS).astype(np.int64))
-    before, after = _distinct(whole[chosen]), _distinct(features[chosen])
+    before, after = _distinct(whole.at(chosen)), _distinct(features.at(chosen))
     for column in np.flatnonzero(lost | ((before > 1) & (after <= before / 2))).tolist():
-        values, order = whole[:, column], np.argsort(whole[:, column], kind="stable")
+        values = whole.column(column)
+        order = np.argsort(values, kind="stable")
         differ = np.diff(values[order]) != 0
-        first = int(np.argmax(differ & (np.diff(features[order, column]) == 0)))
+        first = int(np.argmax(differ & (np.diff(features.column(column)[order]) == 0)))
         yield Merged(column, (int(order[first]), int(order[first + 1])), bool(lost[column]))
+
+
+def _are_constant(features: RowBlocks) -> npt.NDArray[np.bool_]:
+    """[columns]: which have one value only."""
+    low, high = np.full(features.columns, np.inf, np.float32), np.full(features.columns, -np.inf, np.float32)
+    for block in features:
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+    return np.asarray(low == high)
 
 
 def rounded_row(series: pl.Series, values: npt.NDArray[np.float64]) -> int | None:

@@ -7,7 +7,9 @@ scaler; at last shards. The same input gives the same bytes.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.doubts import doubtful_classes, doubtful_repeats
 from wattrain_worker.data.features import fitted_to_json
 from wattrain_worker.data.label_issues import suspicious_rows
-from wattrain_worker.data.prepared_data import SPLITS, Shard, shard_name, write_shard
+from wattrain_worker.data.prepared_data import SPLITS, Shard, shard_name
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
     Document,
@@ -38,6 +40,8 @@ from wattrain_worker.data.samples import (
     without_duplicates,
     without_missing,
 )
+from wattrain_worker.data.scratch import Scratch
+from wattrain_worker.data.shard_file import Shape, Tensors, TensorWriter
 from wattrain_worker.data.sources import SourceFile, fetched
 from wattrain_worker.data.split import TEST, TRAIN, deal
 from wattrain_worker.data.transform import Transformed, transform
@@ -67,15 +71,27 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: P
     counts["missingDropped"] = len(samples.digests) - len(present.digests)
     samples = with_known_classes(present)
     dealt = deal(data.split, samples.digests, samples.occurrences, samples.labels.codes, samples.keys)
-    result = transform(samples, dealt, data)
-    counts |= {"outliersDropped": result.outliers_dropped, "outliersClipped": result.outliers_clipped}
-    counts |= {COUNT_NAMES[split]: len(shard) for split, shard in result.shards.items()}
-    in_test, in_training = (samples.digests[dealt == split] for split in (TEST, TRAIN))
-    counts["testAlsoInTraining"] = int(are_among(in_test, in_training).sum())
-    _demand_enough(counts, samples, result.shards["train"], spec, data)
+    with ExitStack() as written:
+        writers: dict[str, TensorWriter] = {}
+
+        def make_tensors(split: str, shapes: Mapping[str, Shape]) -> Tensors:
+            writers[split] = written.enter_context(TensorWriter(data_dir / shard_name(split), shapes))
+            return writers[split].tensors
+
+        result = transform(samples, dealt, data, make_tensors)
+        counts |= {"outliersDropped": result.outliers_dropped, "outliersClipped": result.outliers_clipped}
+        counts |= {COUNT_NAMES[split]: len(shard) for split, shard in result.shards.items()}
+        in_test, in_training = (samples.digests[dealt == split] for split in (TEST, TRAIN))
+        counts["testAlsoInTraining"] = int(are_among(in_test, in_training).sum())
+        _demand_enough(counts, samples, result.shards["train"], spec, data)
+        document = _document(samples, result, counts, data)
+    return document | {"files": {shard_name(split): writers[split].entry for split in SPLITS}}
+
+
+def _document(samples: Samples, result: Transformed, counts: dict[str, int], data: Data) -> Document:
+    """What prepare.json says, without its files."""
     of_labels, warnings = _about_labels(samples, result, data)
-    warnings = [*samples.warnings, *doubtful_repeats(counts), *warnings, *result.warnings]
-    document = {
+    return {
         "columns": list(samples.columns),
         "columnTypes": _types(samples),
         "missingValues": list(data.missing_values),
@@ -86,14 +102,10 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: P
         "counts": counts,
         **of_labels,
         **fitted_to_json(result.fitted, samples.columns, data.clean.outliers.to_json_object(), data.normalize),
-        "warnings": warnings,
+        "warnings": [*samples.warnings, *doubtful_repeats(counts), *warnings, *result.warnings],
         **({"labelIssues": _label_issues(samples, result)} if data.clean.label_issues == "report" else {}),
         "versions": versions_of("numpy", "polars"),
     }
-    with ThreadPoolExecutor(len(SPLITS)) as threads:  # hashing and waiting for the disk at once
-        entries = threads.map(lambda split: write_shard(data_dir, split, result.shards[split]), SPLITS)
-        document["files"] = {shard_name(split): entry for split, entry in zip(SPLITS, entries, strict=True)}
-    return document
 
 
 def _demand_enough(
@@ -159,5 +171,7 @@ def _shares(histogram: list[int]) -> list[float]:
 
 def _label_issues(samples: Samples, result: Transformed) -> dict[str, Any]:
     training = result.shards["train"]
-    rows = result.training_rows[suspicious_rows(training.features, samples.labels.codes[result.training_rows])]
+    rows = result.training_rows[
+        suspicious_rows(training.features, samples.labels.codes[result.training_rows], Scratch(None))
+    ]
     return {"count": len(rows), samples.place_word + "s": samples.places[rows[:_MOST_LISTED]].tolist()}

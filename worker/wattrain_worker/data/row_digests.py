@@ -7,12 +7,13 @@ docs/decisions/copies-are-dealt-apart.md.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from wattrain_worker.data.row_blocks import RowBlocks
 
 Digests = npt.NDArray[np.uint64]
 """[rows, 2]: 128 bits a row. Among 1e12 different rows, the odds that any two share them are below 1e-14."""
@@ -22,19 +23,19 @@ Codes = npt.NDArray[np.int64]
 """[rows]: a label's index into the classes."""
 
 _DIGEST_BYTES: Final = 16
-_BLOCK_ROWS: Final = 4096
-"""Rows that are made ready for hashing at a time: they stay in a processor's cache."""
 GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 """What a sequence of SplitMix64 goes on by."""
 
 
-def row_digests(features: npt.NDArray[np.float64]) -> Digests:
+def row_digests(rows: RowBlocks) -> Digests:
     """BLAKE2b of each row's features ([rows, columns], in order, as float64).
 
     It depends on nothing but the row's features: neither on its label nor its place nor the file's format.
     """
-    blocks = (features[start : start + _BLOCK_ROWS] for start in range(0, len(features), _BLOCK_ROWS))
-    return digests_of(itertools.chain.from_iterable(map(_bytes_of_rows, blocks)))
+    found = np.empty((len(rows), 2), np.uint64)
+    for (start, end), block in zip(rows.spans(), rows, strict=True):
+        found[start:end] = digests_of(_bytes_of_rows(block))
+    return found
 
 
 def _bytes_of_rows(features: npt.NDArray[np.float64]) -> list[bytes]:

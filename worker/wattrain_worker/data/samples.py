@@ -37,6 +37,7 @@ from wattrain_worker.data.labels import (
     read_split_keys,
 )
 from wattrain_worker.data.precision import rounded_row
+from wattrain_worker.data.row_blocks import RowBlocks, Rows
 from wattrain_worker.data.row_digests import (
     Digests,
     Occurrences,
@@ -50,8 +51,6 @@ from wattrain_worker.data.task_choice import Task, choose_task
 from wattrain_worker.data.words import stripped
 from wattrain_worker.errors import BadData, BadSpec
 
-Rows = npt.NDArray[np.int64]
-"""Indices of rows."""
 _ROWS_WORTH_THREADS: Final = 20_000
 """With fewer, starting them takes longer than they save."""
 _BLOCK_ROWS: Final = 4096
@@ -64,7 +63,7 @@ class Samples:
     columns: tuple[str, ...]
     label: str
     task: Task
-    features: Matrix
+    features: RowBlocks
     """[rows, columns]; NaN: missing. Of a column of texts, indices into them."""
     texts: tuple[tuple[str, ...] | None, ...]
     """[columns]: the different texts of each; None: it holds none."""
@@ -94,7 +93,7 @@ class Samples:
         keys = self.keys and SplitKeys(self.keys.keys[rows], self.keys.missing[rows])
         return replace(
             self,
-            features=self.features[rows],
+            features=self.features.of(rows),
             labels=self.labels.take(rows),
             digests=self.digests[rows],
             occurrences=self.occurrences[rows],
@@ -119,11 +118,11 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
     read_label = read_numbers if task.kind == "regression" else read_labels
     labels = read_label(table, label, data.column_schema.get(label))
     warnings += _missing_labels(table, label, labels)
-    features = as_rows([column.values for column in read])
     if not data.features:
         of_numbers = [number for number, column in enumerate(read) if column.texts is None and not column.is_date]
         named = tuple(columns[number] for number in of_numbers)
-        warnings += doubtful_columns(named, features[:, of_numbers], table.place_word)
+        warnings += doubtful_columns(named, [read[number].values for number in of_numbers], table.place_word)
+    features = RowBlocks(as_rows([column.values for column in read]))
     digests = row_digests(_told_apart(features, read))
     method, column = data.split.method, data.split.column
     keys = read_split_keys(table, column, method) if column and method in ("group", "time") else None
@@ -166,19 +165,23 @@ def raw_features(
         return list(threads.map(read, columns))
 
 
-def _told_apart(features: Matrix, columns: list[Numbers]) -> Matrix:
+def _told_apart(features: RowBlocks, columns: list[Numbers]) -> RowBlocks:
     """`features` with a number that stands for the text itself in place of its index, which rows that are appended may
     change."""
-    if all(column.texts is None for column in columns):
-        return features
-    apart = features.copy()
+    of_texts: dict[int, npt.NDArray[np.float64]] = {}
     for number, column in enumerate(columns):
         if column.texts:
             halves = digests_of(text.encode() for text in column.texts)[:, 0]
-            of_text = (halves >> np.uint64(11)).astype(np.float64)  # 53 bits, which float64 holds
-            there = ~np.isnan(features[:, number])
-            apart[there, number] = of_text[features[there, number].astype(np.int64)]
-    return apart
+            of_texts[number] = (halves >> np.uint64(11)).astype(np.float64)  # 53 bits, which float64 holds
+
+    def told_apart(block: Matrix) -> Matrix:
+        apart = block.copy()
+        for number, of_text in of_texts.items():
+            there = ~np.isnan(block[:, number])
+            apart[there, number] = of_text[block[there, number].astype(np.int64)]
+        return apart
+
+    return features.changed(told_apart) if of_texts else features
 
 
 def as_rows(columns: Sequence[npt.NDArray[np.float64]]) -> Matrix:
@@ -211,18 +214,18 @@ def without_missing(samples: Samples, policy: Missing) -> Samples:
 
     A label or a key of the split cannot be filled in: rows without go in either case. `fail`: BadData at the first.
     """
-    gaps = np.isnan(samples.features)
+    have_gaps, are_empty = _gaps(samples.features)
     unusable = samples.labels.codes == MISSING_LABEL
     if samples.keys is not None:
         unusable = unusable | samples.keys.missing
     if policy == "fail":
-        _fail_on_missing(samples, gaps, unusable)
+        _fail_on_missing(samples, have_gaps, unusable)
     if policy == "drop":
-        unusable = unusable | gaps.any(axis=1)
-    if policy == "drop" and (empty := gaps.all(axis=0)).any():
+        unusable = unusable | have_gaps
+    if policy == "drop" and are_empty.any():
         raise BadData(
-            f'data: column "{samples.columns[int(empty.argmax())]}" has no value in any of the {len(gaps)} rows; '
-            "leave it out of spec.data.features"
+            f'data: column "{samples.columns[int(are_empty.argmax())]}" has no value in any of the {len(unusable)} '
+            "rows; leave it out of spec.data.features"
         )
     if unusable.all():
         remedy = "set spec.data.clean.missing to mean, or leave out" if policy == "drop" else "correct"
@@ -295,13 +298,24 @@ def _missing_labels(table: Table, name: str, labels: Labels) -> Iterator[str]:
         )
 
 
-def _fail_on_missing(samples: Samples, gaps: npt.NDArray[np.bool_], unusable: npt.NDArray[np.bool_]) -> None:
-    rows = np.flatnonzero(gaps.any(axis=1) | unusable)
+def _gaps(features: RowBlocks) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """[rows]: which lack a value; [columns]: which lack all of them."""
+    have_gaps, are_empty = np.empty(len(features), np.bool_), np.ones(features.columns, np.bool_)
+    for (start, end), block in zip(features.spans(), features, strict=True):
+        gaps = np.isnan(block)
+        have_gaps[start:end] = gaps.any(axis=1)
+        are_empty &= gaps.all(axis=0)
+    return have_gaps, are_empty
+
+
+def _fail_on_missing(samples: Samples, have_gaps: npt.NDArray[np.bool_], unusable: npt.NDArray[np.bool_]) -> None:
+    rows = np.flatnonzero(have_gaps | unusable)
     if not len(rows):
         return
     row = int(rows[0])
-    in_features = gaps[row].any()
-    name = samples.columns[int(gaps[row].argmax())] if in_features else samples.label
+    in_features = have_gaps[row]
+    gaps = np.isnan(samples.features.at(np.array([row]))[0])
+    name = samples.columns[int(gaps.argmax())] if in_features else samples.label
     if not in_features and samples.labels.codes[row] != MISSING_LABEL:
         name = "spec.data.split.column"
     raise BadData(

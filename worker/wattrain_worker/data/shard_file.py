@@ -16,6 +16,8 @@ import safetensors.numpy
 from wattrain_api.atomic_file import write_atomically
 
 Tensors = Mapping[str, npt.NDArray[Any]]
+Shape = tuple[tuple[int, ...], type[np.generic]]
+"""Of a tensor: [rows, ...], and the type of its numbers."""
 _DTYPES: Final[dict[str, type[np.generic]]] = {
     "F64": np.float64,
     "F32": np.float32,
@@ -50,8 +52,8 @@ class TensorWriter:
     >>> entry = writer.entry
     """
 
-    def __init__(self, path: Path, shapes: Mapping[str, tuple[tuple[int, ...], type[np.generic]]]) -> None:
-        """`shapes`: of each tensor [rows, ...], and its type. Nothing is at `path` before it is whole."""
+    def __init__(self, path: Path, shapes: Mapping[str, Shape]) -> None:
+        """`shapes` are those of the tensors. Nothing is at `path` before it is whole."""
         self._path, self._unfinished = path, path.with_name(path.name + ".unfinished")
         header, offset = dict[str, Any](), 0
         codes = {np.dtype(kind): code for code, kind in _DTYPES.items()}
