@@ -94,6 +94,12 @@ METRICS: tuple[Metric, ...] = (
         "training went back to a checkpoint before them.",
         worker="non_finite_steps", job="status.progress.non_finite_steps",
     ),
+    Metric(
+        "overflow_steps", GAUGE, "steps",
+        "Optimizer steps that were left out because the gradient overflowed in fp16; each lowers the factor of the "
+        "loss, and some are usual.",
+        worker="overflow_steps", job="status.progress.overflow_steps",
+    ),
     Metric("gradient_norm", GAUGE, "", "Norm of the gradient before clipping.", worker="gradient_norm"),
     Metric(
         "validation_loss", GAUGE, "", "Loss on the validation split.",

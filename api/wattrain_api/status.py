@@ -177,6 +177,8 @@ class Progress(StatusPart):
     learning_rate: float | None = None
     non_finite_steps: Count | None = None
     """Steps that left no trace because loss or gradient was no finite number (training.nonFinite); unset: none."""
+    overflow_steps: Count | None = None
+    """Steps that were left out because the gradient overflowed (training.precision fp16); unset: not fp16."""
     validation: Metrics | None = None
     samples_per_second: float | None = None
     percent: float | None = None

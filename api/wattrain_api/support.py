@@ -71,8 +71,6 @@ _SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give 
 
 NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("data.engine", "preparing data on Dask is not in this version; write local, for data that fits in memory"),
-    Gap("training.precision", "fp16 is not in this version; write bf16, which needs no scaling of the loss, or fp32",
-        lambda s: s.training is not None and s.training.precision == "fp16"),
     Gap("workers.minReplicas", "elastic jobs are not in this version; remove it: the job then runs with exactly "
         "workers.replicas workers"),
     Gap("parallelism.strategy", f"others than {' and '.join(STRATEGIES)} are not in this version; write "

@@ -177,7 +177,8 @@ class Training(Model):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Seed of initial weights, order of samples and dropout."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Type of the arithmetic; fp16 needs a GPU."""
+    """Type of the arithmetic in the model's forward and backward pass; weights and optimizer keep fp32. fp16 scales the
+    loss, so that small gradients do not become 0."""
     compile: bool = False
     """Compile the model with torch.compile. The image needs a C++ compiler for it, which the default one has not."""
     deterministic: bool = False

@@ -83,7 +83,6 @@ PICTURES = {**RECIPE, "recipe": {"name": "resnet"}, "data": {"source": {"uri": "
 PAIRS = {**RECIPE, "recipe": {"name": "recommender"}, "data": {"source": {"uri": "pairs.csv"}}}
 REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.engine": (RECIPE, "dask"),
-    "training.precision": (RECIPE, "fp16"),
     "workers.minReplicas": (RECIPE, 1),
     "parallelism.strategy": (RECIPE, "FSDP"),
     "parallelism.tensor": (RECIPE, 2),

@@ -219,6 +219,8 @@ class RankReport:
     """Mean time of a step that the report covers."""
     non_finite_steps: int | None = field(default=None, metadata=count("steps"))
     """Steps since the training began that left no trace because loss or gradient was no finite number."""
+    overflow_steps: int | None = field(default=None, metadata=count("steps"))
+    """Steps since the training began that were left out because the gradient overflowed in fp16, for a lower factor."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data since the last report."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
@@ -375,6 +377,8 @@ class Progress:
     step_seconds: float | None = field(default=None, metadata=amount("s"))
     """Running mean of the time of a step."""
     non_finite_steps: int | None = field(default=None, metadata=count("steps"))
+    """As the ranks report it; absent: none was told."""
+    overflow_steps: int | None = field(default=None, metadata=count("steps"))
     """As the ranks report it; absent: none was told."""
     samples: int = field(default=0, metadata=count("samples"))
     """Samples that this worker has trained on, repeated ones counted again."""

@@ -58,6 +58,8 @@ class TerminationMessage:
     epochs: int | None = field(default=None, metadata=count())
     non_finite_steps: int | None = field(default=None, metadata=count("steps"))
     """As in the worker's progress."""
+    overflow_steps: int | None = field(default=None, metadata=count("steps"))
+    """As in the worker's progress."""
     loss: float | None = field(default=None, metadata=figure())
     learning_rate: float | None = field(default=None, metadata=figure())
     phase: Phase | None = field(default=None, metadata=member_of(Phase))

@@ -127,6 +127,8 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
         yield "steps", f"{progress.step}{total}" + (f", {progress.epoch} epochs" if progress.epoch else "")
         left_out = progress.non_finite_steps
         yield "left out", f"{left_out} steps, whose loss or gradient was no finite number" if left_out else ""
+        overflows = progress.overflow_steps
+        yield "overflows", f"{overflows} steps, left out because their gradient overflowed in fp16" if overflows else ""
         yield "loss", loss(progress.shown_loss)
     test = None if status.model is None else status.model.metrics
     if test is not None:

@@ -142,6 +142,7 @@ class Report:
     """What the loss is instead of a number."""
     learning_rate: float | None = None
     non_finite_steps: int | None = None
+    overflow_steps: int | None = None
     step_seconds: float = 0.0
     """Running mean."""
     samples: int = 0

@@ -143,6 +143,7 @@ def _progress(draft: Draft, report: Report) -> Progress:
         loss_not_finite=report.loss_not_finite,
         learning_rate=report.learning_rate,
         non_finite_steps=report.non_finite_steps,
+        overflow_steps=report.overflow_steps,
         validation=report.validation,
         samples_per_second=report.samples_per_second if is_present else None,
         percent=round(100 * report.step / report.total_steps, 1) if report.total_steps else None,

@@ -89,6 +89,7 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
         loss=progress.loss,
         loss_not_finite=progress.loss_not_finite,
         non_finite_steps=progress.non_finite_steps,
+        overflow_steps=progress.overflow_steps,
         validation=progress.validation,
         samples_per_second=samples_per_second,
     )

@@ -45,6 +45,8 @@ class TrainingFacts(Model):
     """What it is instead of a number."""
     non_finite_steps: int | None = None
     """Steps that left no trace because loss or gradient was no finite number; None: it was not told."""
+    overflow_steps: int | None = None
+    """Steps that were left out because the gradient overflowed in fp16; None: it was not told."""
     validation: Metrics | None = None
     """Of the last evaluation on the validation split."""
     samples_per_second: float | None = None

@@ -63,6 +63,8 @@ def _training(training: TrainingFacts, data: dict[str, Any] | None) -> list[Row]
     rows.append(("Steps", f"{training.step:,}{of_all}"))
     if training.non_finite_steps:
         rows.append(("Steps without a finite loss and gradient", f"{training.non_finite_steps:,}, which left no trace"))
+    if training.overflow_steps:
+        rows.append(("Steps that overflowed in fp16", f"{training.overflow_steps:,}, which were left out"))
     if training.samples_per_second is not None:
         sample = sample_nouns(data)[1] if data else "samples"
         rows.append((f"{sample.capitalize()} per second", f"{training.samples_per_second:,.0f}"))

@@ -61,6 +61,7 @@ def to_report(
         loss_not_finite=_not_finite(progress.loss),
         learning_rate=_finite(progress.learning_rate),
         non_finite_steps=progress.non_finite_steps,
+        overflow_steps=progress.overflow_steps,
         step_seconds=progress.step_seconds or 0.0,
         # worker 0's own share: all have the same to within one sample a step
         samples=(0 if group is None else group.samples) or progress.samples * workers,
@@ -139,6 +140,7 @@ def with_termination(progress: Progress, left: termination.TerminationMessage) -
             loss=_newer(left.loss, progress.loss),
             learning_rate=_newer(left.learning_rate, progress.learning_rate),
             non_finite_steps=_newer(left.non_finite_steps, progress.non_finite_steps),
+            overflow_steps=_newer(left.overflow_steps, progress.overflow_steps),
             phase=left.phase or progress.phase,
             resumed=left.resumed or progress.resumed,
             validation=left.validation or progress.validation,

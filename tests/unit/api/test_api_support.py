@@ -22,7 +22,6 @@ def test_a_tariff_and_a_yearly_mean_are_supported():
     ("change", "field"),
     [
         ({"data": {"engine": "dask"}}, "spec.data.engine"),
-        ({"training": {"precision": "fp16"}}, "spec.training.precision"),
         ({"workers": {"minReplicas": 1}}, "spec.workers.minReplicas"),
         ({"parallelism": {"strategy": "FSDP"}}, "spec.parallelism.strategy"),
         ({"parallelism": {"strategy": "LocalSGD"}}, "spec.parallelism.strategy"),

@@ -121,6 +121,7 @@ class RankReports:
             model=report.model or old.model,
             prepare=report.prepare or old.prepare,
             non_finite_steps=_newer(report.non_finite_steps, old.non_finite_steps),
+            overflow_steps=_newer(report.overflow_steps, old.overflow_steps),
             checkpoint=old.checkpoint if saved is None else self._with_time(saved),
         )
         self._evaluated = report.validation or self._evaluated

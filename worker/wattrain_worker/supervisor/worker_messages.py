@@ -50,6 +50,7 @@ def termination_of(
         epoch=progress.epoch,
         epochs=progress.epochs,
         non_finite_steps=progress.non_finite_steps,
+        overflow_steps=progress.overflow_steps,
         loss=progress.loss,
         learning_rate=progress.learning_rate,
         phase=progress.phase,

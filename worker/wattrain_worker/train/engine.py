@@ -64,7 +64,7 @@ class Engine:
         self._directives = RankDirectives(environment.directive_file)
         self._stop_at_step = 0
         self._saved_step = 0
-        keeps_buffers = group.size > 1 or training.non_finite == "skip"
+        keeps_buffers = group.size > 1 or training.non_finite == "skip" or task.loss_scaling.is_used
         self._kept_buffers = KeptBuffers(task.model if keeps_buffers else None)
         self._rollbacks = Rollbacks()
         self._reached = Position()
@@ -122,6 +122,8 @@ class Engine:
             self._on_rank_0(resumed={"step": self._progress.step}, damaged=damaged)
         if self._training.non_finite != "fail":
             self._on_rank_0(non_finite_steps=self._progress.non_finite.total)
+        if self._task.loss_scaling.is_used:
+            self._on_rank_0(overflow_steps=self._progress.loss_scale.overflows)
         if restored is None and self._training.non_finite == "rollback":
             self._saved_step = -1  # there must be something to go back to: a checkpoint of step 0
             self._save(wait=False)
@@ -131,6 +133,7 @@ class Engine:
         self._evaluator.best = part_of(restored.state, BEST)
         self._average.load_state(part_of(restored.state, AVERAGE))
         self._progress = restored.progress
+        self._task.loss_scaling.load_state(restored.progress.loss_scale)
         self._saved_step = restored.progress.step
 
     def _roll_back(self, broken: NonFiniteLoss) -> None:
@@ -154,7 +157,7 @@ class Engine:
         """The count with this step. NonFiniteLoss where it may not be left out."""
         what = f"the loss or the gradient of step {step} is no finite number at learning rate {rate:g}"
         count = self._progress.non_finite.after(made=False)
-        if self._training.non_finite == "rollback":
+        if self._training.non_finite != "skip":
             raise NonFiniteLoss(f"{what}: {REMEDY}")
         if count.in_a_row >= MOST_IN_A_ROW:
             raise NonFiniteLoss(f"{what}, as in the {MOST_IN_A_ROW - 1} steps before, which were left out: {REMEDY}")
@@ -165,6 +168,21 @@ class Engine:
                 f"{what}: it is left out, and so are others like it, which status.progress.nonFiniteSteps counts"
             )
         return count
+
+    def _look_at_gradient(self, sums: torch.Tensor) -> tuple[bool, bool]:
+        """Whether the step can be made, and whether, if not, fp16 overflowed alone, which a lower factor answers. The
+        same on all ranks. `sums` is this rank's sums of losses."""
+        scaling = self._task.loss_scaling
+        if not scaling.is_used:
+            return self._training.non_finite == "fail" or self._strategy.gradient_is_finite(), False
+        if scaling.unscale(self._optimizer):
+            return True, False
+        broken = self._group.sum((~torch.isfinite(sums)).any().double())  # all ranks come here at the same step
+        if bool(broken) or not scaling.overflowed():
+            return False, False
+        self._kept_buffers.put_back()
+        self._on_rank_0(overflow_steps=scaling.state.overflows)
+        return False, True
 
     def _report_warning(self, sentence: str, reason: str = reasons.NON_FINITE) -> None:
         """A warning, once for all ranks."""
@@ -210,8 +228,10 @@ class Engine:
 
         decides, is_recorded = self._decides_after(step), self._is_recorded(step)
         agreement: list[Agreement] = []
+        sums: list[torch.Tensor] = []
 
         def decide(losses: torch.Tensor) -> None:
+            sums.append(losses)
             if decides or is_recorded:
                 self._unread.append(UnreadLoss(step, position.epoch, rate, len(batch), losses))
             if decides:
@@ -222,15 +242,18 @@ class Engine:
         samples = self._strategy.gradients(batch, before.step, decide)
         agreed = agreement[0].result() if decides else None
         losses = self._read(agreed) if agreed else []
-        made = self._training.non_finite == "fail" or self._strategy.gradient_is_finite()
-        count = before.non_finite.after(made=True) if made else self._leave_out(step, rate)
+        made, overflowed = self._look_at_gradient(sums[0])
+        count = before.non_finite if overflowed else before.non_finite.after(made=True)
+        if not made and not overflowed:
+            count = self._leave_out(step, rate)
         largest_norm = self._training.optimizer.clip_gradient_norm
         norm = self._strategy.clip(largest_norm) if made and (largest_norm or (decides and is_recorded)) else None
         self._step_under_way = False
         if made:
             self._optimizer.step()  # from here to where the progress is set nothing waits for another rank
             self._average.update()
-        self._progress = replace(before, step=step, position=position, non_finite=count)
+        scale = self._task.loss_scaling.state
+        self._progress = replace(before, step=step, position=position, non_finite=count, loss_scale=scale)
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
         if agreed is not None:
             self._reporter.phase("training")
@@ -314,7 +337,7 @@ class Engine:
             self._reporter.phase("training")
 
     def _finish(self) -> None:
-        if 0 < self._progress.step == self._progress.non_finite.in_a_row:
+        if 0 < self._progress.step == self._progress.non_finite.in_a_row + self._progress.loss_scale.overflows:
             raise NonFiniteLoss(f"the loss or the gradient of every step is no finite number: {REMEDY}")
         self._evaluate_validation()
         self._save(wait=True)

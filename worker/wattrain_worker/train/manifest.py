@@ -14,6 +14,7 @@ from wattrain_api.names import FILE_MANIFEST
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.train.elastic_sampler import Position
 from wattrain_worker.train.evaluation import Best, Patience
+from wattrain_worker.train.loss_scaling import LossScale
 from wattrain_worker.train.non_finite import NonFiniteSteps
 
 _VERSION: Final = 1
@@ -34,6 +35,8 @@ class Progress:
     best: Best | None = None
     """The evaluation whose model is to be exported, as far as it is known; None: that of the last step is."""
     non_finite: NonFiniteSteps = field(default_factory=NonFiniteSteps)
+    loss_scale: LossScale = field(default_factory=LossScale)
+    """Of `precision: fp16`; the same on all ranks."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def write_manifest(directory: Path, name: CheckpointName, progress: Progress, wo
         "evaluatedStep": progress.evaluated_step,
         "best": None if progress.best is None else asdict(progress.best),
         "nonFiniteSteps": {"total": progress.non_finite.total, "inARow": progress.non_finite.in_a_row},
+        "lossScale": asdict(progress.loss_scale),
         "files": files,
     }
     write_atomically(directory / FILE_MANIFEST, json.dumps(document, indent=1, allow_nan=False).encode())
@@ -123,6 +127,7 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
             patience=patience,
             evaluated_step=int(document.get("evaluatedStep", step)),
             best=None if best is None else Best(int(best["step"]), float(best["value"])),
+            loss_scale=_loss_scale(document.get("lossScale")),
             non_finite=NonFiniteSteps(int(left_out.get("total", 0)), int(left_out.get("inARow", 0))),
         )
         spec_hash = str(document["specSha256"])
@@ -136,6 +141,12 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
         if found != expected:
             raise DamagedCheckpoint(_difference(name, found, expected))
     return progress, spec_hash
+
+
+def _loss_scale(found: dict[str, Any] | None) -> LossScale:
+    if found is None:  # of a worker that had no fp16 yet
+        return LossScale()
+    return LossScale(float(found["factor"]), int(found["good_steps"]), int(found["overflows"]))
 
 
 def _difference(name: str, found: dict[str, Any], expected: dict[str, Any]) -> str:

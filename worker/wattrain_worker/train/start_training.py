@@ -14,6 +14,7 @@ from wattrain_worker.report import report
 from wattrain_worker.train.class_weights import class_weights
 from wattrain_worker.train.compiler import check_compiler
 from wattrain_worker.train.engine import Engine
+from wattrain_worker.train.loss_scaling import LossScaling
 from wattrain_worker.train.manifest import Fence, spec_sha256
 from wattrain_worker.train.onnx_export import check_onnx
 from wattrain_worker.train.process_group import ProcessGroup
@@ -53,6 +54,7 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
         outputs=shape.outputs,
         label_scale=prepared.label_scaling.scale,
         class_weights=weights,
+        loss_scaling=LossScaling(group.device if environment.training.precision == "fp16" else None),
     )
     strategy = wrap(group, task)
     fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
@@ -64,8 +66,6 @@ def _supported_recipe(environment: RankEnvironment, prepared: Prepared) -> Recip
     for name, value in (("tensor", parallelism.tensor), ("pipeline", parallelism.pipeline)):
         if value != 1:
             raise BadSpec(f"spec.parallelism.{name}: {value} is not supported yet; write 1")
-    if training.precision == "fp16":
-        raise BadSpec("spec.training.precision: fp16 is not supported yet; write bf16, or fp32")
     recipe = find_recipe(environment.recipe.name, prepared.task)
     if (needed := recipe.parameters.SAMPLES) != prepared.samples:
         raise BadSpec(

@@ -6,7 +6,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wattrain_api.training import Training
 from wattrain_worker.data.prepared_data import Shard
 from wattrain_worker.train.elastic_sampler import Indices
+from wattrain_worker.train.loss_scaling import LossScaling
 from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe
 
 MakeBatch = Callable[[RawSamples, Tensor, Draw | None], tuple[Tensor, Tensor]]
@@ -74,6 +75,8 @@ class Task:
     """What 1 is of a normalized number in the label's own unit; 1 where the label is a class."""
     class_weights: tuple[float, ...] | None = None
     """[classes]: what the loss of a sample counts by its class; None: all count 1."""
+    loss_scaling: LossScaling = field(default_factory=LossScaling)
+    """What losses are multiplied by before their gradients are computed. Default: by nothing."""
 
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The recipe's loss, summed over samples, each of which counts by its class."""
@@ -90,4 +93,5 @@ def autocast(training: Training, device: torch.device) -> contextlib.AbstractCon
     """The precision that `training` asks for in a forward pass."""
     if training.precision == "fp32":
         return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    dtype = torch.float16 if training.precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype)

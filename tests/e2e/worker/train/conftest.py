@@ -227,15 +227,15 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def broken(data_dir: Path, tmp_path: Path) -> Callable[[slice], Path]:
-    """Makes a copy of the data in which these rows to train on have a feature that is NaN."""
+def broken(data_dir: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Makes a copy of the data in which these rows to train on have a feature that is NaN, or another value."""
 
-    def make(rows: slice) -> Path:
+    def make(rows: slice, value: float = np.nan) -> Path:
         directory = tmp_path / "broken"
         shutil.copytree(data_dir, directory)
         prepared = load_prepared(directory)
         features, labels = (np.array(prepared.train.tensors[name]) for name in ("features", "labels"))
-        features[rows, 3] = np.nan
+        features[rows, 3] = value
         files = {**prepared.document["files"]}
         files[shard_name("train")] = write_shard(directory, "train", Shard.of_table(features, labels))
         write_document(directory, {**prepared.document, "files": files})

@@ -52,7 +52,7 @@ class DataParallel(Replicated):
                 if last:
                     on_losses(losses)
                 # DDP takes the mean over ranks; the parts differ in size, so the sum over samples is what is right.
-                torch.autograd.backward(loss_sum * (self._group.size / len(batch)))
+                torch.autograd.backward(loss_sum * (self._task.loss_scaling.factor * self._group.size / len(batch)))
         return len(mine)
 
     def _loss_sum(self, rows: Indices, step: int) -> Tensor:

@@ -76,7 +76,8 @@ class Deterministic(Replicated):
                 "has seen, which depend on the number of ranks; write false"
             )
         loss_sum = self._loss_sum_of(outputs, labels)
-        gradients = torch.autograd.grad(loss_sum / batch_size, self._trained)
+        # A factor is a power of two, so that dividing by it changes no bit.
+        gradients = torch.autograd.grad(loss_sum / (batch_size / self._task.loss_scaling.factor), self._trained)
         return loss_sum.detach(), torch.cat([gradient.reshape(-1) for gradient in gradients])
 
     def _add_in_order(self, gradients: list[Tensor]) -> None:

@@ -75,7 +75,8 @@ class Strategy(Protocol):
         """What the optimizer changes on this rank."""
 
     def gradients(self, batch: Indices, step: int, on_losses: OnLosses) -> int:
-        """Set the `grad` of each of `parameters` to the gradient of the mean loss of the global `batch` [samples].
+        """Set the `grad` of each of `parameters` to the gradient of the mean loss of the global `batch` [samples],
+        times the factor of `Task.loss_scaling`, which is 1 but for fp16.
 
         `step` (0-based) seeds what is drawn at random. `on_losses` is called once, before the last communication of
         gradients starts, with this rank's sums of losses [parts] in float64, on the group's device: added over ranks
