@@ -58,6 +58,10 @@ def predict(
             "standard error."
         ),
     ] = Form.TEXT,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="How probable each class is by the model; in text form of its choice."),
+    ] = False,
 ) -> None:
     """Predict the class, or the number, of every row of FILE with a model that `wattrain run` has trained, on the CPU.
 
@@ -70,8 +74,9 @@ def predict(
         _refuse("give either a FILE, or --split for rows of the run's own data")
     if missing := missing_packages():
         _refuse(missing)
-    asked = ("--file", file) if file is not None else ("--split", str(split))
-    command = [*PREDICT, f"--output={output}", f"{asked[0]}={asked[1]}", "--", str(model)]
+    asked = f"--file={file}" if file is not None else f"--split={split}"
+    options = [f"--output={output}", *(["--probabilities"] if probabilities else []), asked]
+    command = [*PREDICT, *options, "--", str(model)]
     sys.stdout.flush()
     os.execv(command[0], command)
 

@@ -426,3 +426,61 @@ def test_dates_are_answered_as_in_the_training(tmp_path: Path, predict: Predict)
     *found, accuracy = answers_and_accuracy(predict(model)[1])
     chosen, right = model.chosen()
     assert (Counter(found), accuracy) == (chosen, f"accuracy {right:.4f}")
+
+
+def scores(of: Exported) -> torch.Tensor:
+    with torch.inference_mode():
+        return of.model.eval()(torch.from_numpy(of.prepared.test.features.copy())).double()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def told(of: Exported, rows: list[dict[str, str]]) -> np.ndarray:
+    return np.array([[float(row[f"p_{name}"]) for name in of.prepared.document["classesAsWritten"]] for row in rows])
+
+
+def test_an_mlp_says_its_softmax_and_logistic_regression_its_sigmoids_scaled_to_one(
+    tmp_path: Path, predict: Predict
+) -> None:
+    for name in ("mlp", "logistic-regression"):
+        folder = tmp_path / name
+        folder.mkdir()
+        of = exported(folder, {"name": name})
+        found = told(of, rows_of(predict(of, "--split", "test", "--output", "csv", "--probabilities")[1]))
+        z = scores(of)
+        expected = z.softmax(1) if name == "mlp" else z.sigmoid() / z.sigmoid().sum(1, keepdim=True)
+        assert found == pytest.approx(expected.numpy(), abs=1e-6)
+        assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_every_form_says_the_same_and_a_row_without_prediction_has_none(tmp_path: Path, predict: Predict) -> None:
+    of = exported(tmp_path, {"name": "mlp"}, clean={"missing": "drop"})
+    lines = of.table.read_text().splitlines()
+    table = tmp_path / "some.csv"
+    table.write_text("\n".join([lines[0], lines[2], lines[1], lines[3]]) + "\n")
+    rows = rows_of(predict(of, "--output", "csv", "--probabilities", file=table)[1])
+    assert rows[1]["prediction"] == ""  # its row lacks a value
+    assert [rows[1][f"p_{name}"] for name in ("low", "middle", "high")] == [""] * 3
+    objects = json.loads(predict(of, "--output", "json", "--probabilities", file=table)[1])["predictions"]
+    assert objects[1]["probabilities"] is None
+    assert objects[0]["probabilities"] == {
+        name: float(rows[0][f"p_{name}"]) for name in of.prepared.document["classesAsWritten"]
+    }
+    text = predict(of, "--probabilities", file=table)[1].splitlines()
+    best = max(objects[0]["probabilities"].values())
+    assert text[:2] == [f"{objects[0]['prediction']} {best:.6f}", ""]
+
+
+def test_without_the_option_nothing_is_said_of_them(tmp_path: Path, predict: Predict) -> None:
+    of = exported(tmp_path, {"name": "mlp"})
+    assert "p_" not in predict(of, "--output", "csv")[1]
+    assert "probabilities" not in predict(of, "--output", "json")[1]
+
+
+def test_a_model_of_numbers_has_none_and_says_so(tmp_path: Path, predict: Predict) -> None:
+    of = exported(tmp_path, {"name": "linear-regression"}, label="c0")
+    code, out, err = predict(of, "--probabilities")
+    assert (code, out) == (2, "")
+    assert "chooses no class (regression)" in err

@@ -31,12 +31,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--file")
     parser.add_argument("--split", choices=("train", "validation", "test"))
     parser.add_argument("--output", choices=tuple(WRITERS), default="text")
+    parser.add_argument("--probabilities", action="store_true")
     chosen = parser.parse_args(arguments)
     directory = chosen.model if (chosen.model / FILE_MODEL).exists() else chosen.model / "model"
     try:
         model = load_exported(directory)
         source = None if chosen.file is None else _source(chosen.file)
-        WRITERS[chosen.output](_predict(model, directory, source, chosen.split), sys.stdout, sys.stderr)
+        if chosen.probabilities and model.task != "classification":
+            raise BadSpec(f"--probabilities: the model in {directory} chooses no class ({model.task}); leave it out")
+        found = _predict(model, directory, source, chosen.split)
+        WRITERS[chosen.output](found, sys.stdout, sys.stderr, probabilities=chosen.probabilities)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read it has enough; the interpreter must not complain of it at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -41,7 +41,7 @@ def predict_pictures(model: ExportedModel, source: Source) -> Predictions:
         codes = _codes(model, pictures)
         is_labelled = bool((codes >= 0).any())
         labels = Known(codes, codes != MISSING_LABEL, codes >= 0) if is_labelled else None
-        predicted, metrics = asked(model, pixels, whole, labels)
+        answers = asked(model, pixels, whole, labels)
     notes = _about_labels(pictures, codes, is_labelled=is_labelled)
     if unreadable:
         notes.append(
@@ -51,10 +51,12 @@ def predict_pictures(model: ExportedModel, source: Source) -> Predictions:
     return Predictions(
         place_word="file",
         places=tuple(picture.name for picture in pictures),
-        predicted=predicted,
+        predicted=answers.predicted,
         labels=tuple(picture.label for picture in pictures) if is_labelled else None,
-        metrics=metrics,
+        metrics=answers.metrics,
         notes=tuple(notes),
+        classes=model.written,
+        probabilities=answers.probabilities,
     )
 
 

@@ -40,6 +40,10 @@ class Predictions:
     have them; empty where there are none."""
     notes: tuple[str, ...]
     """What a person should know of them, a sentence each."""
+    classes: tuple[str, ...] = ()
+    """Of a model that chooses a class, as the training's file writes them."""
+    probabilities: npt.NDArray[np.float64] | None = None
+    """[rows, classes]: how probable each class is by the model, nan where nothing is predicted; None: it has none."""
 
 
 def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predictions:
@@ -54,14 +58,16 @@ def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predicti
     shard = shard_of(model, model_dir, split)
     every = np.ones(len(shard.labels), np.bool_)
     labels = Known(shard.labels, every, every)
-    predicted, metrics = asked(model, shard.tensors[_FEATURES[samples_of(model.document)]], every, labels)
+    answers = asked(model, shard.tensors[_FEATURES[samples_of(model.document)]], every, labels)
     return Predictions(
         place_word="row",
         places=tuple(range(1, len(shard.labels) + 1)),
-        predicted=predicted,
+        predicted=answers.predicted,
         labels=_labels_of(model, shard.labels),
-        metrics=metrics,
+        metrics=answers.metrics,
         notes=(),
+        classes=model.written,
+        probabilities=answers.probabilities,
     )
 
 
@@ -92,22 +98,38 @@ class Known(NamedTuple):
     """[rows]: whose label is one that the model knows; another one counts, and is never met."""
 
 
+class Answers(NamedTuple):
+    """What a model says of rows."""
+
+    predicted: tuple[str | float | None, ...]
+    """[rows]: None where a row is not whole."""
+    metrics: dict[str, float]
+    """Over the rows that are whole and have a label."""
+    probabilities: npt.NDArray[np.float64] | None
+    """[rows, classes], nan where a row is not whole; None where there are no classes."""
+
+
 def asked(
     model: ExportedModel, features: npt.NDArray[Any], whole: npt.NDArray[np.bool_], labels: Known | None
-) -> tuple[tuple[str | float | None, ...], dict[str, float]]:
+) -> Answers:
     """The answer for each row that is `whole`, and the metrics over those of them that have one of `labels`."""
     predicted: list[str | float | None] = [None] * len(features)
     if not whole.any():
-        return tuple(predicted), {}
+        return Answers(tuple(predicted), {}, None)
     outputs = model.outputs(features if whole.all() else features[whole])
     answers: Sequence[str | float] = model.answers(outputs)
     for row, answer in zip(np.flatnonzero(whole).tolist(), answers, strict=True):
         predicted[row] = answer
+    found = model.probabilities(outputs)
+    probabilities = None if found is None else np.full((len(features), found.shape[1]), np.nan)
+    if found is not None and probabilities is not None:
+        probabilities[whole] = found
     if labels is None or not labels.there[whole].any():
-        return tuple(predicted), {}
+        return Answers(tuple(predicted), {}, probabilities)
     met = labels.met[whole]
     values = torch.from_numpy(labels.values[whole][met])
-    return tuple(predicted), model.metrics(outputs[met], values, int(labels.there[whole].sum()))
+    metrics = model.metrics(outputs[met], values, int(labels.there[whole].sum()))
+    return Answers(tuple(predicted), metrics, probabilities)
 
 
 def _labels_of(model: ExportedModel, labels: npt.NDArray[Any]) -> tuple[str | float | None, ...]:

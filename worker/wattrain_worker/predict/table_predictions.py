@@ -50,16 +50,18 @@ def predict_rows(model: ExportedModel, source: Source) -> Predictions:
     notes += _about_texts(model, table, fitted.unseen(raw, texts) & whole[:, np.newaxis])
     _demand_float32(table, model, fitted, raw, features)
     labels = _labels(model, table)
-    predicted, metrics = asked(model, features, whole, None if labels is None else _known(model, labels))
+    answers = asked(model, features, whole, None if labels is None else _known(model, labels))
     if labels is not None:
         notes += _about_labels(model, labels, table)
     return Predictions(
         place_word=table.place_word,
         places=tuple(table.places.tolist()),
-        predicted=predicted,
+        predicted=answers.predicted,
         labels=None if labels is None else _written(labels),
-        metrics=metrics,
+        metrics=answers.metrics,
         notes=tuple(notes),
+        classes=model.written,
+        probabilities=answers.probabilities,
     )
 
 

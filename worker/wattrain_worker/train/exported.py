@@ -64,6 +64,14 @@ class ExportedModel:
             return [float(f"{number * scale + mean:.7g}") for number in outputs[:, 0].double().tolist()]
         return [self.written[code] for code in outputs[:, : len(self.classes)].argmax(dim=1).tolist()]
 
+    def probabilities(self, outputs: Tensor) -> npt.NDArray[np.float64] | None:
+        """[rows, classes]: how probable each class is, in the order of `written`; None where there are no classes. What
+        a model gives to classes that its data does not have is in none of them."""
+        if self.task != "classification":
+            return None
+        assert isinstance(self.recipe, HasClassScores)
+        return self.recipe.probabilities(outputs)[:, : len(self.classes)].numpy()
+
     def metrics(self, outputs: Tensor, labels: Tensor, rows: int) -> dict[str, float]:
         """The recipe's metrics over `rows` rows by name, as the run computes them, to five digits. `labels`: of those
         rows that have `outputs`; the others count as wrong."""

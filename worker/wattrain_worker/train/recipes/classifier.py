@@ -43,6 +43,10 @@ class ClassMetrics:
         exact = outputs.double()
         return exact - exact.flip(1) if exact.shape[1] == 2 else exact.log_softmax(dim=1)
 
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """[samples, classes], float64: softmax(outputs)."""
+        return outputs.double().softmax(dim=1)
+
     def metrics_of(self, sums: Sequence[float], samples: int, label_scale: float) -> dict[MetricName, float]:
         """The accuracy; and, where each of the samples has a class that the model knows, balanced accuracy and F1, as
         scikit-learn's `balanced_accuracy_score` and `f1_score(average="macro")` have them. Classes have no scale."""

@@ -163,3 +163,6 @@ class HasClassScores(Protocol):
     def class_scores(self, outputs: Tensor) -> Tensor:
         """[samples, classes], float64: how sure the model is of each class, in a unit in which samples can be
         compared."""
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """[samples, classes], float64: how probable each class is, by the model."""

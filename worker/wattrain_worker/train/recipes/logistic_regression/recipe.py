@@ -41,6 +41,11 @@ class LogisticRegression(Classifier):
         """z, since each sigmoid is a class against the rest; of two classes as of every classifier."""
         return outputs.double() if outputs.shape[1] > 2 else super().class_scores(outputs)
 
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """The sigmoid of each class against the rest, scaled so that they add up to 1."""
+        each = outputs.double().sigmoid().clamp_min(torch.finfo(torch.float64).tiny)
+        return each / each.sum(dim=1, keepdim=True)
+
 
 class _Sigmoids(nn.Module):
     """Scores z; the sigmoid is in the loss, where it is exact for large |z| too."""
