@@ -212,6 +212,11 @@ class Training(Model):
             return None
         return self.best_metric or (self.early_stopping.metric if self.early_stopping else "loss")
 
+    @property
+    def watched_metric(self) -> EvaluationMetric | None:
+        """What the exported model is chosen by, else what the training stops by; None: nothing is watched."""
+        return self.export_metric or (self.early_stopping.metric if self.early_stopping else None)
+
 
 class Parallelism(Model):
     """How the work is spread over the ranks."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wattrain_api.contract.phases import STARTING_PHASES
-from wattrain_api.contract.progress import Evaluation
 from wattrain_api.facts.prepared import PreparedData, counted
-from wattrain_api.status import EnergyStatus, Metrics, Restart, TrainingJobStatus
+from wattrain_api.status import EnergyStatus, Restart, TrainingJobStatus
+from wattrain_api.training import EvaluationMetric
+from wattrain_operator.cli.shown_metrics import metrics
 from wattrain_operator.local.resume import NAMESPACE
 from wattrain_operator.local.view_model import Result
 from wattrain_operator.receipt import duration
@@ -114,12 +115,12 @@ def _counts(data: PreparedData) -> str:
     return f"{', '.join(parts)}: {of_samples}{splits}"
 
 
-def summary(result: Result) -> list[tuple[str, str]]:
-    """What a finished run amounts to, as label and text."""
-    return [(label, text) for label, text in _summary(result) if text]
+def summary(result: Result, watched: EvaluationMetric | None = None) -> list[tuple[str, str]]:
+    """What a finished run amounts to, as label and text; of the test the `watched` metric comes first."""
+    return [(label, text) for label, text in _summary(result, watched) if text]
 
 
-def _summary(result: Result) -> Iterable[tuple[str, str]]:
+def _summary(result: Result, watched: EvaluationMetric | None) -> Iterable[tuple[str, str]]:
     status = result.status
     progress = status.progress
     if progress is not None and progress.step:
@@ -132,7 +133,7 @@ def _summary(result: Result) -> Iterable[tuple[str, str]]:
         yield "loss", loss(progress.shown_loss)
     test = None if status.model is None else status.model.metrics
     if test is not None:
-        yield "test", ", ".join([*metrics(test), f"loss {loss(test.shown_loss)}"])
+        yield "test", ", ".join([*metrics(test, watched), f"loss {loss(test.shown_loss)}"])
     yield "exported", "" if status.model is None else status.model.chosen
     yield "time", _time(status)
     if status.energy.meters:
@@ -150,22 +151,6 @@ def _cost(status: EnergyStatus) -> str:
     if len(status.costs) > 1:
         return " and ".join(f"{cost.cost:.3g} {cost.currency}" for cost in status.costs)
     return "" if status.cost is None else f"{status.cost:.3g} {status.currency}"
-
-
-def metrics(found: Metrics | Evaluation) -> list[str]:
-    """`accuracy 0.9833`, or `r2 0.8712`, `mae 4.2` and `mse 31`: what an evaluation has beside its loss."""
-    of_unit = (
-        ("accuracy", found.accuracy),
-        ("r2", found.r2),
-        ("bits per byte", found.bits_per_byte),
-        ("masked accuracy", found.masked_accuracy),
-        ("next sentence accuracy", found.next_sentence_accuracy),
-        ("recall at 10", found.recall_at_10),
-        ("NDCG at 10", found.ndcg_at_10),
-    )
-    shares = [(name, share) for name, share in of_unit if share is not None]
-    errors = [(name, error) for name, error in (("mae", found.mae), ("mse", found.mse)) if error is not None]
-    return [*(f"{name} {share:.4f}" for name, share in shares), *(f"{name} {error:.4g}" for name, error in errors)]
 
 
 def _time(status: TrainingJobStatus) -> str:

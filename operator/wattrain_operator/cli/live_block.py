@@ -13,8 +13,10 @@ from rich.text import Text
 
 from wattrain_api.contract.phases import PHASES_WITHOUT_SPEED
 from wattrain_api.contract.progress import Progress
+from wattrain_api.training import EvaluationMetric
 from wattrain_operator.cli import figures
 from wattrain_operator.cli.braille_plot import braille
+from wattrain_operator.cli.shown_metrics import metrics
 from wattrain_operator.cli.status_line import status_line
 from wattrain_operator.core.roles import Role
 from wattrain_operator.local.view_model import Opening, ViewModel
@@ -38,7 +40,10 @@ def frame_of_several(jobs: Sequence[tuple[str, ViewModel, Opening]], width: int)
     for name, seen, opening in jobs:
         line = Text(f"{name:<{name_width}}  ", style=f"bold {_color(seen)}")
         lines.append(
-            line.append(status_line(seen.status, tells_phase(opening), opening.directory is not None), style="not bold")
+            line.append(
+                status_line(seen.status, tells_phase(opening), opening.directory is not None, opening.watched),
+                style="not bold",
+            )
         )
         progress = seen.status.progress
         if seen.status.state == "Running" and progress is not None and progress.total_steps:
@@ -123,7 +128,7 @@ def _plot(seen: ViewModel, width: int) -> RenderableType:
 
 def _details(seen: ViewModel, opening: Opening) -> list[tuple[str, str]]:
     status = seen.status
-    found = [] if seen.progress is None else list(_progress_details(seen.progress))
+    found = [] if seen.progress is None else list(_progress_details(seen.progress, opening.watched))
     if status.energy.meters:
         found.append(("energy", figures.energy(status.energy)))
     if status.checkpoint is not None:
@@ -133,12 +138,12 @@ def _details(seen: ViewModel, opening: Opening) -> list[tuple[str, str]]:
     return [*found, *opening.addresses]
 
 
-def _progress_details(progress: Progress) -> Iterator[tuple[str, str]]:
+def _progress_details(progress: Progress, watched: EvaluationMetric | None) -> Iterator[tuple[str, str]]:
     if progress.loss is not None:
         yield "loss", figures.loss(progress.loss)
     validation, group = progress.validation, progress.group
     if validation is not None:
-        shown = figures.metrics(validation)
+        shown = metrics(validation, watched)
         yield "validation", ", ".join([f"loss {figures.loss(validation.loss)}", *shown])
     if group is None:
         return

@@ -70,10 +70,11 @@ class LiveView:
         if job in self._left:
             self._left.remove(job)
             self._draw_last(job, result)
+        watched = self._openings[job].watched if job in self._openings else None
         style = "bold green" if result.exit_code == 0 else "bold yellow" if result.exit_code == 130 else "bold red"
         for sentence in result.sentences:
             self._console.print(Text(f"{self._whose(job)}{sentence}", style=style))
-        self._console.print(pairs(figures.summary(result)))
+        self._console.print(pairs(figures.summary(result, watched)))
 
     def close(self) -> None:
         """Give the cursor back."""

@@ -43,7 +43,8 @@ class PlainView:
         opening, now = self._openings.get(job), self._clock()
         is_script = opening is not None and opening.job.spec.script is not None
         is_here = opening is None or opening.directory is not None
-        line = status_line(seen.status, tells_phase=not is_script, is_here=is_here)
+        watched = None if opening is None else opening.watched
+        line = status_line(seen.status, tells_phase=not is_script, is_here=is_here, watched=watched)
         if line != self._lines.get(job) and now - self._written_at.get(job, -math.inf) >= _LINE_SECONDS:
             self._lines[job], self._written_at[job] = line, now
             self._write_now(job, line)
@@ -63,7 +64,8 @@ class PlainView:
         whose = f"{job}: " if len(self._openings) > 1 else ""
         for sentence in result.sentences:
             self._write(f"{whose}{sentence}")
-        for label, text in figures.summary(result):
+        opening = self._openings.get(job)
+        for label, text in figures.summary(result, None if opening is None else opening.watched):
             self._write(f"  {label:<9}{text}")
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from wattrain_api.contract.progress import Progress
 from wattrain_api.status import TrainingJobStatus
+from wattrain_api.training import EvaluationMetric
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import Event
 
@@ -31,6 +32,12 @@ class Opening:
     def place(self) -> str:
         """Where it runs, for a person."""
         return f"namespace {self.job.metadata.namespace}" if self.directory is None else str(self.directory)
+
+    @property
+    def watched(self) -> EvaluationMetric | None:
+        """What the job watches of its evaluations."""
+        training = self.job.spec.training
+        return None if training is None else training.watched_metric
 
     @property
     def addresses(self) -> list[tuple[str, str]]:

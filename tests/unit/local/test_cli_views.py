@@ -5,8 +5,10 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from wattrain_api.contract import progress as contract
@@ -25,10 +27,12 @@ from wattrain_api.status import (
     TrainingJobStatus,
     UncountedEnergy,
 )
+from wattrain_api.training import MetricName, Training
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_operator.cli import figures
 from wattrain_operator.cli.braille_plot import braille
 from wattrain_operator.cli.live_block import frame
+from wattrain_operator.cli.shown_metrics import metrics, metrics_in_a_line
 from wattrain_operator.cli.status_line import status_line
 from wattrain_operator.cli.view_json import JsonView
 from wattrain_operator.cli.view_live import LiveView
@@ -395,3 +399,36 @@ def test_energy_that_is_incomplete_is_marked_in_the_line_and_explained_in_the_su
 def test_power_that_is_not_known_is_not_shown_as_a_figure():
     line = status_line(TrainingJobStatus(state="Running", energy=replace(ENERGY, watts=None)))
     assert "power unknown, 88 J" in line
+
+
+FOUND = Metrics(step=7, loss=0.5, accuracy=0.9, f1=0.75, roc_auc=0.875)
+
+
+def test_the_metric_that_the_job_watches_comes_first_while_it_runs_and_at_its_end(make_job):
+    job = make_job()
+    training = Training.model_validate({"epochs": 1, "earlyStopping": {"metric": "rocAuc", "patience": 3}})
+    job = job.model_copy(update={"spec": job.spec.model_copy(update={"training": training})})
+    opening = Opening(job, Path("runs/demo"), "http://h:1/metrics", resumed=False)
+    out = io.StringIO()
+    view = PlainView(out)
+    view.begin([opening])
+    running = replace(STATUS, progress=replace(STATUS.progress, validation=FOUND))
+    view.show(opening.job.metadata.name, ViewModel(running))
+    view.end(opening.job.metadata.name, replace(RESULT, status=replace(COMPLETE, model=ModelStatus(metrics=FOUND))))
+    assert "validation ROC AUC 0.875  validation accuracy 0.900" in out.getvalue()
+    assert "test     ROC AUC 0.8750, accuracy 0.9000, loss 0.5" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("watched", "in_line"),
+    [(None, ["accuracy 0.900"]), ("accuracy", ["accuracy 0.900"]), ("loss", ["loss 0.5", "accuracy 0.900"]),
+     ("f1", ["F1 0.750", "accuracy 0.900"]), ("mae", ["accuracy 0.900"])],
+)  # fmt: skip
+def test_a_line_tells_what_is_watched_and_the_accuracy_and_nothing_twice(watched, in_line):
+    assert metrics_in_a_line(FOUND, watched) == in_line
+
+
+def test_every_metric_can_be_shown():
+    for name in get_args(MetricName):
+        value = TypeAdapter(Metrics).validate_python({name: 0.25})
+        assert [text.rsplit(" ", 1)[1] for text in metrics(value, name)] in (["0.2500"], ["0.25"]), name
