@@ -17,11 +17,14 @@ OPERATOR = Expected(
     unused="wattrain_worker",
 )
 WORKER = Expected(
-    present=("torch", "numpy", "polars", "fsspec", "safetensors.torch", "prometheus_client", "pynvml", "pydantic"),
+    present=(
+        "torch", "numpy", "polars", "fsspec", "aiohttp", "obstore.fsspec", "safetensors.torch", "prometheus_client",
+        "pynvml", "pydantic",
+    ),
     packages=("wattrain_worker.supervisor", "wattrain_worker.power", "wattrain_worker.data", "wattrain_worker.train"),
-    absent=("kopf", "kubernetes", "aiohttp", "typer", "pytest", "mypy", "hypothesis", "pip"),
+    absent=("kopf", "kubernetes", "typer", "pytest", "mypy", "hypothesis", "pip"),
     unused="wattrain_operator",
-)
+)  # fmt: skip
 ABOVE_THE_BASE_MEGABYTES = 200
 
 

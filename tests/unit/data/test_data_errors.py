@@ -93,7 +93,7 @@ def test_files_that_cannot_be_trained_on_are_refused(bench: Any, text: str, expe
         ({"schema": {"age": {"min": 3, "max": 2}}}, "min 3 is above max 2"),
         ({"engine": "dask"}, "spec.data.engine: 'dask' is not supported yet"),
         ({"source": {"uri": "table.xlsx"}}, "'table.xlsx' is none of the formats that can be read"),
-        ({"source": {"uri": "unheard-of://host/a.csv"}}, "needs a driver that this image lacks"),
+        ({"source": {"uri": "unheard-of://host/a.csv"}}, "needs a driver that is not here (Protocol not known"),
         ({"source": {"claim": {"name": "pictures", "path": "../x.csv"}}}, "'../x.csv' leaves the claim"),
         ({"recipe": {"name": "mlp", "params": {"classes": 2}}, "label": "size", "features": ["age"]},
          'spec.recipe.params.classes: 2, but column "size" has 7 classes'),

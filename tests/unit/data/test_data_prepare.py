@@ -18,7 +18,8 @@ import polars as pl
 import pytest
 
 from wattrain_worker.data.prepared_data import load_prepared
-from wattrain_worker.data.sources import DIGITS, without_credentials
+from wattrain_worker.data.remote_files import without_credentials
+from wattrain_worker.data.sources import DIGITS
 from wattrain_worker.errors import BadData, InputMissing
 
 DIGITS_SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit, urlunsplit
-
-import fsspec
 
 from wattrain_api.data import ClaimSource, Source
 from wattrain_api.local_path import about_tilde, local_path
-from wattrain_worker.errors import BadSpec, InputMissing, StorageUnavailable
+from wattrain_worker.data.remote_files import download, without_credentials
+from wattrain_worker.errors import BadSpec, InputMissing
 
 Format = Literal["digits", "csv", "npz", "parquet"]
 Origin = Literal["builtin", "uri", "claim"]
@@ -27,7 +24,6 @@ CLAIMS_DIR: Final = Path("/data")
 """Where a pod finds the claims that its data comes from, each in a directory of its name."""
 DIGITS: Final = Path(__file__).with_name("digits.csv.gz")
 _FORMATS: Final[dict[str, Format]] = {".csv": "csv", ".npz": "npz", ".parquet": "parquet"}
-_EXPANDED: Final = re.compile(r"(^|::)(local://|file://~)")
 
 
 @dataclass(frozen=True)
@@ -80,12 +76,6 @@ def name_of(source: Source) -> str:
     return uri if path_of(source) is not None else without_credentials(uri)
 
 
-def without_credentials(uri: str) -> str:
-    """`uri` without user, password and query: prepare.json travels with the model, a signed address must not."""
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def _path_on_claim(claim: ClaimSource, claims_dir: Path) -> Path:
     relative = Path(claim.path.lstrip("/"))
     if ".." in relative.parts:
@@ -117,30 +107,3 @@ def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
             f"readable for the user that the workers run as{about_tilde(path)}"
         ) from error
     return SourceFile(kind, origin, name, content)
-
-
-def download(uri: str) -> bytes:
-    """What is at an address. BadSpec, InputMissing or StorageUnavailable where it cannot be had."""
-    shown = without_credentials(uri)
-    if _EXPANDED.search(uri):
-        raise BadSpec(f"spec.data.source.uri: {shown!r} would have ~ expanded; write file:// and the whole path")
-    try:
-        fsspec.get_filesystem_class(re.split(r"::|://", uri)[0])
-    except (ImportError, ValueError) as error:  # fsspec knows no such protocol, or its driver is not installed
-        raise BadSpec(
-            f"spec.data.source.uri: {shown!r} needs a driver that this image lacks ({error}); use an image that has it"
-        ) from error
-    try:
-        with fsspec.open(uri, "rb", expand=False) as remote:  # an address names one file, whatever it holds
-            return bytes(remote.read())
-    except (FileNotFoundError, PermissionError) as error:
-        raise InputMissing(
-            f"spec.data.source.uri: {shown!r} cannot be read ({type(error).__name__}); correct the address, or give "
-            "the workers credentials for it in workers.env"
-        ) from error
-    except Exception as error:  # every driver has errors of its own, whose text may hold a signed address
-        status = f" {error.status}" if hasattr(error, "status") else ""
-        raise StorageUnavailable(
-            f"spec.data.source.uri: {shown!r} could not be fetched ({type(error).__name__}{status}); see that the "
-            "address answers from the job's nodes"
-        ) from error
