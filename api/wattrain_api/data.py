@@ -17,12 +17,12 @@ Missing = Literal["drop", "mean", "indicator", "fail"]
 
 
 class ClaimSource(Model):
-    """A file on a PersistentVolumeClaim in the job's namespace."""
+    """A file or folder on a PersistentVolumeClaim in the job's namespace."""
 
     name: ObjectName
     """Name of the PersistentVolumeClaim."""
     path: Path
-    """Path of the file on the claim."""
+    """Path of the file or folder on the claim."""
 
 
 class Source(Model):
@@ -33,10 +33,12 @@ class Source(Model):
     builtin: Literal["digits"] | None = None
     """A data set that the worker brings: `digits` has 1,797 images of 8x8 pixels in ten classes."""
     uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """A path, or an address that fsspec understands (file, http, s3, gs, ...), of a .csv, .npz or .parquet file;
-    of pictures a folder that has a folder for each class, or a .tar, .tar.gz or .tgz of one."""
+    """A path, or an address that fsspec understands (file, http, s3, gs, ...), of a .csv, .jsonl, .npz or .parquet
+    file, or of a folder of Parquet files or one that save_to_disk of Hugging Face's datasets wrote; of pictures a
+    folder that has a folder for each class, or a .tar, .tar.gz or .tgz of one. The address of a folder ends in /.
+    Credentials of an address are variables of workers.env, such as AWS_ACCESS_KEY_ID; so is AWS_ENDPOINT_URL."""
     claim: ClaimSource | None = None
-    """A file on a PersistentVolumeClaim."""
+    """A file or folder on a PersistentVolumeClaim."""
 
 
 class ColumnSchema(Model):
@@ -177,7 +179,8 @@ class Data(Model):
     """How pictures are prepared; for recipes whose samples are pictures."""
     text: Text = Text()
     """How texts become samples, for a recipe that is trained on texts: their source is a .txt file, a .jsonl file, each
-    line of which is an object with a field `text`, or a folder or .tar of such files."""
+    line of which is an object with a field `text`, a folder or .tar of such files, or a folder that save_to_disk of
+    Hugging Face's datasets wrote, with a column `text`."""
     interactions: Interactions = Interactions()
     """Which columns say who turned to what; for recipes whose samples are interactions."""
     engine: Literal["local", "dask"] = "local"

@@ -11,9 +11,11 @@ import typer
 
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.data import Source
+from wattrain_api.folder_files import folder_files
 from wattrain_api.inspected import Inspected
 from wattrain_api.local_path import local_path
 from wattrain_api.registered import RECIPE_PARAMETERS
+from wattrain_api.table_folders import table_folder
 from wattrain_operator.cli.starter_job import job_text
 from wattrain_operator.cli.worker_answer import ask_worker
 from wattrain_operator.local.preflight import missing_packages
@@ -29,8 +31,8 @@ def init(
         str,
         typer.Argument(
             metavar="FILE",
-            help="Path or address of a .csv, .npz or .parquet file, or `digits`; or the name of a recipe, for a job on "
-            "data that Wattrain brings.",
+            help="Path or address of a .csv, .jsonl, .npz or .parquet file, or of a folder that is one table, or "
+            "`digits`; or the name of a recipe, for a job on data that Wattrain brings.",
             show_default=False,
         ),
     ],
@@ -90,20 +92,26 @@ def _source(file: str, *, is_recipe: bool) -> Source:
     except ValueError as error:
         _refuse(str(error))
     if path is not None and path.is_dir():
-        others = [f"{name} ({each.SAMPLES})" for name, each in RECIPE_PARAMETERS.items() if each.SAMPLES != "table"]
-        _refuse(
-            f"{file}: is a directory; give a .csv, .npz or .parquet file, or the name of a recipe; for folders start "
-            f"from the examples of {', '.join(others)}"
-        )
+        _demand_table(file, path)
     if path is not None and not path.exists():
         _refuse(
             f"{file}: there is no such file, and no recipe of that name (there are {', '.join(RECIPE_PARAMETERS)}); "
-            "give the path of a .csv, .npz or .parquet file"
+            "give the path of a .csv, .jsonl, .npz or .parquet file"
         )
     try:
         return Source(uri=file)
     except ValueError:
         _refuse(f"{file[:60]!r}: is no address of a file; give a path of at most 2,048 characters")
+
+
+def _demand_table(file: str, folder: Path) -> None:
+    try:
+        table_folder(name for name, _ in folder_files(folder))
+    except ValueError as error:
+        others = [f"{name} ({each.SAMPLES})" for name, each in RECIPE_PARAMETERS.items() if each.SAMPLES != "table"]
+        _refuse(f"{file}: {error}; for other folders start from the examples of {', '.join(others)}")
+    except OSError as error:
+        _refuse(f"{error.filename}: cannot be read: {error.strerror}; change its permissions")
 
 
 def _demand_place(out: Path, *, force: bool) -> None:

@@ -42,8 +42,9 @@ def predict(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="What a training takes: path or address of a .csv, .npz or .parquet file, or `digits`; for a model of "
-            "pictures one picture, a folder or a tar; for one of texts a .txt or .jsonl file, a folder or a tar.",
+            help="What a training takes: path or address of a .csv, .jsonl, .npz or .parquet file or of a folder that "
+            "is one table, or `digits`; for a model of pictures one picture, a folder or a tar; for one of texts a "
+            ".txt or .jsonl file, a folder or a tar.",
             show_default=False,
         ),
     ] = None,

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from wattrain_api.address_drivers import missing_driver
 from wattrain_api.base import quantity_value
 from wattrain_api.energy import Policy
+from wattrain_api.folder_files import folder_files
 from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_api.table_folders import table_folder
 from wattrain_api.trackers import missing_libraries
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_api.variables import VariableSource
@@ -151,27 +154,35 @@ def _missing_source(spec: TrainingJobSpec) -> list[str]:
     except ValueError as error:
         return [f"spec.data.source.uri: {error}"]
     if path is None:
-        return []
+        missing = missing_driver(source.uri or "", "this Python")
+        return [f"spec.data.source.uri: the address {missing}"] if missing else []
     if not path.exists():
         return [
             f"spec.data.source.uri: there is no file {path} (relative paths start at {Path.cwd()}); "
             f"write the path of {_what_is_read(spec)}{about_tilde(path)}"
         ]
     if path.is_dir() and not _has_many_files(spec):
-        return [f"spec.data.source.uri: {path} is a directory; write the path of {_what_is_read(spec)}"]
+        try:
+            table_folder(name for name, _ in folder_files(path))
+        except ValueError as error:
+            return [f"spec.data.source.uri: {path} {error}"]
+        except OSError as error:
+            return [f"spec.data.source.uri: {error.filename} cannot be read; change its permissions"]
     if not os.access(path, os.R_OK):
         return [f"spec.data.source.uri: {path} cannot be read; change its permissions"]
     return []
 
 
 def _has_many_files(spec: TrainingJobSpec) -> bool:
-    return spec.recipe is not None and spec.recipe.params.SAMPLES != "table"
+    return spec.recipe is not None and spec.recipe.params.SAMPLES not in ("table", "interactions")
 
 
 def _what_is_read(spec: TrainingJobSpec) -> str:
     if spec.recipe is not None and spec.recipe.params.SAMPLES == "text":
         return "a .txt or .jsonl file, or of a folder or a tar of them"
-    return "a folder or a tar" if _has_many_files(spec) else "a .csv, .npz or .parquet file"
+    if _has_many_files(spec):
+        return "a folder or a tar"
+    return "a .csv, .jsonl, .npz or .parquet file, or of a folder of .parquet files"
 
 
 def _missing_program(spec: TrainingJobSpec) -> list[str]:

@@ -1,4 +1,5 @@
-"""Where the samples come from: reads the file that `spec.data.source` names, fetches it where it is remote.
+"""Where the samples of a table come from: reads the file or folder that `spec.data.source` names, fetches it where it
+is remote.
 
 The bytes are read once. What is hashed and what is parsed is the same, also where the file is replaced meanwhile; and
 what parses them never sees a path, in which it might take `[1]`, `*` or `~` for a pattern.
@@ -9,21 +10,34 @@ from __future__ import annotations
 import functools
 import hashlib
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from wattrain_api.data import ClaimSource, Source
+from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.local_path import about_tilde, local_path
-from wattrain_worker.data.remote_files import download, without_credentials
+from wattrain_api.table_folders import table_folder
+from wattrain_worker.data.remote_files import download, download_folder, is_folder, without_credentials
 from wattrain_worker.errors import BadSpec, InputMissing
 
-Format = Literal["digits", "csv", "npz", "parquet"]
+Format = Literal["digits", "csv", "npz", "parquet", "jsonl", "datasets"]
 Origin = Literal["builtin", "uri", "claim"]
 CLAIMS_DIR: Final = Path("/data")
 """Where a pod finds the claims that its data comes from, each in a directory of its name."""
 DIGITS: Final = Path(__file__).with_name("digits.csv.gz")
-_FORMATS: Final[dict[str, Format]] = {".csv": "csv", ".npz": "npz", ".parquet": "parquet"}
+_FORMATS: Final[dict[str, Format]] = {
+    ".csv": "csv", ".npz": "npz", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl",
+}  # fmt: skip
+
+
+class Part(NamedTuple):
+    """A file of a folder that is one table."""
+
+    name: str
+    """Its path below the folder, with `/`."""
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -31,31 +45,42 @@ class SourceFile:
     """A source that was read."""
 
     format: Format
+    """Of the file, or of the folder and all its files."""
     kind: Origin
     name: str
     """What the spec calls it, without credentials."""
     content: bytes = field(repr=False)
+    """Of the file; of a folder nothing."""
+    parts: tuple[Part, ...] = field(default=(), repr=False)
+    """The files of a folder, in the order in which their rows follow one another."""
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Of `content`. Computing it lets other threads run."""
+        """Of all that was read. Computing it lets other threads run."""
+        if self.parts:
+            return digest_of_files((part.name, functools.partial(bytes, part.content)) for part in self.parts)[0]
         return hashlib.sha256(self.content).hexdigest()
 
     def to_json_object(self) -> dict[str, str | int]:
         """The `source` of prepare.json."""
-        return {"kind": self.kind, "name": self.name, "sha256": self.sha256, "bytes": len(self.content)}
+        size = len(self.content) + sum(len(part.content) for part in self.parts)
+        return {"kind": self.kind, "name": self.name, "sha256": self.sha256, "bytes": size}
 
 
 def fetched(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFile:
-    """The file behind `source`. A WorkerError where there is none, or none that can be read."""
+    """What is behind `source`. A WorkerError where there is nothing, or nothing that can be read."""
     if source.builtin is not None:
         return _read(DIGITS, "digits", "builtin", source.builtin)
-    here = path_of(source, claims_dir)
-    if here is not None:
-        field: Origin = "uri" if source.claim is None else "claim"
-        suffix = _format(here.name, "uri" if source.claim is None else "claim.path")
-        return _read(here, suffix, field, name_of(source))
-    return SourceFile(_format(name_of(source), "uri"), "uri", name_of(source), download(source.uri or ""))
+    here, name = path_of(source, claims_dir), name_of(source)
+    origin: Origin = "uri" if source.claim is None else "claim"
+    if here is None:
+        uri = source.uri or ""
+        if is_folder(uri):
+            return _folder(origin, name, dict(download_folder(uri)))
+        return SourceFile(_format(name, "uri"), origin, name, download(uri))
+    if here.is_dir():
+        return _folder(origin, name, {below: functools.partial(_content, path) for below, path in _below(here)})
+    return _read(here, _format(here.name, "uri" if source.claim is None else "claim.path"), origin, name)
 
 
 def path_of(source: Source, claims_dir: Path = CLAIMS_DIR) -> Path | None:
@@ -88,7 +113,7 @@ def _format(file_name: str, field: str) -> Format:
     if suffix not in _FORMATS:
         raise BadSpec(
             f"spec.data.source.{field}: {Path(file_name).name!r} is none of the formats that can be read; give a file "
-            f"that ends in {', '.join(_FORMATS)}"
+            f"that ends in {', '.join(_FORMATS)}, or a folder of .parquet files"
         )
     return _FORMATS[suffix]
 
@@ -96,10 +121,8 @@ def _format(file_name: str, field: str) -> Format:
 def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
     where = f" (looked at {path.absolute()})" if origin != "builtin" else ""
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise InputMissing(f"spec.data.source: {name!r} is {what}{where}; give the path of a file")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputMissing(f"spec.data.source: {name!r} is no regular file{where}; give the path of a file")
         content = path.read_bytes()
     except OSError as error:
         raise InputMissing(
@@ -107,3 +130,32 @@ def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
             f"readable for the user that the workers run as{about_tilde(path)}"
         ) from error
     return SourceFile(kind, origin, name, content)
+
+
+def _folder(origin: Origin, name: str, files: dict[str, Callable[[], bytes]]) -> SourceFile:
+    try:
+        kind, names = table_folder(files)
+    except ValueError as error:
+        raise InputMissing(f"spec.data.source: {name!r} {error}") from error
+    return SourceFile(kind, origin, name, b"", tuple(Part(each, files[each]()) for each in names))
+
+
+def _below(folder: Path) -> list[tuple[str, Path]]:
+    try:
+        return folder_files(folder)
+    except OSError as error:
+        raise _unreadable(error, Path(error.filename or folder)) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(error, path) from error
+
+
+def _unreadable(error: OSError, path: Path) -> InputMissing:
+    return InputMissing(
+        f"spec.data.source: {str(path)!r} cannot be read: {error.strerror}; make it readable for the user that the "
+        "workers run as"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import functools
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ class Table:
     """The words that stand for no value, besides the empty one: `spec.data.missingValues`."""
     index: pl.DataFrame = field(default_factory=pl.DataFrame)
     """Columns that pandas stored as a frame's index, [rows] each: no features unless the spec names them."""
+    files: tuple[tuple[str, int], ...] = ()
+    """Of a folder: its files in the order of their rows, and the number of rows before each."""
 
     def column(self, name: str, field: str) -> pl.Series:
         """The column `name`, which `field` of the spec asked for."""
@@ -46,8 +49,12 @@ class Table:
         return {series.name: series for series in [*self.frame.get_columns(), *self.index.get_columns()]}
 
     def place(self, row: int) -> str:
-        """Where row `row` (0-based) is in the file: `line 17`."""
-        return f"{self.place_word} {self.places[row]}"
+        """Where row `row` (0-based) is in the file: `line 17`; of a folder `row 17 (row 2 of 'b.parquet')`."""
+        place = f"{self.place_word} {self.places[row]}"
+        if not self.files:
+            return place
+        file, before = self.files[bisect.bisect_right([start for _, start in self.files], row) - 1]
+        return f"{place} (row {row - before + 1} of {file!r})"
 
 
 def listed(names: list[str], limit: int = 12) -> str:

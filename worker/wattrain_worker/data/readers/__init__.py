@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from wattrain_worker.data.readers.csv_file import read_csv
+from wattrain_worker.data.readers.datasets_folder import read_datasets_folder
 from wattrain_worker.data.readers.digits import read_digits
+from wattrain_worker.data.readers.joined import joined
+from wattrain_worker.data.readers.jsonl_file import read_jsonl
 from wattrain_worker.data.readers.npz_file import read_npz
-from wattrain_worker.data.readers.parquet_file import read_parquet
+from wattrain_worker.data.readers.parquet_file import read_parquet, table_of
 from wattrain_worker.data.sources import Format, SourceFile
 from wattrain_worker.data.table import Table
 from wattrain_worker.errors import BadData
@@ -19,15 +22,28 @@ _READERS: Final[dict[Format, Callable[[bytes], Table]]] = {
     "csv": read_csv,
     "npz": read_npz,
     "parquet": read_parquet,
+    "jsonl": read_jsonl,
 }
 
 
 def read(source: SourceFile, missing_values: tuple[str, ...]) -> Table:
     """The table in `source`, in which `missing_values` stand for no value.
 
-    BadData where the file is damaged, empty, or not of the format its name says.
+    BadData where the file is damaged, empty, or not of the format its name says; of a folder it names the file.
     """
-    table = _READERS[source.format](source.content)
+    table = joined(_parts(source)) if source.parts else _READERS[source.format](source.content)
     if table.frame.height == 0:
         raise BadData(f"data: {source.name!r} holds no rows; give a file with a row for every sample")
     return replace(table, missing_values=missing_values)
+
+
+def _parts(source: SourceFile) -> Iterator[tuple[str, Table]]:
+    if source.format == "datasets":
+        for name, frame in read_datasets_folder({part.name: part.content for part in source.parts}):
+            yield name, table_of(frame, [])
+        return
+    for part in source.parts:
+        try:
+            yield part.name, _READERS[source.format](part.content)
+        except BadData as error:
+            raise BadData(f"data: {part.name!r}: {str(error).removeprefix('data: ')}") from error

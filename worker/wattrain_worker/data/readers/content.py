@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from wattrain_worker.errors import BadData
+
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BEGINNINGS: Final = (
     (b"PAR1", "Parquet", "name it .parquet"),
     (b"\x93NUMPY", "an array of numpy.save (.npy)", "write it with numpy.savez, with a name for every array"),
@@ -34,7 +37,34 @@ def told_by_beginning(content: bytes) -> str | None:
     if content.lstrip()[:9].lower() in (b"<!doctype", b"<html><he") or content.lstrip()[:5].lower() == b"<html":
         return "it is a web page (HTML); give the address of the file itself"
     if re.match(rb'\s*(\[\s*)?\{\s*"', content):
-        return "it is JSON; export it as CSV"
+        return "it is JSON; name it .jsonl where each line is an object, else write it so"
     if content.startswith(b"version https://git-lfs"):
         return "it is a pointer of Git LFS, not the file; fetch it with git lfs pull"
     return None
+
+
+def demand_text(content: bytes, what: str) -> None:
+    """BadData, with the line, where `content` is no text in UTF-8. `what`: what to save anew, as in `the CSV file`."""
+    if (nul := content.find(b"\0")) >= 0:
+        raise BadData(
+            f"data: line {line_at(content, nul)}: a NUL byte, which no text has; export {what} anew, in UTF-8"
+        )
+    if content.isascii():
+        return
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        raise BadData(f"data: line {line_at(content, error.start)}: not UTF-8; save {what} as UTF-8") from error
+
+
+def line_at(content: bytes, offset: int) -> int:
+    """The line that `offset` is in, from 1 on."""
+    return 1 + sum(1 for _ in _LINE_END.finditer(content, 0, offset))
+
+
+def end_of_line(content: bytes, line: int) -> int:
+    """Offset behind line `line` (1-based), its end included."""
+    for number, end in enumerate(_LINE_END.finditer(content), start=1):
+        if number == line:
+            return end.end()
+    return len(content)

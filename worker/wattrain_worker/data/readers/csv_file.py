@@ -19,14 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from wattrain_worker.data.readers.content import told_by_beginning
+from wattrain_worker.data.readers.content import demand_text, end_of_line, line_at, told_by_beginning
 from wattrain_worker.data.readers.csv_header import Header, demand_names
 from wattrain_worker.data.readers.csv_regular import read_regular
 from wattrain_worker.data.table import Table
 from wattrain_worker.errors import BadData
 
 _CHUNK_ROWS: Final = 65_536
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _Records: TypeAlias = "Iterator[tuple[int, int, list[str]]]"
 
 
@@ -38,37 +37,13 @@ def read_csv(content: bytes) -> Table:
     if content and (what := told_by_beginning(content)) is not None:
         raise BadData(f"data: not a CSV file: {what}")
     content = content.removeprefix(codecs.BOM_UTF8)
-    _demand_text(content)
+    demand_text(content, "the CSV file")
     with _fields_of_any_length():
         header = _header(content)
-        body = content[_end_of_line(content, header.last_line) :]
+        body = content[end_of_line(content, header.last_line) :]
         regular = read_regular(body, header.names, header.last_line)
         frame, places = regular if regular is not None else _read_slowly(content, header)
     return Table(frame, places, "line", default_label=None)
-
-
-def _demand_text(content: bytes) -> None:
-    if (nul := content.find(b"\0")) >= 0:
-        line = _line_at(content, nul)
-        raise BadData(f"data: line {line}: a NUL byte, which no text has; export the file anew, as CSV in UTF-8")
-    if content.isascii():
-        return
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        raise BadData(f"data: line {_line_at(content, error.start)}: not UTF-8; save the CSV file as UTF-8") from error
-
-
-def _line_at(content: bytes, offset: int) -> int:
-    return 1 + sum(1 for _ in _LINE_END.finditer(content, 0, offset))
-
-
-def _end_of_line(content: bytes, line: int) -> int:
-    """Offset behind line `line` (1-based), its end included."""
-    for number, end in enumerate(_LINE_END.finditer(content), start=1):
-        if number == line:
-            return end.end()
-    return len(content)
 
 
 @contextmanager
@@ -109,7 +84,7 @@ def _records(content: bytes) -> _Records:
 
 def _refuse_record(content: bytes, first_line: int, last_line: int, error: csv.Error) -> NoReturn:
     if "unexpected end of data" in str(error):
-        line = _open_quote_line(content[_end_of_line(content, first_line - 1) if first_line > 1 else 0 :], first_line)
+        line = _open_quote_line(content[end_of_line(content, first_line - 1) if first_line > 1 else 0 :], first_line)
         raise BadData(
             f"data: line {line}: not CSV: a quote opens here and never closes; close it, or remove it (inside a value "
             'it is doubled: "")'
@@ -123,7 +98,7 @@ def _refuse_record(content: bytes, first_line: int, last_line: int, error: csv.E
 def _open_quote_line(record: bytes, first_line: int) -> int:
     """The line where the quote opened that is open at the end of `record`, which begins in `first_line`."""
     quotes = [match.start() for match in re.finditer(b'"', record)]
-    return first_line + _line_at(record, quotes[_last_opening(record, quotes)]) - 1
+    return first_line + line_at(record, quotes[_last_opening(record, quotes)]) - 1
 
 
 def _last_opening(record: bytes, quotes: list[int]) -> int:

@@ -27,6 +27,11 @@ def read_parquet(content: bytes) -> Table:
         index = _index_columns(frame.columns, pl.read_parquet_metadata(io.BytesIO(content)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise BadData(f"data: not a readable Parquet file ({_first_line(error)}); write it anew") from error
+    return table_of(frame, index)
+
+
+def table_of(frame: pl.DataFrame, index: list[str]) -> Table:
+    """A table of typed columns, categories as the texts that they are. `index`: those that are kept apart."""
     categories = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
     frame = frame.with_columns(pl.col(categories).cast(pl.String))
     places = np.arange(1, frame.height + 1)

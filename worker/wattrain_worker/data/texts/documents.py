@@ -1,4 +1,5 @@
-"""The documents of a source: .txt files, a document each, and .jsonl files, a document a line."""
+"""The documents of a source: .txt files, a document each, .jsonl files, a document a line, and folders of Hugging
+Face's datasets, a document a row."""
 
 from __future__ import annotations
 
@@ -8,11 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+import polars as pl
+
+from wattrain_api.table_folders import FILE_STATE, table_folder
+from wattrain_worker.data.readers.datasets_folder import read_datasets_folder
 from wattrain_worker.data.source_files import OneFile, SourceFiles
+from wattrain_worker.data.table import listed
 from wattrain_worker.errors import BadData
 
 _TEXT: Final = ".txt"
 _LINES: Final = ".jsonl"
+_COLUMN: Final = "text"
 _MOST_NAMED: Final = 3
 
 
@@ -38,6 +45,8 @@ class Documents:
 
 def read_documents(files: SourceFiles) -> Documents:
     """The documents of `files`. BadData where one cannot be read as text, or where there is none."""
+    if any(file.name == FILE_STATE for file in files.files):
+        return _rows(files)
     documents, left_out = Documents(), []
     for file in files.files:
         ending = PurePosixPath(file.name).suffix.lower()
@@ -58,6 +67,30 @@ def read_documents(files: SourceFiles) -> Documents:
         documents.warnings.append(
             f"{len(left_out)} files end neither in .txt nor in .jsonl and are left out: {named}; rename or remove them"
         )
+    return documents
+
+
+def _rows(files: SourceFiles) -> Documents:
+    """The column `text` of a folder that save_to_disk wrote."""
+    named = {file.name: file.read for file in files.files}
+    try:
+        _, names = table_folder(named)
+    except ValueError as error:
+        raise BadData(f"data: {files.name!r} {error}") from error
+    documents = Documents()
+    for name, frame in read_datasets_folder({each: named[each]() for each in names}):
+        if _COLUMN not in frame.columns or frame[_COLUMN].dtype != pl.String:
+            raise BadData(
+                f'data: {name!r} has no column "{_COLUMN}" of texts, but {listed(frame.columns)}; rename the column '
+                "of the texts, and save the data set again"
+            )
+        for number, text in enumerate(frame[_COLUMN].to_list(), start=1):
+            if text is None or not text.strip():
+                documents.blank += 1
+            else:
+                documents.found.append(Document(f"{name}, row {number}", text))
+    if not documents.found:
+        raise BadData(f'data: {files.name!r} has no text in its column "{_COLUMN}"; give texts')
     return documents
 
 
