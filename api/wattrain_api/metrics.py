@@ -95,6 +95,18 @@ METRICS: tuple[Metric, ...] = (
         worker="non_finite_steps", job="status.progress.non_finite_steps",
     ),
     Metric(
+        "flops_per_second", GAUGE, "",
+        "Floating-point operations a second that the training makes: matrix products, convolutions and attention, "
+        "forwards and backwards.",
+        job="status.progress.flops_per_second",
+    ),
+    Metric(
+        "flops_utilization_ratio", GAUGE, "ratio",
+        "Share that flops_per_second is of the most that the processors do in this precision, by the GPU's data sheet "
+        "or as measured on a CPU; absent where that is not known.",
+        job="status.progress.flops_utilization",
+    ),
+    Metric(
         "overflow_steps", GAUGE, "steps",
         "Optimizer steps that were left out because the gradient overflowed in fp16; each lowers the factor of the "
         "loss, and some are usual.",

@@ -181,6 +181,16 @@ class Progress(StatusPart):
     """Steps that were left out because the gradient overflowed (training.precision fp16); unset: not fp16."""
     validation: Metrics | None = None
     samples_per_second: float | None = None
+    flops_per_sample: float | None = None
+    """Floating-point operations of a sample in training, counted in a step; unset: not counted."""
+    peak_flops_per_second: float | None = None
+    """The most operations a second of all processors together, in the precision of the training; unset: not known."""
+    peak_source: Annotated[str, Field(max_length=16)] = ""
+    """Where that is from: `data sheet` of the GPU, or `measured` by a product of matrices."""
+    flops_per_second: float | None = None
+    """Operations a second that the training makes."""
+    flops_utilization: float | None = None
+    """Of the peak, the share that the training makes (model FLOPs utilization); unset: not known."""
     percent: float | None = None
     eta_seconds: float | None = None
     updated_time: Time | None = None

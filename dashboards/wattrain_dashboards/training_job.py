@@ -166,12 +166,19 @@ def _speed() -> Section:
         Placed(
             lines("Throughput", "short", "Samples trained on per second, all workers together.",
                   Query(ONE_JOB.of_job("samples_per_second"), "samples a second")).min(0),
-            6, 9,
+            8, 9,
+        ),
+        Placed(
+            lines("Utilization of the processors", "percentunit", "Operations that the training makes, as a share of "
+                  "the most that its processors do in this precision (model FLOPs utilization). Empty where that is "
+                  "not known.",
+                  Query(ONE_JOB.of_job("flops_utilization_ratio"), "utilization")).min(0),
+            8, 9,
         ),
         Placed(
             lines("Steps a second", "short", "Optimizer steps a second; 0 while nothing moves.",
                   Query(ONE_JOB.rate_of_job("steps_total"), "steps a second")).min(0),
-            6, 9,
+            8, 9,
         ),
         Placed(
             lines("Time of a step", "s", "Time from one recorded step to the next, a step: half of the steps take no "
@@ -179,13 +186,13 @@ def _speed() -> Section:
                   Query(f"histogram_quantile(0.5, {buckets})", "median"),
                   Query(f"histogram_quantile(0.9, {buckets})", "90th percentile"),
                   Query(f"histogram_quantile(0.99, {buckets})", "99th percentile")).min(0),
-            6, 9,
+            12, 9,
         ),
         Placed(
             lines("Where a step waits", "percentunit", "Share of the time in which the training loop waits, mean over "
                   "the ranks; the rest is computing and exchanging gradients.",
                   Query(f"avg({waits} / ({ranks}))", "waits for data"), Query(saves, "saves a checkpoint")).min(0),
-            6, 9,
+            12, 9,
         ),
     ])  # fmt: skip
 

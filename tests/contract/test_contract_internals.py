@@ -13,6 +13,7 @@ REACHING = {
     ("train/strategies/data_parallel.py", "_BatchNorm"),  # torch has no other name for all batch norms
     ("train/strategies/shared_batch_norm.py", "_BatchNorm"),
     ("train/strategies/deterministic.py", "_NormBase"),
+    ("train/arithmetic_speed.py", "_python_dispatch"),
     ("train/recipe_costs.py", "_python_dispatch"),  # where torch documents its dispatch modes
 }
 """Files and names: a new one needs a test that fails when a new version of the library moves it."""

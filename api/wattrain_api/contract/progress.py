@@ -28,6 +28,8 @@ from wattrain_api.contract.phases import Phase
 from wattrain_api.power_sources import COMPONENTS, SOURCES
 
 PATH_CHARACTERS = 2048
+DATA_SHEET = "data sheet"
+MEASURED = "measured"
 DEVICE_CHARACTERS = 128
 NAME_CHARACTERS = 253
 WARNING_CHARACTERS = 400
@@ -221,6 +223,14 @@ class RankReport:
     """Steps since the training began that left no trace because loss or gradient was no finite number."""
     overflow_steps: int | None = field(default=None, metadata=count("steps"))
     """Steps since the training began that were left out because the gradient overflowed in fp16, for a lower factor."""
+    flops_per_sample: float | None = field(default=None, metadata=amount())
+    """Floating-point operations of a sample in training: matrix products, convolutions and attention, as counted in a
+    step."""
+    peak_flops_per_second: float | None = field(default=None, metadata=amount("1/s"))
+    """The most operations a second of all processors of the group together, in the precision of the training; absent:
+    not known."""
+    peak_source: str | None = field(default=None, metadata=one_of((DATA_SHEET, MEASURED)))
+    """Where that is from: the data sheet of the GPU, or a product of matrices at the start."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data since the last report."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
@@ -380,6 +390,12 @@ class Progress:
     """As the ranks report it; absent: none was told."""
     overflow_steps: int | None = field(default=None, metadata=count("steps"))
     """As the ranks report it; absent: none was told."""
+    flops_per_sample: float | None = field(default=None, metadata=amount())
+    """As the ranks report it; absent: none was told."""
+    peak_flops_per_second: float | None = field(default=None, metadata=amount("1/s"))
+    """Of the group, as the ranks report it; absent: not known."""
+    peak_source: str | None = field(default=None, metadata=one_of((DATA_SHEET, MEASURED)))
+    """As the ranks report it; absent: not known."""
     samples: int = field(default=0, metadata=count("samples"))
     """Samples that this worker has trained on, repeated ones counted again."""
     step_durations: Distribution | None = field(default=None, metadata=nested(Distribution))

@@ -8,6 +8,7 @@ from wattrain_api.contract.failures import Failure
 from wattrain_api.contract.kinds import (
     LINE_CHARACTERS,
     UID_CHARACTERS,
+    amount,
     count,
     figure,
     integer,
@@ -15,10 +16,21 @@ from wattrain_api.contract.kinds import (
     member_of,
     moment,
     nested,
+    one_of,
     text,
 )
 from wattrain_api.contract.phases import Phase
-from wattrain_api.contract.progress import EnergyGap, Evaluation, Model, Notice, PowerReading, PrepareCounts, Resumed
+from wattrain_api.contract.progress import (
+    DATA_SHEET,
+    MEASURED,
+    EnergyGap,
+    Evaluation,
+    Model,
+    Notice,
+    PowerReading,
+    PrepareCounts,
+    Resumed,
+)
 
 LOG_LINES = 10
 """So many of the last lines of a log outlive its pod."""
@@ -59,6 +71,12 @@ class TerminationMessage:
     non_finite_steps: int | None = field(default=None, metadata=count("steps"))
     """As in the worker's progress."""
     overflow_steps: int | None = field(default=None, metadata=count("steps"))
+    """As in the worker's progress."""
+    flops_per_sample: float | None = field(default=None, metadata=amount())
+    """As in the worker's progress."""
+    peak_flops_per_second: float | None = field(default=None, metadata=amount("1/s"))
+    """As in the worker's progress."""
+    peak_source: str | None = field(default=None, metadata=one_of((DATA_SHEET, MEASURED)))
     """As in the worker's progress."""
     loss: float | None = field(default=None, metadata=figure())
     learning_rate: float | None = field(default=None, metadata=figure())

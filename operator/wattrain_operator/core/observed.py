@@ -143,6 +143,10 @@ class Report:
     learning_rate: float | None = None
     non_finite_steps: int | None = None
     overflow_steps: int | None = None
+    flops_per_sample: float | None = None
+    peak_flops_per_second: float | None = None
+    """Of the group; None: not known."""
+    peak_source: str = ""
     step_seconds: float = 0.0
     """Running mean."""
     samples: int = 0

@@ -16,6 +16,7 @@ from wattrain_operator.core.meter_sums import SMALL_DIGITS
 from wattrain_operator.core.observed import Report
 
 _KEPT_DAMAGED = 10
+_SPEED_DIGITS = 5
 
 
 def take_report(draft: Draft) -> None:
@@ -134,6 +135,8 @@ def _take_damage(draft: Draft, report: Report) -> None:
 
 def _progress(draft: Draft, report: Report) -> Progress:
     old, is_present = draft.status.progress, present_energy.is_present(draft, report)
+    speed = report.samples_per_second if is_present else None
+    flops = None if speed is None or report.flops_per_sample is None else _rounded(speed * report.flops_per_sample)
     new = Progress(
         phase=report.phase,
         epoch=report.epoch,
@@ -145,7 +148,12 @@ def _progress(draft: Draft, report: Report) -> Progress:
         non_finite_steps=report.non_finite_steps,
         overflow_steps=report.overflow_steps,
         validation=report.validation,
-        samples_per_second=report.samples_per_second if is_present else None,
+        samples_per_second=speed,
+        flops_per_sample=report.flops_per_sample,
+        peak_flops_per_second=report.peak_flops_per_second,
+        peak_source=report.peak_source,
+        flops_per_second=flops,
+        flops_utilization=_utilization(flops, report.peak_flops_per_second),
         percent=round(100 * report.step / report.total_steps, 1) if report.total_steps else None,
         eta_seconds=_eta_seconds(report) if is_present else None,
         updated_time=None if old is None else old.updated_time,
@@ -153,6 +161,15 @@ def _progress(draft: Draft, report: Report) -> Progress:
     if old is not None and report.phase in STARTING_PHASES and report.step < old.step:
         new = replace(old, phase=report.phase)  # it has not read its checkpoint yet: that is no step back
     return new if new == old else replace(new, updated_time=draft.now)
+
+
+def _utilization(flops_per_second: float | None, peak: float | None) -> float | None:
+    """The share that is used of the most operations a second; None: not known."""
+    return None if flops_per_second is None or not peak else _rounded(flops_per_second / peak)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_SPEED_DIGITS}g}")
 
 
 def _count_steps(draft: Draft, report: Report) -> None:

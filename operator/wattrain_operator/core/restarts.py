@@ -122,7 +122,7 @@ def _progress_of_next_attempt(draft: Draft) -> Progress | None:
     if not draft.seen.shared_storage:
         epoch = None if old.epoch is None else 0
         return Progress(epoch=epoch, total_steps=old.total_steps, updated_time=old.updated_time)
-    return replace(old, phase="", samples_per_second=None, eta_seconds=None)
+    return replace(_without_speed(old), phase="")
 
 
 def lose_own_storage(draft: Draft) -> None:
@@ -178,7 +178,7 @@ def stop_figures(draft: Draft) -> None:
     """Nothing trains now: there is no speed and no time left."""
     progress = draft.status.progress
     if progress is not None:
-        draft.status = replace(draft.status, progress=replace(progress, samples_per_second=None, eta_seconds=None))
+        draft.status = replace(draft.status, progress=_without_speed(progress))
 
 
 def fail(draft: Draft, reason: str, message: str) -> None:
@@ -314,3 +314,8 @@ def _record(
     )
     kept = (*draft.status.restarts, entry)[-KEPT_RESTARTS:]
     draft.status = replace(draft.status, restarts=kept, restart_count=draft.status.restart_count + 1)
+
+
+def _without_speed(progress: Progress) -> Progress:
+    """What holds while nothing is trained."""
+    return replace(progress, samples_per_second=None, eta_seconds=None, flops_per_second=None, flops_utilization=None)

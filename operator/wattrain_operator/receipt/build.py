@@ -83,6 +83,8 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
     progress = status.progress
     if progress is None:
         return None
+    speed, operations, peak = samples_per_second, progress.flops_per_sample, progress.peak_flops_per_second
+    flops = None if speed is None or operations is None else speed * operations
     return TrainingFacts(
         step=progress.step,
         total_steps=progress.total_steps,
@@ -90,6 +92,10 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
         loss_not_finite=progress.loss_not_finite,
         non_finite_steps=progress.non_finite_steps,
         overflow_steps=progress.overflow_steps,
+        flops_per_second=flops,
+        flops_utilization=flops / peak if flops is not None and peak else None,
+        peak_flops_per_second=peak,
+        peak_source=progress.peak_source,
         validation=progress.validation,
         samples_per_second=samples_per_second,
     )

@@ -47,6 +47,14 @@ class TrainingFacts(Model):
     """Steps that left no trace because loss or gradient was no finite number; None: it was not told."""
     overflow_steps: int | None = None
     """Steps that were left out because the gradient overflowed in fp16; None: it was not told."""
+    flops_per_second: float | None = None
+    """Floating-point operations a second, at `samples_per_second`; None: they were not counted."""
+    flops_utilization: float | None = None
+    """The share that this is of `peak_flops_per_second`; None: not known."""
+    peak_flops_per_second: float | None = None
+    """The most that all processors together do in the precision of the training."""
+    peak_source: str = ""
+    """Where that is from: `data sheet`, or `measured`."""
     validation: Metrics | None = None
     """Of the last evaluation on the validation split."""
     samples_per_second: float | None = None

@@ -68,7 +68,17 @@ def _training(training: TrainingFacts, data: dict[str, Any] | None) -> list[Row]
     if training.samples_per_second is not None:
         sample = sample_nouns(data)[1] if data else "samples"
         rows.append((f"{sample.capitalize()} per second", f"{training.samples_per_second:,.0f}"))
+    if training.flops_per_second is not None:
+        rows.append(("Operations per second", _operations(training)))
     return rows
+
+
+def _operations(training: TrainingFacts) -> str:
+    """`3.2e+10, 21 % of what its processors do at most (measured)`."""
+    said = f"{training.flops_per_second:.2g}"
+    if training.flops_utilization is None:
+        return said
+    return f"{said}, {_percent(training.flops_utilization)} of what its processors do at most ({training.peak_source})"
 
 
 def cost_table(receipt: Receipt) -> Table:

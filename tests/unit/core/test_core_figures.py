@@ -191,3 +191,12 @@ def test_a_job_that_is_born_suspended_starts_nothing_says_so_and_starts_when_it_
     job.run()
     assert (job.status.state, job.status.attempt, job.status.restart_count) == ("Running", 1, 0)
     assert [e.message for e in job.events if e.reason == "JobResumed"] == ["the job may start, being suspended no more"]
+
+
+def test_the_share_of_the_processors_that_is_used_is_known_where_both_sides_are(scene: Scene) -> None:
+    job = scene().run()
+    _train(job, flops_per_sample=3.0, peak_flops_per_second=1200.0, peak_source="measured")
+    found = job.status.progress
+    assert (found.flops_per_second, found.flops_utilization, found.peak_source) == (300.0, 0.25, "measured")
+    _train(job, step=31, flops_per_sample=3.0)
+    assert (job.status.progress.flops_per_second, job.status.progress.flops_utilization) == (300.0, None)

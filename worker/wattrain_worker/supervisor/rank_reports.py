@@ -122,6 +122,9 @@ class RankReports:
             prepare=report.prepare or old.prepare,
             non_finite_steps=_newer(report.non_finite_steps, old.non_finite_steps),
             overflow_steps=_newer(report.overflow_steps, old.overflow_steps),
+            flops_per_sample=_newer(report.flops_per_sample, old.flops_per_sample),
+            peak_flops_per_second=_newer(report.peak_flops_per_second, old.peak_flops_per_second),
+            peak_source=_newer(report.peak_source, old.peak_source),
             checkpoint=old.checkpoint if saved is None else self._with_time(saved),
         )
         self._evaluated = report.validation or self._evaluated

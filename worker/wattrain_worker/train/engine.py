@@ -15,6 +15,7 @@ from wattrain_worker.data.prepared_data import Prepared
 from wattrain_worker.errors import NonFiniteLoss, PeerLost
 from wattrain_worker.report import report
 from wattrain_worker.train.agreement import Agreed, Agreement, UnreadLoss, Wishes, next_agreement
+from wattrain_worker.train.arithmetic_speed import OperationCount, arithmetic_speed
 from wattrain_worker.train.elastic_sampler import BatchSampler, Position
 from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
@@ -70,6 +71,8 @@ class Engine:
         self._reached = Position()
         self._step_under_way = False
         self._unread: list[UnreadLoss] = []
+        self._counted_step = 0
+        """Step whose operations are counted; 0: of none."""
 
     def train(self, stop: StopSignal) -> int:
         """From the newest checkpoint to the end. Returns the exit code: 0, or 143 where `stop` was requested.
@@ -94,6 +97,8 @@ class Engine:
         epoch_end = Every(steps=self._sampler.steps_per_epoch)
         self._evaluation_timer = Timer(self._training.evaluate_every or epoch_end)
         self._next_agreement = self._progress.step + 1
+        if not self._training.compile:  # what a compiler makes of the operations is not counted
+            self._counted_step = self._progress.step + 2
         stop.training_begins(self._group.break_network)
         self._evaluate_what_was_due()
         self._reporter.phase("compiling" if self._training.compile else "training")
@@ -239,7 +244,11 @@ class Engine:
 
         self._kept_buffers.keep()
         self._step_under_way = True
-        samples = self._strategy.gradients(batch, before.step, decide)
+        if step == self._counted_step:
+            with OperationCount() as counted:
+                samples = self._strategy.gradients(batch, before.step, decide)
+        else:
+            samples = self._strategy.gradients(batch, before.step, decide)
         agreed = agreement[0].result() if decides else None
         losses = self._read(agreed) if agreed else []
         made, overflowed = self._look_at_gradient(sums[0])
@@ -255,6 +264,8 @@ class Engine:
         scale = self._task.loss_scaling.state
         self._progress = replace(before, step=step, position=position, non_finite=count, loss_scale=scale)
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
+        if step == self._counted_step:
+            self._on_rank_0(**arithmetic_speed(self._group, self._training, counted.flops, samples))
         if agreed is not None:
             self._reporter.phase("training")
             self._reporter.record(losses, step, position.epoch, None if norm is None else float(norm))

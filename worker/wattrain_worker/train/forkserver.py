@@ -34,7 +34,8 @@ def preload() -> None:
     with kept_from_collector():
         import torch._dynamo
         import torch.distributed.checkpoint.state_dict_loader
-        import torch.distributed.checkpoint.state_dict_saver  # noqa: F401
+        import torch.distributed.checkpoint.state_dict_saver
+        import torch.utils.flop_counter  # noqa: F401
 
         import wattrain_worker.train.start_training  # noqa: F401
 

@@ -76,6 +76,10 @@ def test_ranks_of_which_one_overflows_leave_the_step_out_and_lower_their_factors
     assert len(run.reports.curve(0)) == STEPS
     assert run.reports.curve(0) == run.reports.curve(1)
     assert np.isfinite(list(run.reports.curve().values())).all()
+    assert run.reports.of("flopsPerSample") == [2 * (2 * (8 * 12 + 12 * 4) + 12 * 4)], "no gradient of the features"
+    [peak] = run.reports.of("peakFlopsPerSecond")
+    assert peak > 1e6
+    assert run.reports.of("peakSource") == ["measured"]
 
 
 def test_a_loss_that_is_no_number_is_no_overflow(make_job: Any, broken: Any) -> None:
