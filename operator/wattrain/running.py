@@ -20,11 +20,11 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
+from wattrain.notebook_view import view_for_here
 from wattrain.run_lines import RunLines
 from wattrain.run_receipt import RunReceipt
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.cli.view_plain import PlainView
 from wattrain_operator.local.refused import EXIT_COMPLETE, EXIT_INTERRUPTED
 from wattrain_operator.receipt.contents import Receipt
 
@@ -60,7 +60,7 @@ def run(
     `job`: a file with one TrainingJob (and PowerDomains), the same as a dict, or a TrainingJob. Relative paths in it
     start in the current directory. `overrides`: other values of fields of its spec, such as `training.epochs=3`.
     `directory`: of the run; default: runs/NAME. The same call again goes on from the checkpoints there. `progress`:
-    print lines as it goes on.
+    show how it goes on, in a notebook as a line that changes in its place, elsewhere as lines.
 
     Raises JobRefused where the job cannot be run, JobFailed where it fails. KeyboardInterrupt, also by the button of a
     notebook, has the workers save a checkpoint and stop before it is raised; a second one stops them now. In each case
@@ -68,7 +68,7 @@ def run(
     """
     with _as_file(job) as file:
         loaded = _only_job(file, overrides)
-        lines = RunLines(loaded, PlainView(sys.stdout) if progress else None)
+        lines = RunLines(loaded, view_for_here(sys.stdout) if progress else None)
         place = [] if directory is None else [f"--dir={Path(directory)}"]
         arguments = [*(f"--set={override}" for override in overrides), *place, "--", str(file)]
         with tempfile.TemporaryFile() as errors:

@@ -117,6 +117,10 @@ def test_a_notebook_shows_progress_and_the_receipt_with_its_plots(tmp_path):
     nbclient.NotebookClient(notebook, timeout=300).execute(cwd=str(tmp_path))
     outputs = notebook.cells[0].outputs
     assert "DataPrepared" in "".join(output.text for output in outputs if output.output_type == "stream")
+    (live,) = (output.data for output in outputs if output.output_type == "display_data")
+    assert "Complete  step " in live["text/plain"]  # the last of what was shown in its place
+    assert "<progress " in live["text/html"]
+    assert "Running  step" not in "".join(output.text for output in outputs if output.output_type == "stream")
     (shown,) = (output.data for output in outputs if output.output_type == "execute_result")
     assert "srcdoc=" in shown["text/html"]
     assert "# Receipt of digits" in shown["text/markdown"]
