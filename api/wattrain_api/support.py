@@ -70,7 +70,8 @@ _OF_TABLES: Final = (
 _SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give the script an argument for it"
 
 NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
-    Gap("data.engine", "preparing data on Dask is not in this version; write local, for data that fits in memory"),
+    Gap("data.engine", "preparing data on Dask is not in this version; write local, which streams tables that are "
+        "larger than memory"),
     Gap("workers.minReplicas", "elastic jobs are not in this version; remove it: the job then runs with exactly "
         "workers.replicas workers"),
     Gap("parallelism.strategy", f"others than {' and '.join(STRATEGIES)} are not in this version; write "

@@ -23,7 +23,7 @@ PIECES = st.sampled_from(
 
 def slowly(text: str) -> Table:
     content = text.encode()
-    frame, places = csv_file._read_slowly(content, csv_file._header(content))
+    frame, places = csv_file._read_slowly(content, csv_file.header_of(content))
     return Table(frame, places, "line", None)
 
 

@@ -51,6 +51,11 @@ def _are_constant(features: RowBlocks) -> npt.NDArray[np.bool_]:
     return np.asarray(low == high)
 
 
+def may_be_rounded(values: npt.NDArray[np.float64]) -> bool:
+    """Whether one of `values` [rows] is so large that float64 may have rounded it."""
+    return bool(np.fmax.reduce(values) >= _EXACT_INTEGERS or np.fmin.reduce(values) <= -_EXACT_INTEGERS)
+
+
 def rounded_row(series: pl.Series, values: npt.NDArray[np.float64]) -> int | None:
     """The first row of a column of integers (or texts of them) that float64 rounded to another integer."""
     large = np.flatnonzero(np.abs(values) >= _EXACT_INTEGERS)

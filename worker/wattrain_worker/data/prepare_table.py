@@ -21,6 +21,7 @@ from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.doubts import doubtful_classes, doubtful_repeats
 from wattrain_worker.data.features import fitted_to_json
 from wattrain_worker.data.label_issues import suspicious_rows
+from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.prepared_data import SPLITS, Shard, shard_name
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
@@ -48,11 +49,13 @@ from wattrain_worker.data.transform import Transformed, transform
 from wattrain_worker.errors import BadData, BadSpec
 
 _MOST_LISTED: Final = 20
+MOST_HELD_BYTES: Final = 64 << 20
+"""Of a file; a larger one is streamed."""
 
 
 def prepare_table(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> SampleSource:
     """The rows of one file."""
-    source = fetched(data.source, claims_dir)
+    source = fetched(data.source, claims_dir, MOST_HELD_BYTES)
     return SampleSource(source.to_json_object, functools.partial(_prepared, spec, data, source))
 
 
@@ -60,8 +63,10 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: P
     with ThreadPoolExecutor(1) as beside:
         beside.submit(lambda: source.sha256)
         recipe = spec.recipe
-        table = read(source, data.missing_values)
-        samples = gather(table, data, recipe.name if recipe else "", recipe.params if recipe else None)
+        scratch = Scratch(data_dir if isinstance(source.content, LargeFile) else None)
+        table = read(source, data.missing_values, scratch)
+        samples = gather(table, data, recipe.name if recipe else "", recipe.params if recipe else None, scratch)
+        del table  # and the files that it lies in
     firsts = first_of_equals(samples)
     counts = {"read": len(samples.digests), "repeats": len(samples.digests) - len(firsts)}
     if data.clean.drop_duplicates:
@@ -84,11 +89,11 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: P
         in_test, in_training = (samples.digests[dealt == split] for split in (TEST, TRAIN))
         counts["testAlsoInTraining"] = int(are_among(in_test, in_training).sum())
         _demand_enough(counts, samples, result.shards["train"], spec, data)
-        document = _document(samples, result, counts, data)
+        document = _document(samples, result, counts, data, scratch)
     return document | {"files": {shard_name(split): writers[split].entry for split in SPLITS}}
 
 
-def _document(samples: Samples, result: Transformed, counts: dict[str, int], data: Data) -> Document:
+def _document(samples: Samples, result: Transformed, counts: dict[str, int], data: Data, scratch: Scratch) -> Document:
     """What prepare.json says, without its files."""
     of_labels, warnings = _about_labels(samples, result, data)
     return {
@@ -103,7 +108,7 @@ def _document(samples: Samples, result: Transformed, counts: dict[str, int], dat
         **of_labels,
         **fitted_to_json(result.fitted, samples.columns, data.clean.outliers.to_json_object(), data.normalize),
         "warnings": [*samples.warnings, *doubtful_repeats(counts), *warnings, *result.warnings],
-        **({"labelIssues": _label_issues(samples, result)} if data.clean.label_issues == "report" else {}),
+        **({"labelIssues": _label_issues(samples, result, scratch)} if data.clean.label_issues == "report" else {}),
         "versions": versions_of("numpy", "polars"),
     }
 
@@ -169,7 +174,7 @@ def _shares(histogram: list[int]) -> list[float]:
     return [round(count / rows, 6) if rows else 0.0 for count in histogram]
 
 
-def _label_issues(samples: Samples, result: Transformed) -> dict[str, Any]:
+def _label_issues(samples: Samples, result: Transformed, scratch: Scratch) -> dict[str, Any]:
     training = result.shards["train"]
     rows = result.training_rows[
         suspicious_rows(training.features, samples.labels.codes[result.training_rows], Scratch(None))

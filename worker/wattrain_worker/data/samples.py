@@ -19,7 +19,6 @@ from wattrain_worker.data.columns import (
     LABEL,
     MISSING_VALUES,
     Numbers,
-    check_schema,
     dates,
     numbers,
     shown,
@@ -36,7 +35,8 @@ from wattrain_worker.data.labels import (
     read_numbers,
     read_split_keys,
 )
-from wattrain_worker.data.precision import rounded_row
+from wattrain_worker.data.parts_of_columns import check_in_parts, read_in_parts
+from wattrain_worker.data.precision import may_be_rounded, rounded_row
 from wattrain_worker.data.row_blocks import RowBlocks, Rows
 from wattrain_worker.data.row_digests import (
     Digests,
@@ -46,6 +46,7 @@ from wattrain_worker.data.row_digests import (
     occurrences_of,
     row_digests,
 )
+from wattrain_worker.data.scratch import Scratch
 from wattrain_worker.data.table import Table, listed
 from wattrain_worker.data.task_choice import Task, choose_task
 from wattrain_worker.data.words import stripped
@@ -106,13 +107,17 @@ class Samples:
         return f"{self.place_word} {self.places[row]}"
 
 
-def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | None) -> Samples:
-    """The samples in `table` for the recipe called `recipe`, after `data.column_schema` was checked on every value."""
+def gather(
+    table: Table, data: Data, recipe: str, params: RecipeParameters | None, scratch: Scratch | None = None
+) -> Samples:
+    """The samples in `table` for the recipe called `recipe`, after `data.column_schema` was checked on every value.
+    Their features lie in `scratch`."""
+    scratch = scratch or Scratch(None)
     for name, schema in data.column_schema.items():
-        check_schema(table, name, schema)
+        check_in_parts(table, name, schema)
     label, columns = _chosen(table, data)
     task = choose_task(table, label, data, recipe, params)
-    read, warnings = raw_features(table, columns, data.column_schema, FEATURES), list[str]()
+    read, warnings = raw_features(table, columns, data.column_schema, FEATURES, scratch), list[str]()
     for name, of_column in zip(columns, read, strict=True):
         warnings += _rounded(table, name, of_column.values) if of_column.texts is None else ()
     read_label = read_numbers if task.kind == "regression" else read_labels
@@ -122,7 +127,7 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
         of_numbers = [number for number, column in enumerate(read) if column.texts is None and not column.is_date]
         named = tuple(columns[number] for number in of_numbers)
         warnings += doubtful_columns(named, [read[number].values for number in of_numbers], table.place_word)
-    features = RowBlocks(as_rows([column.values for column in read]))
+    features = RowBlocks(as_rows([column.values for column in read], scratch))
     digests = row_digests(_told_apart(features, read))
     method, column = data.split.method, data.split.column
     keys = read_split_keys(table, column, method) if column and method in ("group", "time") else None
@@ -140,24 +145,31 @@ def gather(table: Table, data: Data, recipe: str, params: RecipeParameters | Non
         keys=keys,
         places=table.places,
         place_word=table.place_word,
-        left_out=tuple(name for name in table.index.columns if name not in (label, *columns)),
+        left_out=tuple(name for name in table.index_names if name not in (label, *columns)),
         warnings=tuple(warnings),
     )
 
 
 def raw_features(
-    table: Table, columns: tuple[str, ...], schemas: Mapping[str, ColumnSchema], field: str
+    table: Table,
+    columns: tuple[str, ...],
+    schemas: Mapping[str, ColumnSchema],
+    field: str,
+    scratch: Scratch | None = None,
 ) -> list[Numbers]:
     """`columns` of `table`, which `field` asked for, as numbers: how preparation and prediction read a row. BadData at
     the first value that is none."""
 
-    def read(name: str) -> Numbers:
+    def read_part(part: Table, name: str) -> Numbers:
         schema = schemas.get(name)
         if schema is not None and schema.type == "string":
-            return texts(table, name, field)
+            return texts(part, name, field)
         if schema is not None and schema.type == "date":
-            return dates(table, name, field)
-        return numbers(table, name, field, schema)
+            return dates(part, name, field)
+        return numbers(part, name, field, schema)
+
+    def read(name: str) -> Numbers:
+        return read_in_parts(table, name, field, read_part, scratch or Scratch(None))
 
     if len(table.places) < _ROWS_WORTH_THREADS:
         return [read(name) for name in columns]
@@ -184,9 +196,9 @@ def _told_apart(features: RowBlocks, columns: list[Numbers]) -> RowBlocks:
     return features.changed(told_apart) if of_texts else features
 
 
-def as_rows(columns: Sequence[npt.NDArray[np.float64]]) -> Matrix:
+def as_rows(columns: Sequence[npt.NDArray[np.float64]], scratch: Scratch | None = None) -> Matrix:
     """[rows, columns] of `columns`, [rows] each; rows that stay in a processor's cache at a time."""
-    rows = np.empty((len(columns[0]), len(columns)))
+    rows: Matrix = (scratch or Scratch(None)).empty((len(columns[0]), len(columns)), np.float64)
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         for number, values in enumerate(columns):
@@ -253,7 +265,7 @@ def with_known_classes(samples: Samples) -> Samples:
 
 def _chosen(table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
     """The label and the feature columns."""
-    names = table.frame.columns
+    names = table.names
     label = data.label or table.default_label
     if label is None:
         raise BadSpec(f"spec.data.label: not given; name the column to predict, one of {listed(names)}")
@@ -274,6 +286,8 @@ def _chosen(table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
 
 
 def _rounded(table: Table, name: str, values: npt.NDArray[np.float64]) -> Iterator[str]:
+    if not may_be_rounded(values):
+        return
     series = table.column(name, FEATURES)
     row = rounded_row(series, values)
     if row is not None:

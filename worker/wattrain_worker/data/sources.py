@@ -19,10 +19,13 @@ from wattrain_api.data import ClaimSource, Source
 from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.table_folders import table_folder
+from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.remote_files import download, download_folder, is_folder, without_credentials
 from wattrain_worker.errors import BadSpec, InputMissing
 
 Format = Literal["digits", "csv", "npz", "parquet", "jsonl", "datasets"]
+STREAMED_FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet")
+"""Of which memory need not hold a file."""
 Origin = Literal["builtin", "uri", "claim"]
 CLAIMS_DIR: Final = Path("/data")
 """Where a pod finds the claims that its data comes from, each in a directory of its name."""
@@ -49,7 +52,7 @@ class SourceFile:
     kind: Origin
     name: str
     """What the spec calls it, without credentials."""
-    content: bytes = field(repr=False)
+    content: bytes | LargeFile = field(repr=False)
     """Of the file; of a folder nothing."""
     parts: tuple[Part, ...] = field(default=(), repr=False)
     """The files of a folder, in the order in which their rows follow one another."""
@@ -59,7 +62,8 @@ class SourceFile:
         """Of all that was read. Computing it lets other threads run."""
         if self.parts:
             return digest_of_files((part.name, functools.partial(bytes, part.content)) for part in self.parts)[0]
-        return hashlib.sha256(self.content).hexdigest()
+        held = self.content.bytes if isinstance(self.content, LargeFile) else self.content
+        return hashlib.sha256(held).hexdigest()
 
     def to_json_object(self) -> dict[str, str | int]:
         """The `source` of prepare.json."""
@@ -67,8 +71,9 @@ class SourceFile:
         return {"kind": self.kind, "name": self.name, "sha256": self.sha256, "bytes": size}
 
 
-def fetched(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFile:
-    """What is behind `source`. A WorkerError where there is nothing, or nothing that can be read."""
+def fetched(source: Source, claims_dir: Path = CLAIMS_DIR, most_held_bytes: int | None = None) -> SourceFile:
+    """What is behind `source`. A WorkerError where there is nothing, or nothing that can be read. A larger file than
+    `most_held_bytes` that can be streamed, on this machine, is not held but a LargeFile."""
     if source.builtin is not None:
         return _read(DIGITS, "digits", "builtin", source.builtin)
     here, name = path_of(source, claims_dir), name_of(source)
@@ -80,7 +85,8 @@ def fetched(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFile:
         return SourceFile(_format(name, "uri"), origin, name, download(uri))
     if here.is_dir():
         return _folder(origin, name, {below: functools.partial(_content, path) for below, path in _below(here)})
-    return _read(here, _format(here.name, "uri" if source.claim is None else "claim.path"), origin, name)
+    kind = _format(here.name, "uri" if source.claim is None else "claim.path")
+    return _read(here, kind, origin, name, most_held_bytes)
 
 
 def path_of(source: Source, claims_dir: Path = CLAIMS_DIR) -> Path | None:
@@ -118,12 +124,14 @@ def _format(file_name: str, field: str) -> Format:
     return _FORMATS[suffix]
 
 
-def _read(path: Path, kind: Format, origin: Origin, name: str) -> SourceFile:
+def _read(path: Path, kind: Format, origin: Origin, name: str, most_held_bytes: int | None = None) -> SourceFile:
     where = f" (looked at {path.absolute()})" if origin != "builtin" else ""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
             raise InputMissing(f"spec.data.source: {name!r} is no regular file{where}; give the path of a file")
-        content = path.read_bytes()
+        is_held = most_held_bytes is None or found.st_size <= most_held_bytes or kind not in STREAMED_FORMATS
+        content = path.read_bytes() if is_held else LargeFile(path)
     except OSError as error:
         raise InputMissing(
             f"spec.data.source: {name!r} cannot be read: {error.strerror}{where}; correct the path, or make the file "

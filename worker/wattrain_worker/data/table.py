@@ -5,13 +5,15 @@ from __future__ import annotations
 import bisect
 import difflib
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from wattrain_api.data import DEFAULT_MISSING_VALUES
+from wattrain_worker.data.stored_columns import StoredColumns
 from wattrain_worker.errors import BadData
 
 
@@ -32,16 +34,42 @@ class Table:
     """Columns that pandas stored as a frame's index, [rows] each: no features unless the spec names them."""
     files: tuple[tuple[str, int], ...] = ()
     """Of a folder: its files in the order of their rows, and the number of rows before each."""
+    stored: StoredColumns | None = None
+    """All of the columns, where memory does not hold them; `frame` and `index` then have none."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns, without those of an index."""
+        return self.frame.columns if self.stored is None else list(self.stored.columns)
+
+    @property
+    def index_names(self) -> list[str]:
+        """Of the columns of an index."""
+        return self.index.columns if self.stored is None else list(self.stored.index)
 
     def column(self, name: str, field: str) -> pl.Series:
         """The column `name`, which `field` of the spec asked for."""
         if (column := self._columns.get(name)) is not None:
             return column
-        close = difflib.get_close_matches(name, self._columns, n=1)
+        names = [*self.names, *self.index_names]
+        if self.stored is not None and name in names:
+            return self.stored.column(name)
+        close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise BadData(
-            f'data: column "{name}" ({field}) is not in the data; {hint}its columns are {listed(list(self._columns))}'
-        )
+        raise BadData(f'data: column "{name}" ({field}) is not in the data; {hint}its columns are {listed(names)}')
+
+    def parts(self, name: str, field: str) -> Iterator[Table]:
+        """Tables of the column `name` alone, which `field` of the spec asked for, that are together its rows in order.
+        One, where the table is held."""
+        if self.stored is None or name not in (*self.names, *self.index_names):
+            self.column(name, field)  # it is there
+            yield self
+            return
+        start = 0
+        for series in self.stored.parts_of(name):
+            places = self.places[start : start + len(series)]
+            yield replace(self, frame=pl.DataFrame([series]), stored=None, places=places)
+            start += len(series)
 
     @functools.cached_property
     def _columns(self) -> dict[str, pl.Series]:

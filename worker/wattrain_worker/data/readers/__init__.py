@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers.csv_file import read_csv
 from wattrain_worker.data.readers.datasets_folder import read_datasets_folder
 from wattrain_worker.data.readers.digits import read_digits
@@ -13,6 +14,8 @@ from wattrain_worker.data.readers.joined import joined
 from wattrain_worker.data.readers.jsonl_file import read_jsonl
 from wattrain_worker.data.readers.npz_file import read_npz
 from wattrain_worker.data.readers.parquet_file import read_parquet, table_of
+from wattrain_worker.data.readers.streamed import read_streamed
+from wattrain_worker.data.scratch import Scratch
 from wattrain_worker.data.sources import Format, SourceFile
 from wattrain_worker.data.table import Table
 from wattrain_worker.errors import BadData
@@ -26,13 +29,16 @@ _READERS: Final[dict[Format, Callable[[bytes], Table]]] = {
 }
 
 
-def read(source: SourceFile, missing_values: tuple[str, ...]) -> Table:
-    """The table in `source`, in which `missing_values` stand for no value.
+def read(source: SourceFile, missing_values: tuple[str, ...], scratch: Scratch | None = None) -> Table:
+    """The table in `source`, in which `missing_values` stand for no value. `scratch` is where that of a LargeFile lies.
 
     BadData where the file is damaged, empty, or not of the format its name says; of a folder it names the file.
     """
-    table = joined(_parts(source)) if source.parts else _READERS[source.format](source.content)
-    if table.frame.height == 0:
+    if isinstance(source.content, LargeFile):
+        table = read_streamed(source.content, source.format, scratch or Scratch(None))
+    else:
+        table = joined(_parts(source)) if source.parts else _READERS[source.format](source.content)
+    if not len(table.places):
         raise BadData(f"data: {source.name!r} holds no rows; give a file with a row for every sample")
     return replace(table, missing_values=missing_values)
 

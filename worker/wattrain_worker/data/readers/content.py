@@ -43,18 +43,19 @@ def told_by_beginning(content: bytes) -> str | None:
     return None
 
 
-def demand_text(content: bytes, what: str) -> None:
-    """BadData, with the line, where `content` is no text in UTF-8. `what`: what to save anew, as in `the CSV file`."""
+def demand_text(content: bytes, what: str, lines_before: int = 0) -> None:
+    """BadData, with the line, where `content`, which `lines_before` lines precede, is no text in UTF-8. `what`: what to
+    save anew, as in `the CSV file`."""
     if (nul := content.find(b"\0")) >= 0:
-        raise BadData(
-            f"data: line {line_at(content, nul)}: a NUL byte, which no text has; export {what} anew, in UTF-8"
-        )
+        line = lines_before + line_at(content, nul)
+        raise BadData(f"data: line {line}: a NUL byte, which no text has; export {what} anew, in UTF-8")
     if content.isascii():
         return
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        raise BadData(f"data: line {line_at(content, error.start)}: not UTF-8; save {what} as UTF-8") from error
+        line = lines_before + line_at(content, error.start)
+        raise BadData(f"data: line {line}: not UTF-8; save {what} as UTF-8") from error
 
 
 def line_at(content: bytes, offset: int) -> int:

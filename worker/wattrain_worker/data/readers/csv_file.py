@@ -26,7 +26,7 @@ from wattrain_worker.data.table import Table
 from wattrain_worker.errors import BadData
 
 _CHUNK_ROWS: Final = 65_536
-_Records: TypeAlias = "Iterator[tuple[int, int, list[str]]]"
+Records: TypeAlias = "Iterator[tuple[int, int, list[str]]]"
 
 
 def read_csv(content: bytes) -> Table:
@@ -38,8 +38,8 @@ def read_csv(content: bytes) -> Table:
         raise BadData(f"data: not a CSV file: {what}")
     content = content.removeprefix(codecs.BOM_UTF8)
     demand_text(content, "the CSV file")
-    with _fields_of_any_length():
-        header = _header(content)
+    with fields_of_any_length():
+        header = header_of(content)
         body = content[end_of_line(content, header.last_line) :]
         regular = read_regular(body, header.names, header.last_line)
         frame, places = regular if regular is not None else _read_slowly(content, header)
@@ -47,7 +47,8 @@ def read_csv(content: bytes) -> Table:
 
 
 @contextmanager
-def _fields_of_any_length() -> Iterator[None]:
+def fields_of_any_length() -> Iterator[None]:
+    """While this lasts, the csv module takes them."""
     before = csv.field_size_limit(sys.maxsize)
     try:
         yield
@@ -55,7 +56,8 @@ def _fields_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _header(content: bytes) -> Header:
+def header_of(content: bytes) -> Header:
+    """The first record that is not blank. BadData where that names no columns."""
     records = (record for record in _records(content) if any(cell.strip() for cell in record[2]))
     first = next(records, None)
     if first is None:
@@ -67,7 +69,7 @@ def _header(content: bytes) -> Header:
     return header
 
 
-def _records(content: bytes) -> _Records:
+def _records(content: bytes) -> Records:
     """First line, last line and values of every record, blank ones included."""
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
     lines = csv.reader(text, strict=True)
@@ -117,22 +119,25 @@ def _last_opening(record: bytes, quotes: list[int]) -> int:
 
 
 def _read_slowly(content: bytes, header: Header) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
-    frames, places = [], []
-    for rows, lines in _chunks(content, header):
+    read = list(frames_of(_records(content), header))
+    if not read:
+        return pl.DataFrame(), np.zeros(0, np.int64)
+    return pl.concat([frame for frame, _ in read]), np.concatenate([lines for _, lines in read])
+
+
+def frames_of(records: Records, header: Header) -> Iterator[tuple[pl.DataFrame, npt.NDArray[np.int64]]]:
+    """The rows among `records`, as strings, and their lines, `_CHUNK_ROWS` at a time."""
+    for rows, lines in _chunks(records, header):
         columns = zip(*rows, strict=True)
         series = [pl.Series(name, cells, dtype=pl.String) for name, cells in zip(header.names, columns, strict=True)]
-        frames.append(pl.DataFrame(series))
-        places.append(np.array(lines, np.int64))
-    if not frames:
-        return pl.DataFrame(), np.zeros(0, np.int64)
-    return pl.concat(frames), np.concatenate(places)
+        yield pl.DataFrame(series), np.array(lines, np.int64)
 
 
-def _chunks(content: bytes, header: Header) -> Iterator[tuple[list[list[str]], list[int]]]:
+def _chunks(records: Records, header: Header) -> Iterator[tuple[list[list[str]], list[int]]]:
     """Rows and their lines, `_CHUNK_ROWS` at a time, so that a big file is not held as Python strings."""
     rows: list[list[str]] = []
     places: list[int] = []
-    for first_line, last_line, record in _records(content):
+    for first_line, last_line, record in records:
         if last_line <= header.last_line or (len(header.names) > 1 and _is_blank(record)):
             continue  # the header and what is above it
         row = record or [""]

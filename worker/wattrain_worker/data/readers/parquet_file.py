@@ -21,12 +21,12 @@ _NAMELESS_INDEX: Final = re.compile(r"__index_level_\d+__")
 
 def read_parquet(content: bytes) -> Table:
     """The table in the Parquet file `content`. BadData where it is none, damaged, or cut off."""
-    _demand_whole(content)
+    demand_whole(content, content, len(content))
     try:
         frame = pl.read_parquet(io.BytesIO(content))
-        index = _index_columns(frame.columns, pl.read_parquet_metadata(io.BytesIO(content)))
+        index = index_columns(frame.columns, pl.read_parquet_metadata(io.BytesIO(content)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise BadData(f"data: not a readable Parquet file ({_first_line(error)}); write it anew") from error
+        raise BadData(f"data: not a readable Parquet file ({first_line(error)}); write it anew") from error
     return table_of(frame, index)
 
 
@@ -38,19 +38,20 @@ def table_of(frame: pl.DataFrame, index: list[str]) -> Table:
     return Table(frame.drop(index), places, "row", default_label=None, index=frame.select(index))
 
 
-def _demand_whole(content: bytes) -> None:
-    if content[:4] == content[-4:] == _ENCRYPTED:
+def demand_whole(head: bytes, tail: bytes, size: int) -> None:
+    """BadData where a file of `size` bytes that begins and ends so is no whole Parquet file."""
+    if head[:4] == tail[-4:] == _ENCRYPTED:
         raise BadData("data: not a readable Parquet file: it is encrypted; write it without encryption")
-    if not content.startswith(_MAGIC):
-        raise BadData(f"data: not a readable Parquet file: {told_by_beginning(content) or 'write it anew'}")
-    if len(content) < 12 or not content.endswith(_MAGIC):
+    if not head.startswith(_MAGIC):
+        raise BadData(f"data: not a readable Parquet file: {told_by_beginning(head) or 'write it anew'}")
+    if size < 12 or not tail.endswith(_MAGIC):
         raise BadData(
-            f"data: not a readable Parquet file: it is cut off after {len(content)} bytes, its end is not there; copy "
-            "or write it anew"
+            f"data: not a readable Parquet file: it is cut off after {size} bytes, its end is not there; copy or write "
+            "it anew"
         )
 
 
-def _index_columns(names: list[str], metadata: dict[str, str]) -> list[str]:
+def index_columns(names: list[str], metadata: dict[str, str]) -> list[str]:
     """Those of `names` that hold the index of the pandas frame that was written.
 
     pandas describes a frame in the file's metadata (https://pandas.pydata.org/docs/development/developer.html): an
@@ -64,5 +65,6 @@ def _index_columns(names: list[str], metadata: dict[str, str]) -> list[str]:
     return [name for name in names if name in index or _NAMELESS_INDEX.fullmatch(name)]
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What `error` says, cut after a line."""
     return next(iter(str(error).splitlines()), type(error).__name__)

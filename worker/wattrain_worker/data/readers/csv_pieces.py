@@ -1,0 +1,116 @@
+"""CSV files of which memory holds a piece at a time. A regular piece is read by `csv_regular`; from the first other one
+on the csv module reads record by record, as it does with a file that memory holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from wattrain_worker.data.large_file import LargeFile
+from wattrain_worker.data.readers.content import demand_text, end_of_line, told_by_beginning
+from wattrain_worker.data.readers.csv_file import (
+    Records,
+    fields_of_any_length,
+    frames_of,
+    header_of,
+)
+from wattrain_worker.data.readers.csv_header import Header
+from wattrain_worker.data.readers.csv_regular import read_regular
+from wattrain_worker.errors import BadData
+
+_WHAT: Final = "the CSV file"
+_BOM: Final = b"\xef\xbb\xbf"
+_HEAD_BYTES: Final = 1 << 20
+_LONGEST_VALUE: Final = 64 << 20
+"""A longer one is a quote that does not close."""
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+Piece = tuple[pl.DataFrame, npt.NDArray[np.int64]]
+"""All columns of some rows as strings, and the last line of each row."""
+
+
+def read_csv_pieces(source: LargeFile, piece_bytes: int) -> tuple[list[str], Iterator[Piece]]:
+    """The names of the columns, and the rows, about `piece_bytes` of the file at a time. BadData, as `read_csv`."""
+    head = source.bytes[:_HEAD_BYTES]
+    if b"\n" not in head:
+        head = source.bytes[:_LONGEST_VALUE]
+    if (what := told_by_beginning(head)) is not None:
+        raise BadData(f"data: not a CSV file: {what}")
+    begin = len(_BOM) if head.startswith(_BOM) else 0
+    demand_text(head[begin : head.rfind(b"\n") + 1], _WHAT)
+    with fields_of_any_length():
+        header = header_of(head[begin:])
+    return header.names, _pieces(source, begin + end_of_line(head[begin:], header.last_line), header, piece_bytes)
+
+
+def _pieces(source: LargeFile, position: int, header: Header, piece_bytes: int) -> Iterator[Piece]:
+    lines = header.last_line
+    while position < len(source):
+        end = _end_of_piece(source, position, piece_bytes)
+        piece = source.bytes[position:end] if end is not None else b""
+        regular = None
+        if end is not None:
+            demand_text(piece, _WHAT, lines)
+            regular = read_regular(piece, header.names, lines)
+        if end is None or regular is None:
+            yield from _slow_pieces(source, position, header, lines)
+            return
+        yield regular
+        position, lines = end, lines + _lines_in(piece)
+
+
+def _end_of_piece(source: LargeFile, start: int, piece_bytes: int) -> int | None:
+    """Behind a newline at which no quote is open; None: there is none for so long that the file is not regular."""
+    end = min(start + piece_bytes, len(source))
+    quotes = source.bytes[start:end].count(b'"')
+    while end < len(source):
+        following = source.bytes.find(b"\n", end) + 1 or len(source)
+        if following - start > 2 * piece_bytes + _LONGEST_VALUE:
+            return None
+        quotes += source.bytes[end:following].count(b'"')
+        end = following
+        if quotes % 2 == 0:
+            break
+    return end
+
+
+def _lines_in(piece: bytes) -> int:
+    newlines = piece.count(b"\n")
+    if b"\r" in piece and piece.count(b"\r") != piece.count(b"\r\n"):
+        return sum(1 for _ in _LINE_END.finditer(piece))
+    return newlines
+
+
+def _slow_pieces(source: LargeFile, position: int, header: Header, lines: int) -> Iterator[Piece]:
+    if (nul := source.bytes.find(b"\0", position)) >= 0:
+        raise BadData(f"data: byte {nul}: a NUL, which no text has; export the file anew, as CSV in UTF-8")
+    with io.TextIOWrapper(source.opened_at(position), encoding="utf-8", newline="") as text:
+        yield from frames_of(_records(text, lines), header)
+
+
+def _records(text: io.TextIOWrapper, lines_before: int) -> Records:
+    reader, limit = csv.reader(text, strict=True), csv.field_size_limit()
+    while True:
+        first_line = reader.line_num + 1
+        csv.field_size_limit(_LONGEST_VALUE)
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            raise BadData(
+                f"data: not CSV ({error}) in the record that begins in line {lines_before + first_line}; mend "
+                'its quotes (a quote inside a value is doubled: "")'
+            ) from error
+        except UnicodeDecodeError as error:
+            line = lines_before + first_line
+            raise BadData(f"data: behind line {line}: not UTF-8; save the CSV file as UTF-8") from error
+        finally:
+            csv.field_size_limit(limit)
+        if record is None:
+            return
+        yield lines_before + first_line, lines_before + reader.line_num, record

@@ -1,0 +1,57 @@
+"""Columns of a table that memory does not hold: in files, of which a column, or some rows of one, is read at a time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+
+class Part(Protocol):
+    """Some rows of all columns."""
+
+    def column(self, name: str) -> pl.Series:
+        """These rows of one column. BadData where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class StoredColumns:
+    """The columns of a table."""
+
+    columns: tuple[str, ...]
+    """Names, without those of an index."""
+    index: tuple[str, ...]
+    """Names of the columns of an index."""
+    parts: Sequence[Part]
+    """In the order of their rows; one at least."""
+
+    def column(self, name: str) -> pl.Series:
+        """All rows of one column."""
+        return pl.concat([part.column(name) for part in self.parts])
+
+    def parts_of(self, name: str) -> Iterator[pl.Series]:
+        """One column, some rows at a time."""
+        for part in self.parts:
+            yield part.column(name)
+
+
+class PartInFile:
+    """Some rows in a file of their own, which is gone when nothing uses it any more."""
+
+    def __init__(self, frame: pl.DataFrame, folder: Path) -> None:
+        """OSError where `folder` has no room for it."""
+        with tempfile.TemporaryFile(dir=folder) as file:  # has no name, so that nothing is left behind
+            frame.write_ipc(file, compat_level=pl.CompatLevel.newest())
+            file.flush()
+            self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def column(self, name: str) -> pl.Series:
+        """These rows of one column."""
+        return pl.scan_ipc(f"/proc/self/fd/{self._descriptor}").select(name).collect().to_series()
