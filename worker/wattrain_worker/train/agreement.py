@@ -61,7 +61,7 @@ class UnreadLoss:
     batch_size: int
     """Samples of the global batch."""
     sums: Tensor
-    """This rank's sums of losses, [parts] float64; those of other ranks' parts are 0."""
+    """This rank's sums of losses, [] or [parts], of one shape in all steps; those of other ranks' parts are 0."""
 
 
 class Agreement:
@@ -71,8 +71,9 @@ class Agreement:
         """`unread`: of the same steps on all ranks, at least one."""
         wished = (wishes.stop, wishes.evaluate, wishes.save, wishes.stop_at_step, wishes.step_seconds)
         self._unread, device = unread, unread[0].sums.device
-        sums = (loss.sums for loss in unread)
-        self._values = torch.cat([*sums, torch.tensor(wished, dtype=torch.float64, device=device)])
+        # One conversion for all of them: in each step it would cost ten times as much.
+        sums = torch.stack([loss.sums for loss in unread]).to(torch.float64).flatten()
+        self._values = torch.cat([sums, torch.tensor(wished, dtype=torch.float64, device=device)])
         self._work: dist.Work | None = group.start_sum(self._values)
 
     def result(self) -> Agreed:
@@ -81,7 +82,7 @@ class Agreement:
             self._work.wait()
         values = iter(self._values.tolist())
         # From left to right: the order of additions is part of the result.
-        losses = tuple(sum(islice(values, len(loss.sums))) / loss.batch_size for loss in self._unread)
+        losses = tuple(sum(islice(values, loss.sums.numel())) / loss.batch_size for loss in self._unread)
         stop, evaluate, save, stop_at_step, step_seconds = values
         return Agreed(losses, stop > 0, evaluate > 0, save > 0, int(stop_at_step), step_seconds)
 

@@ -30,7 +30,9 @@ class NonFiniteSteps:
 
     def after(self, *, made: bool) -> NonFiniteSteps:
         """The count after one more step."""
-        return NonFiniteSteps(self.total) if made else NonFiniteSteps(self.total + 1, self.in_a_row + 1)
+        if made:
+            return NonFiniteSteps(self.total) if self.in_a_row else self
+        return NonFiniteSteps(self.total + 1, self.in_a_row + 1)
 
 
 class Rollbacks:

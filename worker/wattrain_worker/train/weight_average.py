@@ -34,9 +34,13 @@ class WeightAverage:
         """Go on from `state`, on whichever device it is."""
         self._averages = {name: tensor.to(self._parameters[name].device, copy=True) for name, tensor in state.items()}
 
-    @torch.no_grad()
     def update(self) -> None:
         """The optimizer has made a step."""
+        if self._parameters:
+            self._update()
+
+    @torch.no_grad()
+    def _update(self) -> None:
         if self._averages:
             for name, average in self._averages.items():
                 average.lerp_(self._parameters[name], self._step)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class BufferWatch:
@@ -16,15 +15,15 @@ class BufferWatch:
     def __init__(self, model: nn.Module) -> None:
         self._model, self._done = model, False
 
-    @contextmanager
-    def first_pass(self) -> Iterator[list[str]]:
-        """Around a forward pass. At the end of the first one the list has the names of the buffers that it changed."""
-        changed: list[str] = []
-        before = {} if self._done else {name: buffer.clone() for name, buffer in self._model.named_buffers()}
-        yield changed
-        after = dict(self._model.named_buffers()) if before else {}
-        changed += [name for name, buffer in before.items() if not torch.equal(buffer, after.get(name, buffer))]
-        self._done = True
+    def of_first(self, forward: Callable[[], Tensor]) -> tuple[Tensor, list[str]]:
+        """The outputs of the forward pass `forward`, and the names of the buffers that it changed: of the first pass
+        alone, for a comparison costs a copy."""
+        if self._done:
+            return forward(), []
+        before = {name: buffer.clone() for name, buffer in self._model.named_buffers()}
+        outputs, self._done = forward(), True
+        after = dict(self._model.named_buffers())
+        return outputs, [name for name, buffer in before.items() if not torch.equal(buffer, after.get(name, buffer))]
 
 
 class KeptBuffers:

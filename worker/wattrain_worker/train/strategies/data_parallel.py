@@ -43,23 +43,25 @@ class DataParallel(Replicated):
         for parameter in self.parameters:
             parameter.grad = None
         mine = batch[part(len(batch), self._group.size, self._group.rank)]
-        losses = torch.zeros(1, dtype=torch.float64, device=self._group.device)
+        # DDP takes the mean over ranks; the parts differ in size, so the sum over samples is what is right.
+        scale = self._task.loss_scaling.factor * self._group.size / len(batch)
+        losses: list[Tensor] = []
         for index in range(self._micro_batches):
             last = index == self._micro_batches - 1
             with contextlib.nullcontext() if last or self._ddp is None else self._ddp.no_sync():
                 loss_sum = self._loss_sum(mine[part(len(mine), self._micro_batches, index)], step)
-                losses += loss_sum.detach()
+                losses.append(loss_sum.detach())
                 if last:
-                    on_losses(losses)
-                # DDP takes the mean over ranks; the parts differ in size, so the sum over samples is what is right.
-                torch.autograd.backward(loss_sum * (self._task.loss_scaling.factor * self._group.size / len(batch)))
+                    on_losses(losses[0] if index == 0 else torch.stack(losses).double().sum())
+                # A gradient to begin with costs less than a loss that is multiplied: 20 us of a step of 700.
+                torch.autograd.backward(loss_sum, torch.full_like(losses[-1], scale))
         return len(mine)
 
     def _loss_sum(self, rows: Indices, step: int) -> Tensor:
         # A part without samples is computed too: the other ranks wait for its gradient, which is 0.
         features, labels = self._task.rows.take(rows, step)
-        with self._buffer_watch.first_pass() as changed, autocast(self._task.training, self._group.device):
-            outputs = self._forward(features)
+        with autocast(self._task.training, self._group.device):
+            outputs, changed = self._buffer_watch.of_first(lambda: self._forward(features))
         if changed:
             _refuse_own_buffers(self._group, self._task.model, changed)
         return self._loss_sum_of(outputs, labels)

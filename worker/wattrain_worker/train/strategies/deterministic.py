@@ -68,8 +68,8 @@ class Deterministic(Replicated):
         """The shard's sum of losses, and its part of the mean loss' gradient, flat."""
         seed_torch(self._group.device, self._task.training.seed, step, shard)
         features, labels = self._task.rows.take(rows, step)
-        with self._buffer_watch.first_pass() as changed, autocast(self._task.training, self._group.device):
-            outputs = self._task.model(features)
+        with autocast(self._task.training, self._group.device):
+            outputs, changed = self._buffer_watch.of_first(lambda: self._task.model(features))
         if changed:
             raise BadSpec(
                 f"spec.training.deterministic: the model's buffer {changed[0]} changes with the samples that its rank "

@@ -79,8 +79,8 @@ class Strategy(Protocol):
         times the factor of `Task.loss_scaling`, which is 1 but for fp16.
 
         `step` (0-based) seeds what is drawn at random. `on_losses` is called once, before the last communication of
-        gradients starts, with this rank's sums of losses [parts] in float64, on the group's device: added over ranks
-        and parts they are the batch's sum of losses. Returns how many samples this rank has computed.
+        gradients starts, with this rank's sums of losses ([], or [parts], the same in each step) on the group's device:
+        added over ranks and parts they are the batch's sum of losses. Returns how many samples this rank has computed.
         """
 
     def clip(self, largest_norm: float | None) -> Tensor:
