@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from wattrain_api.base import Model, ObjectName, Path, Rule, exactly_one
+from wattrain_api.base import Model, Rule, exactly_one
+from wattrain_api.claim_source import ClaimSource
 
 Column = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -14,15 +15,6 @@ DEFAULT_MISSING_VALUES = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NUL
 
 
 Missing = Literal["drop", "mean", "indicator", "fail"]
-
-
-class ClaimSource(Model):
-    """A file or folder on a PersistentVolumeClaim in the job's namespace."""
-
-    name: ObjectName
-    """Name of the PersistentVolumeClaim."""
-    path: Path
-    """Path of the file or folder on the claim."""
 
 
 class Source(Model):
@@ -154,7 +146,8 @@ class Data(Model):
     source: Source
     """Where the samples come from."""
     label: Column | None = None
-    """Column that is to be predicted; for builtin data it is known."""
+    """Column that is to be predicted; for builtin data it is known. Of texts the field of a .jsonl line that has the
+    class; without it the class of a .txt file is its folder."""
     task: Literal["classification", "regression"] | None = None
     """`classification`: each value of the label is a class; `regression`: the label is a number. Default: what the
     recipe does, where it does one alone; else by the label: texts, truth values and at most 50 different whole numbers

@@ -121,6 +121,8 @@ DIRECTORY_RECORDS: Final = "records"
 """Below a job's directory on a claim: what it has recorded, and what its workers have printed."""
 FILE_METRICS: Final = "metrics.jsonl"
 FILE_PREPARE: Final = "prepare.json"
+FILE_MODEL: Final = "model.json"
+FILE_WEIGHTS: Final = "model.safetensors"
 FILE_MANIFEST: Final = "manifest.json"
 FILE_LATEST: Final = "LATEST"
 TERMINATION_MESSAGE_BYTES: Final = 4096

@@ -61,6 +61,31 @@ class BertRecipe(Model):
     """Parameters of the model."""
 
 
+class BertClassifierParameters(ClassifierParameters):
+    """BERT's encoder with a layer that chooses a class of a text: that of a model of bert, or new."""
+
+    SAMPLES: ClassVar[SampleKind] = "text"
+
+    layers: Annotated[int, Field(ge=1, le=96)] = 4
+    """Blocks of attention and of two linear layers, one after another; as many as the initial model has."""
+    width: Annotated[int, Field(ge=8, le=16_384)] = 128
+    """Numbers that stand for a token within the model; a multiple of heads; as many as the initial model has."""
+    heads: Annotated[int, Field(ge=1, le=256)] = 4
+    """Attentions side by side in each block, each on its part of the width; as many as the initial model has."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the numbers that are dropped in training, after the embeddings, of the attention, at each block's ends
+    and before the classes."""
+
+
+class BertClassifierRecipe(Model):
+    """The recipe `bert-classifier`."""
+
+    name: Literal["bert-classifier"]
+    """Which model."""
+    params: BertClassifierParameters = BertClassifierParameters()
+    """Parameters of the model."""
+
+
 class GptParameters(RecipeParameters):
     """A decoder that predicts the next token of a text: GPT-2's, of any size."""
 
@@ -189,6 +214,7 @@ class ResnetRecipe(Model):
 Recipe = Annotated[
     Union[
         BertRecipe,
+        BertClassifierRecipe,
         GptRecipe,
         LinearRegressionRecipe,
         LogisticRegressionRecipe,
@@ -201,6 +227,7 @@ Recipe = Annotated[
 """A model that the worker brings, with its parameters."""
 RECIPE_PARAMETERS: Final[dict[str, type[RecipeParameters]]] = {
     "bert": BertParameters,
+    "bert-classifier": BertClassifierParameters,
     "gpt": GptParameters,
     "linear-regression": LinearRegressionParameters,
     "logistic-regression": LogisticRegressionParameters,

@@ -39,6 +39,14 @@ def _has_no_table(spec: TrainingJobSpec) -> bool:
     return _samples(spec) != "table"
 
 
+def _has_texts_of_classes(spec: TrainingJobSpec) -> bool:
+    return _samples(spec) == "text" and spec.recipe is not None and "classification" in spec.recipe.params.TASKS
+
+
+def _has_initial_model(spec: TrainingJobSpec) -> bool:
+    return spec.training is not None and spec.training.initial_model is not None
+
+
 def _has_interactions(spec: TrainingJobSpec) -> bool:
     return spec.recipe is not None and spec.recipe.params.SAMPLES == "interactions"
 
@@ -65,7 +73,7 @@ _NO_CAP: Final = (
 _TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
 _TEXTS_ALONE: Final = "only texts are cut into tokens, and the recipe's samples are none; remove it"
 _OF_TABLES: Final = (
-    "data.label", "data.task", "data.features", "data.schema", "data.clean", "data.normalize",
+    "data.task", "data.features", "data.schema", "data.clean", "data.normalize",
 )  # fmt: skip
 _SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give the script an argument for it"
 
@@ -125,6 +133,7 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("data.image", "the samples are no pictures; remove it, or choose a recipe for pictures, such as resnet",
         lambda s: s.recipe is None or s.recipe.params.SAMPLES != "image"),
     *(Gap(field, _TABLES_ALONE, _has_no_table) for field in _OF_TABLES),
+    Gap("data.label", _TABLES_ALONE, lambda s: _has_no_table(s) and not _has_texts_of_classes(s)),
     Gap("data.missingValues", _TABLES_ALONE, lambda s: _has_no_table(s) and not _has_interactions(s)),
     Gap("data.interactions", "the samples are no interactions; remove it, or choose a recipe for them, such as "
         "recommender", lambda s: not _has_interactions(s)),
@@ -133,8 +142,13 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("data.split.column", "only tables have columns, and the recipe's samples are no rows of one; remove it, and "
         "write method hash or stratified",
         lambda s: s.data is not None and s.data.split.method in ("group", "time") and _has_no_table(s)),
-    Gap("data.split.method", "texts are dealt by hash alone; remove it", lambda s: _samples(s) == "text"),
+    Gap("data.split.method", "texts are dealt by hash alone; remove it",
+        lambda s: _samples(s) == "text" and not _has_texts_of_classes(s)),
     Gap("data.text.vocabularySize", _TEXTS_ALONE, lambda s: _samples(s) != "text"),
+    Gap("data.text.vocabularySize", "the tokenizer is that of training.initialModel; remove it",
+        lambda s: _has_texts_of_classes(s) and _has_initial_model(s)),
+    Gap("training.initialModel", "only bert-classifier begins with another model; remove it",
+        lambda s: not _has_texts_of_classes(s)),
     Gap("data.text.sequenceLength", _TEXTS_ALONE, lambda s: _samples(s) != "text"),
     Gap("data.split.seed", "method time deals rows by their order; remove it, or write another method",
         lambda s: s.data is not None and s.data.split.method == "time"),

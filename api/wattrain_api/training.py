@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from wattrain_api.base import Model, Rule
+from wattrain_api.base import Model, Path, Rule
+from wattrain_api.claim_source import ClaimSource
 from wattrain_api.contract.metric_pattern import PLACEHOLDER, compile_pattern
 
 Argument = Annotated[str, Field(max_length=4096)]
@@ -134,6 +135,28 @@ class EarlyStopping(Model):
     """Smallest change that counts as improvement."""
 
 
+class InitialModel(Model):
+    """A model of a job that is complete: the directory of its run, or `model` in it. Exactly one of the two."""
+
+    RULES: ClassVar = (
+        Rule(
+            "has(self.path) != has(self.claim)",
+            "give exactly one of path and claim",
+            lambda m: (m.path is None) != (m.claim is None),
+        ),
+        Rule(
+            "!has(self.path) || !self.path.contains('://')",
+            "path is a directory, not an address: copy the model to a claim, and write the path there",
+            lambda m: m.path is None or "://" not in m.path,
+        ),
+    )
+
+    path: Path | None = None
+    """A directory, as in runs/topics-bert; on a cluster one of the worker's image."""
+    claim: ClaimSource | None = None
+    """A directory on a PersistentVolumeClaim in the job's namespace, as in topics-bert of a storage.claim."""
+
+
 class Training(Model):
     """How long and how it is trained."""
 
@@ -174,6 +197,9 @@ class Training(Model):
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced`: the loss of a sample counts by rows / (classes x rows of its class), all of the training split, so
     that each class has the same weight. It holds for the losses of validation and test too. At most 100 classes."""
+    initial_model: InitialModel | None = None
+    """What the training begins with in place of random weights: for bert-classifier a model that bert exported, whose
+    tokenizer is used too. recipe.params and data.text must be such that its weights fit."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Seed of initial weights, order of samples and dropout."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

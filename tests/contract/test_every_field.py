@@ -34,6 +34,8 @@ PLACES = {
     "data": DATA,
     "data.source.claim": OBJECTS,
     "training": TRAIN,
+    "training.initialModel": f"{DATA}/texts/initial_model.py",
+    "training.initialModel.claim": OBJECTS,
     "checkpoint": TRAIN,
     "parallelism": TRAIN,
     "workers": OBJECTS,
@@ -119,6 +121,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.text.vocabularySize": (RECIPE, 500),
     "data.text.sequenceLength": (PICTURES, 64),
     "data.split.seed": (TIME, 7),
+    "training.initialModel": (TEXTS, {"path": "runs/topics-bert"}),
     "checkpoint.every": (SCRIPT, {"seconds": 5}),
     "checkpoint.keep": (SCRIPT, 5),
     "checkpoint.async": (SCRIPT, False),
@@ -135,6 +138,7 @@ NOT_ON_A_LAPTOP: dict[str, Any] = {
     "suspend": True,
     "image": "registry.example/mine",
     "data.source.claim": {"name": "tables", "path": "a.csv"},
+    "training.initialModel.claim": {"name": "models", "path": "topics-bert"},
     "storage.claim": "training",
     "storage.ephemeral": {"size": "1Gi"},
     "policy.keepPods": "All",
@@ -245,6 +249,13 @@ def test_a_split_by_a_column_is_refused_where_samples_have_none(method: str) -> 
     split = {"method": method, "column": "day"}
     found = unsupported(TrainingJobSpec.model_validate(changed(PICTURES, "data.split", split)))
     assert [field for field, _ in found] == ["spec.data.split.column"]
+
+
+def test_a_vocabulary_is_refused_where_the_tokenizer_is_that_of_the_initial_model() -> None:
+    spec = {**TEXTS, "recipe": {"name": "bert-classifier"}, "training": {"epochs": 1, "initialModel": {"path": "a"}}}
+    assert unsupported(TrainingJobSpec.model_validate(spec)) == []
+    found = unsupported(TrainingJobSpec.model_validate(changed(spec, "data.text.vocabularySize", 500)))
+    assert [field for field, _ in found] == ["spec.data.text.vocabularySize"]
 
 
 @pytest.mark.parametrize("path", REFUSED_OF_DOMAINS)

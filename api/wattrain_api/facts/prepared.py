@@ -8,7 +8,9 @@ from typing import Any
 
 _MOST_NAMED = 6
 _SAMPLES = {"image": "pictures", "interactions": "interactions"}
-_SAMPLES_OF_TEXT = {"masked-language-modeling": "pairs of texts", "language-modeling": "windows"}
+_SAMPLES_OF_TEXT = {
+    "masked-language-modeling": "pairs of texts", "language-modeling": "windows", "classification": "texts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
         problems.append(missing)
     problems += _missing_optional(spec)
     problems += missing_libraries(spec.tracking.to_json_object(), "installed here")
-    problems += _suspended(spec) + _missing_source(spec) + _missing_program(spec)
+    problems += _suspended(spec) + _missing_source(spec) + _missing_initial_model(spec)
+    problems += _missing_program(spec)
     problems += _missing_variables(spec.workers) + _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
     if problems:
         raise Refused(*problems)
@@ -171,6 +172,24 @@ def _missing_source(spec: TrainingJobSpec) -> list[str]:
     if not os.access(path, os.R_OK):
         return [f"spec.data.source.uri: {path} cannot be read; change its permissions"]
     return []
+
+
+def _missing_initial_model(spec: TrainingJobSpec) -> list[str]:
+    initial = spec.training.initial_model if spec.training is not None else None
+    if initial is None:
+        return []
+    if initial.claim is not None:
+        return [
+            f"spec.training.initialModel.claim: {initial.claim.name} is a claim of a cluster; here give the directory "
+            "as spec.training.initialModel.path"
+        ]
+    path = Path(initial.path or "")
+    if path.is_dir():
+        return []
+    return [
+        f"spec.training.initialModel.path: there is no directory {path} (relative paths start at {Path.cwd()}); write "
+        f"that of a run that is complete{about_tilde(path)}"
+    ]
 
 
 def _has_many_files(spec: TrainingJobSpec) -> bool:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -80,3 +82,42 @@ def test_a_part_of_a_batch_without_samples_goes_through_the_model() -> None:
     loss.backward()
     assert float(loss.detach()) == 0
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other spin, which other load makes many times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_what_follows_can_be_learnt_where_the_texts_tell_it() -> None:
+    """Each text has a subject, one word of six, which both of its sentences name twice."""
+    subjects, words, samples, length = 6, 10, 800, 12
+
+    def pairs(seed: int, count: int) -> dict[str, Tensor]:
+        random = np.random.default_rng(seed)
+        documents = random.integers(FIRST_WORD + subjects, FIRST_WORD + subjects + words, (count, 2, 3))
+        documents[:, :, :2] = random.integers(FIRST_WORD, FIRST_WORD + subjects, (count, 1, 1))
+        shard = pairs_of([list(document) for document in documents.astype(np.uint16)], length, seed)
+        return {name: torch.from_numpy(values) for name, values in shard.tensors.items()}
+
+    parameters = BERT.parameters(layers=1, width=16, heads=4, dropout=0)
+    torch.manual_seed(0)
+    model = BERT.build_model(TextShape(FIRST_WORD + subjects + words, length), parameters)
+    optimizer, trained = torch.optim.AdamW(model.parameters(), lr=0.005), pairs(1, samples)
+    order = torch.Generator().manual_seed(3)
+    for step in range(300):
+        rows = torch.randint(samples, (32,), generator=order)
+        raw = {name: values[rows] for name, values in trained.items()}
+        features, labels = BERT.make_batch(raw, rows, Draw(0, step), parameters)
+        optimizer.zero_grad()
+        (BERT.loss_sum(model(features), labels) / len(rows)).backward()
+        optimizer.step()
+    features, labels = BERT.make_batch(pairs(2, 400), torch.arange(400), None, parameters)
+    with torch.inference_mode():
+        sums = BERT.metric_sums(model.eval()(features), labels)
+    assert BERT.metrics_of(sums.tolist(), 400, 1.0)["nextSentenceAccuracy"] > 0.8  # chance is 0.57

@@ -20,7 +20,7 @@ CLASSES = 4
 SHAPES: dict[str, Any] = {
     "table": TableShape(columns=6, classes=CLASSES),
     "image": ImageShape(size=32, classes=CLASSES, mean=(100.0, 120.0, 140.0), deviation=(50.0, 60.0, 70.0)),
-    "text": TextShape(vocabulary=50, sequence_length=7),
+    "text": TextShape(vocabulary=50, sequence_length=7, classes=CLASSES),
     "interactions": InteractionsShape(users=6, items=9),
 }
 """By the kind of samples."""
@@ -47,6 +47,9 @@ def samples_for(name: str) -> Sample:
         pairs = {"tokens": torch.randint(5, 50, (11, 7), generator=generator), "follows": torch.arange(11) % 2}
         raw = {**pairs, "second": torch.arange(7).repeat(11, 1) // 4}
         return recipe.make_batch(raw, torch.arange(11), None, recipe.parameters())
+    if recipe.parameters.SAMPLES == "text" and recipe.task == "classification":
+        texts = {"tokens": torch.randint(5, 50, (11, 7), generator=generator), "labels": torch.arange(11) % CLASSES}
+        return recipe.make_batch(texts, torch.arange(11), None, recipe.parameters())
     if recipe.parameters.SAMPLES == "text":
         raw = {"tokens": torch.randint(0, 50, (11, 8), generator=generator), "bytes": torch.arange(11) + 20}
         return recipe.make_batch(raw, torch.arange(11), None, recipe.parameters())

@@ -67,7 +67,10 @@ def _found(data_dir: Path, digest: str, source: SampleSource) -> Document | None
 
 def _spec_hash(spec: TrainingJobSpec, data: Data) -> str:
     recipe = spec.recipe.name if spec.recipe else ""
-    canonical = json.dumps({"data": data.without_defaults(), "recipe": recipe}, sort_keys=True, separators=(",", ":"))
+    given: dict[str, object] = {"data": data.without_defaults(), "recipe": recipe}
+    if spec.training is not None and spec.training.initial_model is not None:
+        given["initialModel"] = spec.training.initial_model.to_json_object()
+    canonical = json.dumps(given, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -20,6 +20,10 @@ from wattrain_worker.errors import BadData, InputMissing
 
 PREPARE_VERSION: Final = 2
 """Version of the layout of prepare.json; shards of another version are prepared anew."""
+MODEL_VERSION: Final = 2
+"""Version of the layout of model.json and of the prepare.json beside it."""
+FILE_INITIAL: Final = "initial.safetensors"
+"""Weights that a training begins with: a file beside the shards that does not go with the model."""
 SPLITS: Final = ("train", "validation", "test")
 Label = int | str | bool
 
@@ -168,8 +172,8 @@ def write_companion(directory: Path, name: str, content: bytes) -> dict[str, Any
 
 
 def companions_of(document: Mapping[str, Any]) -> list[str]:
-    """Names of the files of `document`, a prepare.json, that are no shards."""
-    return [name for name in document["files"] if name not in map(shard_name, SPLITS)]
+    """Names of the files of `document`, a prepare.json, that go with the model."""
+    return [name for name in document["files"] if name != FILE_INITIAL and not _is_shard(name)]
 
 
 def read_companion(directory: Path, name: str, document: Mapping[str, Any]) -> bytes:
@@ -195,12 +199,16 @@ def shard_name(split: str) -> str:
     return f"{split}.safetensors"
 
 
+def _is_shard(name: str) -> bool:
+    return name in map(shard_name, SPLITS)
+
+
 _REMEDY = "prepare it anew with python -m wattrain_worker.data"
 
 
 def _verified(directory: Path, name: str, document: Mapping[str, Any]) -> Tensors:
     path, entry = directory / name, document["files"][name]
-    if name in companions_of(document):
+    if not _is_shard(name):
         read_companion(directory, name, document)
         return {}
     try:

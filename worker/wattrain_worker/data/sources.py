@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from wattrain_api.data import ClaimSource, Source
+from wattrain_api.claim_source import ClaimSource
+from wattrain_api.data import Source
 from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.table_folders import table_folder
@@ -92,7 +93,7 @@ def fetched(source: Source, claims_dir: Path = CLAIMS_DIR, most_held_bytes: int 
 def path_of(source: Source, claims_dir: Path = CLAIMS_DIR) -> Path | None:
     """Where the uri or claim of `source` is on this machine; None: at an address. BadSpec where it can be no path."""
     if source.claim is not None:
-        return _path_on_claim(source.claim, claims_dir)
+        return path_on_claim(source.claim, claims_dir, "spec.data.source.claim")
     try:
         return local_path(source.uri or "")
     except ValueError as error:
@@ -107,10 +108,11 @@ def name_of(source: Source) -> str:
     return uri if path_of(source) is not None else without_credentials(uri)
 
 
-def _path_on_claim(claim: ClaimSource, claims_dir: Path) -> Path:
+def path_on_claim(claim: ClaimSource, claims_dir: Path, field: str) -> Path:
+    """Where what `claim` names, which `field` says, is on this machine. BadSpec where it is not on the claim."""
     relative = Path(claim.path.lstrip("/"))
     if ".." in relative.parts:
-        raise BadSpec(f"spec.data.source.claim.path: {claim.path!r} leaves the claim; give a path without '..'")
+        raise BadSpec(f"{field}.path: {claim.path!r} leaves the claim; give a path without '..'")
     return claims_dir / claim.name / relative
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from wattrain_api.data import Source
+from wattrain_api.names import FILE_MODEL
 from wattrain_api.recipe_parameters import SampleKind
 from wattrain_worker.data.prepared_data import samples_of
 from wattrain_worker.errors import BadSpec, StorageUnavailable, WorkerError
 from wattrain_worker.predict.forms import WRITERS
 from wattrain_worker.predict.predictions import Predictions, predict_split
-from wattrain_worker.train.export import FILE_MODEL
 from wattrain_worker.train.exported import ExportedModel, load_exported
 
 _EXIT_FAILED = 1
@@ -57,11 +57,11 @@ def _predict(model: ExportedModel, directory: Path, source: Source | None, split
     """Of `source`, or of `split`, by the kind of samples that the model was trained on."""
     kind = samples_of(model.document)
     try:
-        if kind == "text":
+        if kind == "text" and model.task != "classification":
             return _predict_text(model, directory, source, split)
         if source is None:
             return predict_split(model, directory, split or "")
-        return _predict_file(model, source)
+        return _predict_file(model, directory, source)
     except ImportError as error:
         if kind not in _EXTRAS:
             raise
@@ -71,12 +71,16 @@ def _predict(model: ExportedModel, directory: Path, source: Source | None, split
         ) from error
 
 
-def _predict_file(model: ExportedModel, source: Source) -> Predictions:
+def _predict_file(model: ExportedModel, directory: Path, source: Source) -> Predictions:
     """Each kind is imported where it is needed: some need packages that others do without."""
     if samples_of(model.document) == "image":
         from wattrain_worker.predict.image_predictions import predict_pictures
 
         return predict_pictures(model, source)
+    if samples_of(model.document) == "text":
+        from wattrain_worker.predict.text_class_predictions import predict_text_classes
+
+        return predict_text_classes(model, directory, source)
     if samples_of(model.document) == "interactions":
         from wattrain_worker.predict.item_predictions import predict_items
 

@@ -6,16 +6,15 @@ import tempfile
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from wattrain_api.data import Source
-from wattrain_worker.data.images.find_pictures import Picture, find_pictures
+from wattrain_worker.data.images.find_pictures import find_pictures
 from wattrain_worker.data.images.picture_decoding import UnreadablePicture
 from wattrain_worker.data.images.read_pictures import read_pictures
-from wattrain_worker.data.labels import MISSING_LABEL
 from wattrain_worker.data.source_files import opened
 from wattrain_worker.data.table import listed
-from wattrain_worker.predict.predictions import UNKNOWN, Known, Predictions, asked
+from wattrain_worker.predict.class_names import about_names, known_by_name
+from wattrain_worker.predict.predictions import Predictions, asked
 from wattrain_worker.train.exported import ExportedModel
 
 _MOST_NAMED: Final = 3
@@ -38,11 +37,10 @@ def predict_pictures(model: ExportedModel, source: Source) -> Predictions:
                 unreadable.append(f"{picture.name} ({found})")
             else:
                 pixels[number] = found
-        codes = _codes(model, pictures)
-        is_labelled = bool((codes >= 0).any())
-        labels = Known(codes, codes != MISSING_LABEL, codes >= 0) if is_labelled else None
+        names = [picture.label for picture in pictures]
+        labels = known_by_name(model, names)
         answers = asked(model, pixels, whole, labels)
-    notes = _about_labels(pictures, codes, is_labelled=is_labelled)
+    notes = about_names(model, names, "pictures", "folder or .cls file")
     if unreadable:
         notes.append(
             f"{len(unreadable):,} files are no pictures that can be read, and have no prediction: "
@@ -52,28 +50,9 @@ def predict_pictures(model: ExportedModel, source: Source) -> Predictions:
         place_word="file",
         places=tuple(picture.name for picture in pictures),
         predicted=answers.predicted,
-        labels=tuple(picture.label for picture in pictures) if is_labelled else None,
+        labels=None if labels is None else tuple(names),
         metrics=answers.metrics,
         notes=tuple(notes),
         classes=model.written,
         probabilities=answers.probabilities,
     )
-
-
-def _codes(model: ExportedModel, pictures: tuple[Picture, ...]) -> npt.NDArray[np.int64]:
-    """[pictures]: the model's code of each one's class, MISSING_LABEL, or UNKNOWN."""
-    known = {written: code for code, written in enumerate(model.written)}
-    labels = [picture.label for picture in pictures]
-    return np.array([MISSING_LABEL if each is None else known.get(each, UNKNOWN) for each in labels], np.int64)
-
-
-def _about_labels(pictures: tuple[Picture, ...], codes: npt.NDArray[np.int64], *, is_labelled: bool) -> list[str]:
-    unknown = sorted({str(pictures[number].label) for number in np.flatnonzero(codes == UNKNOWN).tolist()})
-    if not unknown:
-        return []
-    if not is_labelled:
-        return [f"no folder or .cls file has the name of a class of the model, such as {unknown[0]!r}: no accuracy"]
-    return [
-        f"labels of {(codes == UNKNOWN).sum():,} pictures are no classes of the model, and count as wrong: "
-        f"{listed(unknown)}"
-    ]

@@ -19,7 +19,7 @@ from wattrain_worker.train.exported import ExportedModel
 
 UNKNOWN: Final = -2
 """The code of a label that is none of the model's classes."""
-_FEATURES: Final[dict[SampleKind, str]] = {"table": "features", "image": "images"}
+_FEATURES: Final[dict[SampleKind, str]] = {"table": "features", "image": "images", "text": "tokens"}
 """Which tensor of a shard a model is given, by the kind of its samples."""
 
 
@@ -58,7 +58,9 @@ def predict_split(model: ExportedModel, model_dir: Path, split: str) -> Predicti
     shard = shard_of(model, model_dir, split)
     every = np.ones(len(shard.labels), np.bool_)
     labels = Known(shard.labels, every, every)
-    answers = asked(model, shard.tensors[_FEATURES[samples_of(model.document)]], every, labels)
+    features = shard.tensors[_FEATURES[samples_of(model.document)]]
+    whole = features.astype(np.int64) if features.dtype == np.uint16 else features  # tokens
+    answers = asked(model, whole, every, labels)
     return Predictions(
         place_word="row",
         places=tuple(range(1, len(shard.labels) + 1)),

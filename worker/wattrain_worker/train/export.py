@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.facts.card_energy import FILE_CARD
-from wattrain_api.names import FILE_PREPARE
+from wattrain_api.names import FILE_MODEL, FILE_PREPARE, FILE_WEIGHTS
 from wattrain_api.training import EvaluationMetric
-from wattrain_worker.data.prepared_data import Prepared, companions_of
+from wattrain_worker.data.prepared_data import MODEL_VERSION, Prepared, companions_of
 from wattrain_worker.errors import StorageUnavailable
 from wattrain_worker.train.evaluation import Score
 from wattrain_worker.train.onnx_export import FILE_ONNX, OnnxGraph
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.training_state import State
-
-MODEL_VERSION: Final = 2
-"""Version of the layout of model.json and of the prepare.json beside it."""
-FILE_WEIGHTS: Final = "model.safetensors"
-FILE_MODEL: Final = "model.json"
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from wattrain_api.names import FILE_MODEL, FILE_WEIGHTS
 from wattrain_api.recipe_parameters import RecipeParameters, TaskKind
 from wattrain_api.training import MetricName, Training
-from wattrain_worker.data.prepared_data import Label, label_scaling_of, read_document, task_of
+from wattrain_worker.data.prepared_data import MODEL_VERSION, Label, label_scaling_of, read_document, task_of
 from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
-from wattrain_worker.train.export import FILE_MODEL, FILE_WEIGHTS, MODEL_VERSION
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.recipe_protocol import HasClassScores, Recipe
 from wattrain_worker.train.roc_auc import roc_auc_of, with_roc_auc

@@ -28,6 +28,7 @@ _PIPELINES: Final = {
     ("image", "classification"): "image-classification",
     ("text", "language-modeling"): "text-generation",
     ("text", "masked-language-modeling"): "fill-mask",
+    ("text", "classification"): "text-classification",
 }
 """Hugging Face's names, by samples and task; it has none for recommendations."""
 _METRICS: Final = TypeAdapter(Metrics)

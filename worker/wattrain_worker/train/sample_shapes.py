@@ -24,7 +24,7 @@ def shape_of(document: Mapping[str, Any], classes: int | None) -> Shape:
         pixels = document["pixels"]
         return ImageShape(document["image"]["size"], number, tuple(pixels["mean"]), tuple(pixels["deviation"]))
     if samples_of(document) == "text":
-        return TextShape(document["vocabulary"], document["text"]["sequenceLength"])
+        return TextShape(document["vocabulary"], document["text"]["sequenceLength"], number)
     if samples_of(document) == "interactions":
         return InteractionsShape(len(document["users"]), len(document["items"]) + 1)
     return TableShape(len(fitted_from_json(document).origins), number)

@@ -6,9 +6,10 @@ import functools
 from typing import Any
 
 import torch
+from torch import nn
 
 from wattrain_api.recipe_parameters import RecipeParameters
-from wattrain_worker.data.prepared_data import Prepared, load_prepared
+from wattrain_worker.data.prepared_data import FILE_INITIAL, Prepared, load_prepared, read_companion
 from wattrain_worker.errors import BadData, BadSpec
 from wattrain_worker.report import report
 from wattrain_worker.train.class_weights import class_weights
@@ -20,7 +21,7 @@ from wattrain_worker.train.onnx_export import check_onnx
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.recipes import find_recipe
-from wattrain_worker.train.recipes.recipe_protocol import Recipe, Shape
+from wattrain_worker.train.recipes.recipe_protocol import BeginsWithModel, Recipe, Shape
 from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies import find_strategy
@@ -39,6 +40,8 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     _set_up_arithmetic(environment)
     torch.manual_seed(environment.training.seed)
     model = recipe.build_model(shape, parameters)
+    if environment.training.initial_model is not None:
+        _begin_with_model(recipe, model, environment, prepared)
     group = ProcessGroup(environment)
     if environment.training.compile:
         check_compiler(group.device.type)
@@ -59,6 +62,18 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
     strategy = wrap(group, task)
     fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
     return Engine(environment, group, task, strategy, prepared, fence).train(stop)
+
+
+def _begin_with_model(
+    recipe: Recipe[Any, Any], model: nn.Module, environment: RankEnvironment, prepared: Prepared
+) -> None:
+    from safetensors.torch import load
+
+    if not isinstance(recipe, BeginsWithModel):
+        raise BadSpec(f"spec.training.initialModel: {environment.recipe.name} begins with no other model; remove it")
+    if FILE_INITIAL not in prepared.document["files"]:
+        raise BadData(f"{environment.data_dir}: prepared without the initial model; prepare the data anew")
+    recipe.begin_with(model, load(read_companion(environment.data_dir, FILE_INITIAL, prepared.document)))
 
 
 def _supported_recipe(environment: RankEnvironment, prepared: Prepared) -> Recipe[Any, Any]:

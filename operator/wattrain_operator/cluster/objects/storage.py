@@ -16,7 +16,7 @@ POD_DIRECTORY: Final = "/etc/wattrain"
 SPEC_FILE: Final = f"{POD_DIRECTORY}/spec.json"
 DIRECTIVE_FILE: Final = f"{POD_DIRECTORY}/directive.json"
 CLAIMS_DIRECTORY: Final = "/data"
-"""Claims that data comes from, each in a directory of its name; the worker looks for them there."""
+"""Claims that data or an initial model comes from, each in a directory of its name; the worker looks for them there."""
 SUPERVISOR_DIRECTORY: Final = "/wattrain-supervisor"
 SCRATCH_DIRECTORY: Final = "/tmp"
 _SHARED_MEMORY: Final = "/dev/shm"
@@ -90,9 +90,11 @@ class Mounts:
         else:
             size = (storage.ephemeral or EphemeralStorage()).size
             self._add("storage", {"emptyDir": {"sizeLimit": size}}, directory)
-        source = None if job.spec.data is None else job.spec.data.source.claim
-        if source is not None:
-            self._mount(self._claim(source.name), f"{CLAIMS_DIRECTORY}/{source.name}", readOnly=True)
+        data, training = job.spec.data, job.spec.training
+        sources = [data.source.claim if data else None]
+        sources += [training.initial_model.claim if training and training.initial_model else None]
+        for name in dict.fromkeys(source.name for source in sources if source is not None):
+            self._mount(self._claim(name), f"{CLAIMS_DIRECTORY}/{name}", readOnly=True)
 
     def _add_users(self, index: int, volume: Volume) -> None:
         path = _normal(volume.mount_path)

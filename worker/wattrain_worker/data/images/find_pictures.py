@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from wattrain_worker.data.named_classes import names_of_folders
 from wattrain_worker.data.source_files import OneFile, SourceFiles, is_tar, members_of
 from wattrain_worker.errors import BadData
 
 ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 _CLASS: Final = ".cls"
-_SPLITS: Final = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def find_pictures(source: SourceFiles) -> FoundPictures:
             f"data: none of the {len(members)} files of {source.name!r} is a picture{first}; give files that end in "
             f"{', '.join(ENDINGS)}"
         )
-    labels = _from_files(pictures, classes) if classes else _from_folders([picture.path for picture in pictures])
+    labels = _from_files(pictures, classes) if classes else names_of_folders([picture.path for picture in pictures])
     known = {member.name for member in (*pictures, *classes)}
     others = tuple(member.name for member in members if member.name not in known)
     found = [Picture(each.name, each.read, label) for each, label in zip(pictures, labels, strict=True)]
@@ -128,18 +128,3 @@ def _label_in(member: _Member) -> str:
         what = "is empty" if not label else "has several lines"
         raise BadData(f"data: {member.name!r} {what}; write the name or number of one class")
     return label
-
-
-def _from_folders(paths: list[str]) -> list[str | None]:
-    """The first folder of each path below the deepest one that holds all of them; None: it lies there itself."""
-    folders = [path.split("/")[:-1] for path in paths]
-    shortest, longest = min(folders), max(folders)  # what the first and the last have in common, all have
-    depth = next((i for i, (a, b) in enumerate(zip(shortest, longest, strict=False)) if a != b), len(shortest))
-    labels = [parts[depth] if len(parts) > depth else None for parts in folders]
-    named = {label for label in labels if label is not None}
-    if named and {label.lower() for label in named} <= _SPLITS:
-        raise BadData(
-            f"data: the folders {', '.join(sorted(named))} are named like splits, not like classes; give a folder that "
-            "has a folder for each class: spec.data.split deals them"
-        )
-    return labels

@@ -16,13 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import Data
-from wattrain_api.recipe_parameters import ClassifierParameters
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.images.find_pictures import FoundPictures, Picture, find_pictures
-from wattrain_worker.data.images.image_labels import ImageLabels, labels_of
+from wattrain_worker.data.images.image_labels import labels_of
 from wattrain_worker.data.images.picture_decoding import UnreadablePicture
 from wattrain_worker.data.images.pixel_scale import PixelScale
 from wattrain_worker.data.images.read_pictures import Unreadable, read_pictures
+from wattrain_worker.data.named_classes import (
+    NamedClasses,
+    demand_few_classes,
+    demand_two_classes,
+    never_trained,
+    shares_of,
+)
 from wattrain_worker.data.prepared_data import SPLITS, shard_name
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
@@ -36,8 +42,7 @@ from wattrain_worker.data.row_digests import Digests, are_among, digests_of, fir
 from wattrain_worker.data.shard_file import TensorWriter
 from wattrain_worker.data.source_files import SourceFiles, opened
 from wattrain_worker.data.split import TEST, TRAIN, Deal, deal
-from wattrain_worker.data.table import listed
-from wattrain_worker.errors import BadData, BadSpec
+from wattrain_worker.errors import BadData
 
 _FILE_PIXELS: Final = "pixels.unfinished"
 _MANY_REPEATS: Final = 0.1
@@ -57,14 +62,14 @@ class _Samples:
     """The pictures that could be decoded, in the order of the source."""
 
     pixels: AllPixels
-    labels: ImageLabels
+    labels: NamedClasses
     digests: Digests
     """Of the pixels: pictures that look the same have the same, whatever their files are."""
 
 
 def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFiles, data_dir: Path) -> Document:
     found = find_pictures(source)
-    _demand_few_classes(labels_of(found.pictures), spec)  # before hours of decoding
+    demand_few_classes(labels_of(found.pictures), spec, "pictures")  # before hours of decoding
     unreadable = Unreadable(data.image.max_corrupt, len(found.pictures))
     scratch = data_dir / _FILE_PIXELS
     try:
@@ -74,8 +79,8 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFiles, data_dir: 
         counts = _counts(samples, dealt) | {"read": len(found.pictures), "unreadable": unreadable.count}
         demand_rows_for_ranks(counts["training"], spec)
         demand_rows_in_splits(counts, data.split)
-        histogram = {split: _histogram(samples.labels, dealt == number) for number, split in enumerate(SPLITS)}
-        _demand_two_classes(samples.labels, histogram["train"])
+        histogram = samples.labels.histogram(dealt)
+        demand_two_classes(samples.labels, histogram["train"], "pictures")
         scale, files = _written(samples, dealt, data_dir)
     finally:
         scratch.unlink(missing_ok=True)
@@ -88,7 +93,7 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFiles, data_dir: 
         "classes": list(samples.labels.classes),
         "classesAsWritten": list(samples.labels.written),
         "labelHistogram": histogram,
-        "classShares": {split: [round(n / (sum(rows) or 1), 6) for n in rows] for split, rows in histogram.items()},
+        "classShares": shares_of(histogram),
         "warnings": [*unreadable.warnings(), *_doubts(found, samples, counts, histogram)],
         "versions": versions_of("numpy", "pillow"),
         "files": files,
@@ -139,30 +144,6 @@ def _counts(samples: _Samples, dealt: Deal) -> dict[str, int]:
     }
 
 
-def _histogram(labels: ImageLabels, which: npt.NDArray[np.bool_]) -> list[int]:
-    """Pictures by class, in the order of `classes`."""
-    return [int(count) for count in np.bincount(labels.codes[which], minlength=len(labels.classes))]
-
-
-def _demand_few_classes(labels: ImageLabels, spec: TrainingJobSpec) -> None:
-    params = spec.recipe.params if spec.recipe else None
-    limit = params.classes if isinstance(params, ClassifierParameters) else None
-    if limit is not None and len(labels.classes) > limit:
-        raise BadSpec(
-            f"spec.recipe.params.classes: {limit}, but the pictures have {len(labels.classes)} classes; raise it, or "
-            "leave it out"
-        )
-
-
-def _demand_two_classes(labels: ImageLabels, training: list[int]) -> None:
-    present = np.flatnonzero(training).tolist()
-    if len(present) < 2:
-        raise BadData(
-            f"data: all {sum(training)} training pictures have the class {labels.written[present[0]]!r}; give more "
-            "pictures, or set spec.data.split.method to stratified"
-        )
-
-
 def _doubts(
     found: FoundPictures, samples: _Samples, counts: dict[str, int], histogram: dict[str, list[int]]
 ) -> Iterator[str]:
@@ -183,9 +164,4 @@ def _doubts(
             f"{counts['repeats']:,} of {len(samples.digests):,} pictures repeat an earlier one of their class, and "
             "count as often as they are there; they are in the same split"
         )
-    never = [samples.labels.written[code] for code, count in enumerate(histogram["train"]) if not count]
-    if never:
-        yield (
-            f"no training picture has the class {listed(never)}, which is therefore never predicted; give more "
-            "pictures, or set spec.data.split.method to stratified"
-        )
+    yield from never_trained(samples.labels, histogram["train"], "picture")

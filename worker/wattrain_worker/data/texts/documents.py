@@ -30,6 +30,8 @@ class Document:
     place: str
     """Where it is: a file, and the line where the file has a document a line."""
     text: str
+    label: str | None = None
+    """Its class, where the source says it in a field that was asked for."""
 
 
 @dataclass
@@ -43,17 +45,18 @@ class Documents:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_documents(files: SourceFiles) -> Documents:
-    """The documents of `files`. BadData where one cannot be read as text, or where there is none."""
+def read_documents(files: SourceFiles, label: str | None = None) -> Documents:
+    """The documents of `files`, with what the field or column `label` says. BadData where one cannot be read as text,
+    or where there is none."""
     if any(file.name == FILE_STATE for file in files.files):
-        return _rows(files)
+        return _rows(files, label)
     documents, left_out = Documents(), []
     for file in files.files:
         ending = PurePosixPath(file.name).suffix.lower()
         if ending == _TEXT:
             documents.found.append(_whole(file))
         elif ending == _LINES:
-            _add_lines(file, documents)
+            _add_lines(file, documents, label)
         else:
             left_out.append(file.name)
     if not documents.found:
@@ -70,7 +73,7 @@ def read_documents(files: SourceFiles) -> Documents:
     return documents
 
 
-def _rows(files: SourceFiles) -> Documents:
+def _rows(files: SourceFiles, label: str | None) -> Documents:
     """The column `text` of a folder that save_to_disk wrote."""
     named = {file.name: file.read for file in files.files}
     try:
@@ -84,11 +87,12 @@ def _rows(files: SourceFiles) -> Documents:
                 f'data: {name!r} has no column "{_COLUMN}" of texts, but {listed(frame.columns)}; rename the column '
                 "of the texts, and save the data set again"
             )
-        for number, text in enumerate(frame[_COLUMN].to_list(), start=1):
+        labels = frame[label].to_list() if label in frame.columns else [None] * len(frame)
+        for number, (text, of_row) in enumerate(zip(frame[_COLUMN].to_list(), labels, strict=True), start=1):
             if text is None or not text.strip():
                 documents.blank += 1
             else:
-                documents.found.append(Document(f"{name}, row {number}", text))
+                documents.found.append(Document(f"{name}, row {number}", text, _written(of_row)))
     if not documents.found:
         raise BadData(f'data: {files.name!r} has no text in its column "{_COLUMN}"; give texts')
     return documents
@@ -113,16 +117,24 @@ def _whole(file: OneFile) -> Document:
     return Document(file.name, text_of(file.read(), file.name))
 
 
-def _add_lines(file: OneFile, documents: Documents) -> None:
-    for number, text in _texts(text_of(file.read(), file.name), file.name):
+def _add_lines(file: OneFile, documents: Documents, label: str | None) -> None:
+    for number, text, fields in _texts(text_of(file.read(), file.name), file.name):
         if text.strip():
-            documents.found.append(Document(f"{file.name}, line {number}", text))
+            place = f"{file.name}, line {number}"
+            documents.found.append(Document(place, text, None if label is None else _written(fields.get(label))))
         else:
             documents.blank += 1
 
 
-def _texts(content: str, name: str) -> Iterator[tuple[int, str]]:
-    """The line and the `text` of each object; lines without one are passed over."""
+def _written(label: object) -> str | None:
+    """A class as JSON writes it: a text, a whole number, true or false. None: it is none of them."""
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label) if isinstance(label, int) else (label or None) if isinstance(label, str) else None
+
+
+def _texts(content: str, name: str) -> Iterator[tuple[int, str, dict[str, object]]]:
+    """The line and the `text` of each object, and all of its fields; lines without one are passed over."""
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
@@ -131,12 +143,12 @@ def _texts(content: str, name: str) -> Iterator[tuple[int, str]]:
         except ValueError as error:
             raise BadData(f"data: {name!r}, line {number}: no JSON ({error}); write one object a line") from error
         text = found.get("text") if isinstance(found, dict) else None
-        if not isinstance(text, str):
+        if not isinstance(found, dict) or not isinstance(text, str):
             raise BadData(
                 f'data: {name!r}, line {number}: no text; write an object with the field "text", whose value is a text'
             )
         _demand_encodable(text, name, number)
-        yield number, text
+        yield number, text, found
 
 
 def _demand_encodable(text: str, name: str, line: int) -> None:

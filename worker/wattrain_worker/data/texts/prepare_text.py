@@ -14,13 +14,16 @@ from wattrain_worker.data.source_files import SourceFiles, opened
 from wattrain_worker.data.texts.byte_pairs import FILE_TOKENIZER
 from wattrain_worker.data.texts.documents import read_documents
 from wattrain_worker.data.texts.encoded_text import EncodedText, encoded_pairs, encoded_windows
+from wattrain_worker.data.texts.prepare_text_classes import prepare_text_classes
 from wattrain_worker.data.texts.text_splits import split_texts
 from wattrain_worker.errors import BadData
 
 
 def prepare_text(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> SampleSource:
-    """The documents of a file, a folder or a tar, for a model of language."""
+    """The documents of a file, a folder or a tar: for a model of language, or, by their classes, for a classifier."""
     files = opened(data.source, claims_dir)
+    if spec.recipe is not None and "classification" in spec.recipe.params.TASKS:
+        return prepare_text_classes(spec, data, files, claims_dir)
     return SampleSource(files.identity, functools.partial(_write, spec, data, files))
 
 

@@ -59,11 +59,13 @@ class TextShape:
     """Tokens that there are: a token is a number from 0 to vocabulary - 1."""
     sequence_length: int
     """Tokens of a sample, at most."""
+    classes: int = 0
+    """Of the labels, which are [samples] int64, from 0 to classes - 1; 0 where tokens are predicted."""
 
     @property
     def outputs(self) -> int:
-        """A model has outputs for each token."""
-        return 0
+        """Of a model, a sample; 0 where it has outputs for each token."""
+        return self.classes
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,15 @@ class HasExample(Protocol):
 
     def told_shape(self, shape: Shape) -> str:
         """`shape` in a few words."""
+
+
+@runtime_checkable
+class BeginsWithModel(Protocol):
+    """A recipe whose training may begin with a model of another one: `spec.training.initialModel`."""
+
+    def begin_with(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """Give `model`, which `build_model` made, what it has in common with the other's `weights`, by name. BadSpec
+        where something of that is missing, or has another shape."""
 
 
 @runtime_checkable

@@ -1,5 +1,5 @@
-"""BERT's encoder (J. Devlin et al., "BERT: Pre-training of deep bidirectional transformers", 2019): trained to find
-words that are hidden from it, and to tell whether one part of a text follows another."""
+"""BERT's encoder, trained to find words that are hidden from it, and to tell whether one part of a text follows
+another."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from wattrain_api.recipe_parameters import TaskKind
 from wattrain_api.training import MetricName
-from wattrain_worker.data.texts.special_tokens import END, FIRST_WORD, MASK, PAD
+from wattrain_worker.data.texts.special_tokens import END, FIRST_WORD, MASK
 from wattrain_worker.train.recipes.bert.parameters import BertParameters
+from wattrain_worker.train.recipes.bert_encoder import BertEncoder
 from wattrain_worker.train.recipes.drawing import among, uniform, whole
 from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe, TextShape
 from wattrain_worker.train.recipes.text_samples import NOT_ASKED, TextSamples, token_losses
-from wattrain_worker.train.recipes.transformer_blocks import Attention, demand_heads, initialise, linear_layers
+from wattrain_worker.train.recipes.transformer_blocks import demand_heads, initialise
 
 _HIDDEN: Final = 0.15
 """Share of a text's tokens that are to be found."""
@@ -27,50 +28,32 @@ _ALWAYS: Final = Draw(seed=0, step=0)
 """What is hidden in an evaluation follows from the sample's number alone."""
 
 
-class _Block(nn.Module):
-    """As in BERT, normalized after each part is added."""
-
-    def __init__(self, parameters: BertParameters) -> None:
-        super().__init__()
-        width, dropout = parameters.width, parameters.dropout
-        self.attention_norm, self.linear_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, parameters.heads, dropout, is_causal=False)
-        self.linear = linear_layers(width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, features: Tensor, there: Tensor) -> Tensor:
-        features = self.attention_norm(features + self.dropout(self.attention(features, there)))
-        found: Tensor = self.linear_norm(features + self.dropout(self.linear(features)))
-        return found
-
-
-class _Encoder(nn.Module):
+class _Encoder(BertEncoder):
     """[samples, 2, tokens] int64, the tokens and which part each is of, to [samples, tokens + 1, vocabulary]: the
     scores of each token; in the last place those of whether the second part follows, of which the first two count."""
 
     def __init__(self, shape: TextShape, parameters: BertParameters) -> None:
-        super().__init__()
         width = parameters.width
+        super().__init__(
+            shape.vocabulary,
+            shape.sequence_length,
+            layers=parameters.layers,
+            width=width,
+            heads=parameters.heads,
+            dropout=parameters.dropout,
+        )
         self.vocabulary = shape.vocabulary
-        self.embedding = nn.Embedding(shape.vocabulary, width)
-        self.positions, self.parts = nn.Embedding(shape.sequence_length, width), nn.Embedding(2, width)
-        self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(parameters.dropout)
-        self.blocks = nn.ModuleList(_Block(parameters) for _ in range(parameters.layers))
         self.word = nn.Sequential(nn.Linear(width, width), nn.GELU(approximate="tanh"), nn.LayerNorm(width))
         self.word_bias = nn.Parameter(torch.zeros(shape.vocabulary))
         self.pooled, self.follows = nn.Linear(width, width), nn.Linear(width, 2)
         initialise(self, parameters.layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        given, part = features[:, 0], features[:, 1]
-        words = self.vocabulary - FIRST_WORD
+        given, words = features[:, 0], self.vocabulary - FIRST_WORD
         tokens = torch.where(given < 0, FIRST_WORD + among(-1 - given, words), given)
-        states = self.embedding(tokens) + self.parts(part) + self.positions.weight[: tokens.shape[1]]
-        states, there = self.dropout(self.norm(states)), (given != PAD)[:, None, None]
-        for block in self.blocks:
-            states = block(states, there)
+        states = self.states(tokens, features[:, 1])
         scores = F.linear(self.word(states), self.embedding.weight, self.word_bias)
-        follows = self.follows(torch.tanh(self.pooled(states[:, 0])))
+        follows = self.follows(self.pool(states))
         return torch.cat([scores, F.pad(follows, (0, self.vocabulary - 2))[:, None]], dim=1)
 
 
