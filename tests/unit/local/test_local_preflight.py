@@ -57,6 +57,25 @@ def test_a_directory_is_a_source_of_pictures_and_not_of_tables(domain, tmp_path)
     assert "is a directory" in refusal(domain, **{**SPEC, "data": {"source": {"uri": str(tmp_path)}}})
 
 
+def test_a_folder_of_parquet_files_is_a_source_of_tables_and_one_with_others_is_not(domain, tmp_path):
+    tables = {**SPEC, "data": {"source": {"uri": str(tmp_path)}}}
+    (tmp_path / "a.parquet").touch()
+    preflight.check(job(**tables), domain)
+    preflight.check(job(**{**tables, "recipe": {"name": "recommender"}}), domain)
+    (tmp_path / "b.csv").touch()
+    assert f"spec.data.source.uri: {tmp_path} has b.csv beside its .parquet files" in refusal(domain, **tables)
+
+
+def test_an_address_whose_driver_is_missing_is_refused_with_what_installs_it(domain, monkeypatch):
+    remote = {**SPEC, "data": {"source": {"uri": "s3://bucket/a.csv"}}}
+    drivers = ("obstore", "s3fs")
+    monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: None if name in drivers else name)
+    told = refusal(domain, **remote)
+    assert "spec.data.source.uri: the address needs obstore, which this Python lacks; pip install 'wattrain[st" in told
+    monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: None if name == "obstore" else name)
+    preflight.check(job(**remote), domain)  # s3fs does as well
+
+
 def test_all_problems_are_told_at_once(domain):
     told = refusal(domain, **{**SPEC, "suspend": True, "inference": {"enabled": True}})
     assert "spec.suspend" in told

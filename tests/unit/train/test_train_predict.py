@@ -206,13 +206,19 @@ def test_the_very_training_file_is_predicted_with_its_labels_as_they_are_written
     assert accuracy == f"accuracy {model.chosen()[1]:.4f}"
 
 
-@pytest.mark.parametrize("ending", ["parquet", "npz"])
+@pytest.mark.parametrize("ending", ["parquet", "npz", "jsonl", "folder"])
 def test_every_format_gives_the_same_answers(ending: str, tmp_path: Path, predict: Predict) -> None:
     model = exported(tmp_path, LINEAR)
     frame = pl.read_csv(model.table)
     other = tmp_path / f"table.{ending}"
     if ending == "parquet":
         frame.write_parquet(other)
+    elif ending == "jsonl":
+        frame.write_ndjson(other)
+    elif ending == "folder":
+        other.mkdir()
+        frame[:30].write_parquet(other / "a.parquet")
+        frame[30:].write_parquet(other / "b.parquet")
     else:
         np.savez(
             other, **{name: frame[name].to_numpy().astype(str if name == "kind" else float) for name in frame.columns}
