@@ -40,6 +40,8 @@ def set_condition(draft: Draft, type_: str, answer: Answer, reason: str, message
         type=type_, status=answer, reason=reason, message=message, observed_generation=generation,
         last_transition_time=since,
     )  # fmt: skip
+    if index is not None and conditions[index] == new:
+        return
     if index is None:
         conditions.append(new)
     else:
@@ -51,10 +53,12 @@ def derive_state(draft: Draft) -> None:
     """Fill in state, reason and message from the conditions. Nobody reads them back."""
     state = _state(draft)
     told = next(c for c in draft.status.conditions if c.type == _TOLD_BY[state])
-    generation = draft.seen.job.metadata.generation
-    draft.status = replace(
-        draft.status, state=state, reason=told.reason, message=told.message, observed_generation=generation
-    )
+    generation, status = draft.seen.job.metadata.generation, draft.status
+    new = (state, told.reason, told.message, generation)
+    if new != (status.state, status.reason, status.message, status.observed_generation):
+        draft.status = replace(
+            status, state=state, reason=told.reason, message=told.message, observed_generation=generation
+        )
 
 
 def _state_of_running(draft: Draft) -> State:

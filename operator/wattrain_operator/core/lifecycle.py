@@ -87,7 +87,8 @@ def suspend(draft: Draft) -> bool:
     """Stop the workers, who save a checkpoint, and remember that they are gone before saying so."""
     suspended = is_true(draft.status, reasons.SUSPENDED)
     if not draft.spec.suspend:
-        draft.internal = replace(draft.internal, stop_time=None)
+        if draft.internal.stop_time is not None:
+            draft.internal = replace(draft.internal, stop_time=None)
         if suspended:
             set_condition(draft, reasons.SUSPENDED, "False", reasons.JOB_RESUMED, "")
             again = "goes on after a suspension" if draft.status.attempt else "may start, being suspended no more"

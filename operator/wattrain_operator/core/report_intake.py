@@ -34,7 +34,9 @@ def take_report(draft: Draft) -> None:
     if report.phase not in STARTING_PHASES:
         restarts.note_recovery(draft, report.resumed_step)
     script_waste.note_step(draft, report)
-    draft.status = replace(draft.status, progress=_progress(draft, report))
+    progress = _progress(draft, report)
+    if progress != draft.status.progress:
+        draft.status = replace(draft.status, progress=progress)
     _count_steps(draft, report)
     _report_notices(draft, report)
     if report.samples and report.step:
@@ -130,7 +132,8 @@ def _take_damage(draft: Draft, report: Report) -> None:
     if newest is not None and any(each.step == newest.step for each in found):
         whole = replace(newest, step=resumed_step) if resumed_step else None
         draft.status = replace(draft.status, checkpoint=whole)
-    draft.internal = replace(draft.internal, damaged_seen=len(report.damaged))
+    if draft.internal.damaged_seen != len(report.damaged):
+        draft.internal = replace(draft.internal, damaged_seen=len(report.damaged))
 
 
 def _progress(draft: Draft, report: Report) -> Progress:
@@ -177,6 +180,8 @@ def _count_steps(draft: Draft, report: Report) -> None:
     if report.steps_done is None:
         return
     new = max(0, report.steps_done - draft.internal.counted_steps)
+    if not new and draft.status.steps_done is not None:
+        return
     draft.status = replace(draft.status, steps_done=(draft.status.steps_done or 0) + new)
     draft.internal = replace(draft.internal, counted_steps=draft.internal.counted_steps + new)
 
@@ -197,5 +202,6 @@ def _eta_seconds(report: Report) -> float | None:
 
 
 def _take_efficiency(draft: Draft, report: Report) -> None:
-    spent = ledger.joules_of_group(draft, report)
-    draft.energy = replace(draft.energy, joules_per_sample=round(spent / report.samples, SMALL_DIGITS))
+    joules_per_sample = round(ledger.joules_of_group(draft, report) / report.samples, SMALL_DIGITS)
+    if joules_per_sample != draft.energy.joules_per_sample:
+        draft.energy = replace(draft.energy, joules_per_sample=joules_per_sample)
