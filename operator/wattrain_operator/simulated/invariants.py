@@ -85,16 +85,20 @@ def hold(sentence: str, holds: bool, *seen: object) -> None:
         raise InvariantError(sentence, seen)
 
 
+def check_status_change(before: TrainingJobStatus, after: TrainingJobStatus) -> None:
+    """What must hold between a status and the one that is decided upon it, whatever is the case."""
+    _check_conditions(before, after)
+    hold(ATTEMPT_RISES, after.attempt >= before.attempt, before.attempt, after.attempt)
+    _check_phases(before, after)
+
+
 def check_status_write(world: World, books: Books, seen: Observed, after: TrainingJobStatus) -> None:
     """What must hold between the stored status and the one that is about to replace it, decided from `seen`."""
     before = seen.status
-    _check_conditions(before, after)
-    hold(ATTEMPT_RISES, after.attempt >= before.attempt, before.attempt, after.attempt)
     _check_end(world, seen, after)
     _check_checkpoint(world, before, after)
     _check_budget(world, before, after)
     _check_ledger(world, books, before, after)
-    _check_phases(before, after)
     _check_record(world, before, after)
     hold(STEPS, (before.steps_done or 0) <= (after.steps_done or 0) <= world.steps_done, world.steps_done, after)
 

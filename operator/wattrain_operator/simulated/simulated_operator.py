@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
-from wattrain_operator.core import plan as core
 from wattrain_operator.core.fleet import Domain, Waiting, grant_of
 from wattrain_operator.core.observed import (
     Child,
@@ -26,6 +25,7 @@ from wattrain_operator.core.observed import (
     Refusal,
     Report,
 )
+from wattrain_operator.simulated.decisions import Decisions
 from wattrain_operator.simulated.objects import DOMAIN, DOMAIN_NAME, DomainObject, JobObject, moment
 from wattrain_operator.simulated.simulated_report import report_of
 from wattrain_operator.simulated.world import World
@@ -71,12 +71,12 @@ class SimulatedOperator:
     """The operator. `needs_pass` and `wake_at` say when it would look at the job; nothing else makes it."""
 
     __slots__ = (
-        "answer", "cache", "delivery", "domain", "job", "needs_fresh_view", "needs_pass", "pending", "refusal",
-        "sending", "setting", "waiting", "wake_at",
+        "answer", "cache", "decisions", "delivery", "domain", "job", "needs_fresh_view", "needs_pass", "pending",
+        "refusal", "sending", "setting", "waiting", "wake_at",
     )  # fmt: skip
 
     def __init__(self, world: World, setting: Setting) -> None:
-        self.setting = setting
+        self.setting, self.decisions = setting, Decisions()
         self.domain = UNLIMITED
         self.die(world, world.job, SimulatedOperator.read(world))
 
@@ -159,6 +159,9 @@ class SimulatedOperator:
         """What the core gets to see; a fresh view is read from the source first, the job and its children alike."""
         if fresh:
             self.relist(world)
+        return self._seen(world, fresh)
+
+    def _seen(self, world: World, fresh: bool) -> Observed:
         return Observed(
             now=moment(world.now),
             job=self.job.job,
@@ -183,9 +186,17 @@ class SimulatedOperator:
 
     def decide(self, world: World) -> Plan:
         """One pass: ask the core, and line up the writes."""
-        seen = self.look(world, fresh=self.needs_fresh_view)
-        plan = core.plan(seen)
-        status = (StatusWrite(plan.status, self.job.version, seen),) if plan.status != seen.status else ()
+        fresh = self.needs_fresh_view
+        if fresh:
+            self.relist(world)
+        answer = self.answer
+        answered = None if answer is None else (answer.answered_at, answer.changed_at)
+        since = tuple(since for _, since in self.cache.values())
+        view = world.now, fresh, answered, since, self.grant, self.refusal, self.delivery
+        said = None if answer is None else answer.content
+        named = self.job.job, self.job.status, self.domain.spec, said, *(child for child, _ in self.cache.values())
+        seen, plan, changes_status, _ = self.decisions.of(view, named, lambda: self._seen(world, fresh))
+        status = (StatusWrite(plan.status, self.job.version, seen),) if changes_status else ()
         end = (DeleteJob(),) if plan.delete_job else ()
         told = () if plan.notify is None else (plan.notify,)
         self.pending = (*status, *plan.creates, *plan.directs, *plan.deletes, *told, *end)

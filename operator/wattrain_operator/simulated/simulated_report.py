@@ -11,6 +11,11 @@ from wattrain_operator.workers.speaker import speaker_of
 
 def report_of(world: World) -> Report | None:
     """What the supervisor that speaks for the group says to whoever asks. None: nobody answers."""
+    truth = world.group, tuple(id(p) for p in world.children.values())
+    return world.kept.report(truth, lambda: _report(world))
+
+
+def _report(world: World) -> Report | None:
     speaker = speaker_of(p.child for p in world.children.values())
     if speaker is None or not speaker.ready:
         return None

@@ -11,6 +11,7 @@ from wattrain_api.status import Metrics, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_operator.core.observed import Child, CreateChild, InPlaceRestart, TerminationMessage
 from wattrain_operator.core.roles import Role
+from wattrain_operator.simulated.kept import Kept
 from wattrain_operator.simulated.objects import METADATA, STEP_JOULES, Group, JobObject, Process, meters, moment
 
 _PEER_LOST = Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST)
@@ -20,13 +21,14 @@ class World:
     """What is the case. Methods are what the API server, the kubelet and the workers do; each says when it can be."""
 
     __slots__ = (
-        "causes", "checkpoints", "children", "failed_tries", "group", "job", "notified", "now",
+        "causes", "checkpoints", "children", "failed_tries", "group", "job", "kept", "notified", "now",
         "room", "shared_storage", "spent", "steps_done", "uids",
     )  # fmt: skip
 
     def __init__(self, spec: TrainingJobSpec, *, shared_storage: bool = True, metadata: ObjectMeta = METADATA) -> None:
         """`shared_storage` False: the workers' directories, and the checkpoints in them, go with the workers."""
         self.shared_storage = shared_storage
+        self.kept = Kept()
         self.now = 0.0
         self.job = JobObject(TrainingJob(metadata=metadata, spec=spec))
         self.children: dict[str, Process] = {}
@@ -81,9 +83,7 @@ class World:
     def _edit_suspend(self, suspend: bool) -> None:
         self.blame(self.job.status.attempt, "suspension")
         old = self.job.job
-        metadata = old.metadata.model_copy(update={"generation": old.metadata.generation + 1})
-        spec = old.spec.model_copy(update={"suspend": suspend})
-        job = old.model_copy(update={"metadata": metadata, "spec": spec})
+        job = self.kept.edited(old, suspend, lambda: _edited(old, suspend))
         self.job = self.job._replace(job=job, version=self.job.version + 1)
 
     def create(self, wanted: CreateChild) -> bool:
@@ -94,7 +94,7 @@ class World:
             return False
         self.uids += 1
         child = Child(wanted.name, f"uid-{self.uids}", wanted.role, wanted.attempt, wanted.worker, "Pending")
-        self.children[wanted.name] = Process(child, wanted.restarts_left)
+        self._put(Process(child, wanted.restarts_left))
         return True
 
     def limit(self, room: int) -> None:
@@ -326,7 +326,7 @@ class World:
 
     # --- How it is done ----------------------------------------------------------------------------------------
     def _put(self, process: Process) -> None:
-        self.children[process.child.name] = process
+        self.children[process.child.name] = self.kept.process(process)
 
     def _put_ready(self, name: str, ready: bool) -> None:
         process = self.children[name]
@@ -363,3 +363,8 @@ class World:
             generation=group.generation + 1, step=self.newest_checkpoint, training=False, hung=False,
             restarts=(*group.restarts, restart), failures=group.failures + 1,
         )  # fmt: skip
+
+
+def _edited(job: TrainingJob, suspend: bool) -> TrainingJob:
+    metadata = job.metadata.model_copy(update={"generation": job.metadata.generation + 1})
+    return job.model_copy(update={"metadata": metadata, "spec": job.spec.model_copy(update={"suspend": suspend})})
