@@ -1,3 +1,3 @@
-"""For all folders of tests: clusters, pods of jobs, and the comparison of rights at the end of a run."""
+"""For all folders of tests: clusters, pods of jobs, the order of tests, and the comparison of rights at the end."""
 
-pytest_plugins = ("harness.fixtures", "harness.job_pods", "harness.rights_check")
+pytest_plugins = ("harness.fixtures", "harness.job_pods", "harness.order", "harness.rights_check")
