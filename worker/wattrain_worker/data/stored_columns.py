@@ -54,4 +54,6 @@ class PartInFile:
 
     def column(self, name: str) -> pl.Series:
         """These rows of one column."""
-        return pl.scan_ipc(f"/proc/self/fd/{self._descriptor}").select(name).collect().to_series()
+        # Opened anew, since threads that read other columns would move the place in a file that they share.
+        with open(f"/proc/self/fd/{self._descriptor}", "rb") as file:  # noqa: PTH123
+            return pl.read_ipc(file, columns=[name]).to_series()
