@@ -18,3 +18,7 @@ class Directive:
     """Save a checkpoint now, and go on."""
     stop_at_step: int | None = field(default=None, metadata=count("steps"))
     """Stop with a checkpoint at this step; 0, or a step that is past: at the next possible one."""
+    profile_steps: int | None = field(default=None, metadata=count("steps"))
+    """Profile the next so many steps of a rank, and go on; absent or 0: none."""
+    profile_rank: int | None = field(default=None, metadata=count())
+    """Which rank that is; absent: rank 0."""

@@ -20,6 +20,7 @@ from wattrain_operator.cli.init_command import init
 from wattrain_operator.cli.operator_command import operate
 from wattrain_operator.cli.outputs import Output, make_view
 from wattrain_operator.cli.predict_command import predict
+from wattrain_operator.cli.profile_command import profile
 from wattrain_operator.cli.recipes_command import recipes
 from wattrain_operator.cli.refusal import crash, say_no
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
@@ -155,6 +156,7 @@ def validate(
 app.command("init")(init)
 app.command("recipes")(recipes)
 app.command("predict")(predict)
+app.command("profile")(profile)
 app.command("operator")(operate)
 app.command("dashboard")(show_dashboard)
 add_commands(app)

@@ -25,7 +25,7 @@ from wattrain_operator.local.unwritable import Reserve, storage_failure
 _LOCK, _OWNER, _CRASH_LOG, _RESERVE = ".lock", ".owner", "crash.log", ".reserve"
 _FILES = ("job.json", "spec.json", "status.json", "events.jsonl", "metrics.jsonl", names.FILE_PREPARE)
 _RECEIPTS = ("receipt.json", "receipt.md", "receipt.html")
-_DIRECTORIES = ("data", "checkpoints", "model", "logs", "termination", "directives", "tensorboard")
+_DIRECTORIES = ("data", "checkpoints", "model", "logs", "termination", "directives", "profiles", "tensorboard")
 
 
 class RunDirectory:

@@ -118,7 +118,7 @@ def test_other_workers_leave_it_to_rank_0(make: Make, reports: RankReports) -> N
 def test_a_script_is_not_asked_to_save_and_a_person_is_told(make: Make, reports: RankReports) -> None:
     directives = make(SCRIPT)
     directives.pass_on(Directive(7, checkpoint=True))
-    said = "directive 7 asks for a checkpoint, and a script saves when it wants to"
+    said = "directive 7 asks for a checkpoint, and a script saves and profiles when it wants to"
     assert (directives.environment, reports.progress().messages) == ({}, (said,))
 
 

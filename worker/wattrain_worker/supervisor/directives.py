@@ -26,9 +26,9 @@ class Directives:
         """`directory` is the supervisor's own, for the file of the ranks; None: there is none."""
         self._file = DirectiveFile(config.directive_file)
         self._is_script, self._reports = bool(config.command), reports
-        self._why_no_checkpoint = _why_no_checkpoint(config, directory)
+        self._why_not = _why_not(config, directory)
         self._ranks_file: Path | None = None
-        if directory is not None and not self._why_no_checkpoint and config.worker == 0:  # rank 0 alone looks at it
+        if directory is not None and not self._why_not and config.worker == 0:  # rank 0 alone looks at it
             self._ranks_file = Path(directory) / "directive"
         self._taken: Directive | None = None
         self._said: set[str] = set()
@@ -49,15 +49,16 @@ class Directives:
     def pass_on(self, directive: Directive) -> None:
         """Have the ranks follow `directive`, but for a stop at the next possible step, which is a signal."""
         self._taken = directive
-        if directive.checkpoint and self._why_no_checkpoint:
-            said = f"directive {directive.version} asks for a checkpoint, and {self._why_no_checkpoint}"
-            self._reports.add_message(said)
+        asked = "a checkpoint" if directive.checkpoint else "a profile" if directive.profile_steps else ""
+        if asked and self._why_not:
+            self._reports.add_message(f"directive {directive.version} asks for {asked}, and {self._why_not}")
         self._write(directive)
 
     def start_generation(self) -> None:
-        """New ranks start: a checkpoint that was asked for is not asked for again, but where to stop still holds."""
+        """New ranks start: a checkpoint or a profile that was asked for is not asked for again, but where to stop still
+        holds."""
         if self._taken is not None:
-            self._write(replace(self._taken, checkpoint=False))
+            self._write(replace(self._taken, checkpoint=False, profile_steps=None))
 
     def has_reached_its_end(self, step: int) -> bool:
         """Whether a script is past the step at which it is to stop. A recipe stops by itself."""
@@ -74,10 +75,10 @@ class Directives:
             self._reports.add_message(f"{said} ({error.strerror})")
 
 
-def _why_no_checkpoint(config: Config, directory: str | None) -> str:
-    """Why the ranks cannot be asked to save; empty where they can."""
+def _why_not(config: Config, directory: str | None) -> str:
+    """Why the ranks cannot be asked to save or to profile; empty where they can."""
     if config.preparing:
         return "the data is still being prepared"
     if config.command:
-        return "a script saves when it wants to"
+        return "a script saves and profiles when it wants to"
     return "" if directory is not None else "there is no directory in which its ranks could be told"

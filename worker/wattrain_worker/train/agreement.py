@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from wattrain_worker.train.process_group import ProcessGroup
+from wattrain_worker.train.profiling import NO_PROFILE, ProfileRequest
 
 _INTERVAL_SECONDS: Final = 0.2
 """A wish, such as to stop, is heard, and a loss is known, about so long after it came up."""
@@ -35,6 +36,8 @@ class Wishes:
     """Step at which the training is to stop, of rank 0; 0: at none, and on the others."""
     step_seconds: float = 0.0
     """Mean time of a step, of rank 0; 0 on the others."""
+    profile: ProfileRequest = NO_PROFILE
+    """What is to be profiled from the next step on, of rank 0; nothing on the others."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Agreed:
     stop_at_step: int
     """0: at none."""
     step_seconds: float
+    profile: ProfileRequest
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Agreement:
 
     def __init__(self, group: ProcessGroup, unread: Sequence[UnreadLoss], wishes: Wishes) -> None:
         """`unread`: of the same steps on all ranks, at least one."""
-        wished = (wishes.stop, wishes.evaluate, wishes.save, wishes.stop_at_step, wishes.step_seconds)
+        wished = (wishes.stop, wishes.evaluate, wishes.save, wishes.stop_at_step, wishes.step_seconds, *wishes.profile)
         self._unread, device = unread, unread[0].sums.device
         # One conversion for all of them: in each step it would cost ten times as much.
         sums = torch.stack([loss.sums for loss in unread]).to(torch.float64).flatten()
@@ -83,8 +87,9 @@ class Agreement:
         values = iter(self._values.tolist())
         # From left to right: the order of additions is part of the result.
         losses = tuple(sum(islice(values, loss.sums.numel())) / loss.batch_size for loss in self._unread)
-        stop, evaluate, save, stop_at_step, step_seconds = values
-        return Agreed(losses, stop > 0, evaluate > 0, save > 0, int(stop_at_step), step_seconds)
+        stop, evaluate, save, stop_at_step, step_seconds, steps, rank = values
+        profile = ProfileRequest(int(steps), int(rank))
+        return Agreed(losses, stop > 0, evaluate > 0, save > 0, int(stop_at_step), step_seconds, profile)
 
 
 def next_agreement(step: int, step_seconds: float) -> int:

@@ -25,6 +25,7 @@ from wattrain_worker.train.non_finite import MOST_IN_A_ROW, MOST_ROLLBACKS, REME
 from wattrain_worker.train.onnx_export import MOST_SAMPLES, NoOnnx, OnnxGraph, onnx_graph
 from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
 from wattrain_worker.train.process_group import ProcessGroup, peers_watched
+from wattrain_worker.train.profiling import Profiler, ProfileRequest
 from wattrain_worker.train.rank_directives import RankDirectives
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.reporting import Reporter, say
@@ -71,6 +72,7 @@ class Engine:
         self._reached = Position()
         self._step_under_way = False
         self._unread: list[UnreadLoss] = []
+        self._profiler: Profiler | None = None
         self._counted_step = 0
         """Step whose operations are counted; 0: of none."""
 
@@ -107,6 +109,7 @@ class Engine:
                 agreed = self._step(stop)
                 if agreed and (agreed.stop or 0 < self._stop_at_step <= self._progress.step):
                     stop.is_agreed()
+                    self._end_profile()
                     self._save(wait=True)
                     self._group.leave()
                     return EXIT_PREEMPTED
@@ -271,7 +274,24 @@ class Engine:
             self._reporter.record(losses, step, position.epoch, None if norm is None else float(norm))
             self._next_agreement = next_agreement(step, agreed.step_seconds)
             self._stop_at_step = agreed.stop_at_step
+        if self._profiler is not None and self._profiler.is_over_after(step):
+            self._end_profile()
+        if agreed is not None and agreed.profile.steps:
+            self._begin_profile(agreed.profile)
         return agreed
+
+    def _begin_profile(self, request: ProfileRequest) -> None:
+        """From the next step on, on the rank that is asked for, unless it is being profiled already."""
+        if request.rank >= self._group.size and self._group.rank == 0:
+            say(f"rank {request.rank} is to be profiled, and there are {self._group.size} ranks, from 0 on")
+        if request.rank == self._group.rank and self._profiler is None:
+            directory = self._environment.checkpoint_dir.parent / "profiles"
+            self._profiler = Profiler(directory, self._group.rank, self._progress.step + 1, request.steps)
+
+    def _end_profile(self) -> None:
+        if self._profiler is not None:
+            say(self._profiler.end(self._progress.step))
+            self._profiler = None
 
     def _decides_after(self, step: int) -> bool:
         """Whether the ranks agree at this step; before a checkpoint always, so that no broken state is saved, and
@@ -309,6 +329,7 @@ class Engine:
             save=self._directives.wants_checkpoint() or self._checkpoint_timer.is_due_now(),
             stop_at_step=self._directives.stop_at_step(),
             step_seconds=self._reporter.mean_step_seconds(),
+            profile=self._directives.wanted_profile(),
         )
 
     def _evaluate_and_save_if_due(self, agreed: Agreed | None) -> None:
@@ -348,6 +369,7 @@ class Engine:
             self._reporter.phase("training")
 
     def _finish(self) -> None:
+        self._end_profile()
         if 0 < self._progress.step == self._progress.non_finite.in_a_row + self._progress.loss_scale.overflows:
             raise NonFiniteLoss(f"the loss or the gradient of every step is no finite number: {REMEDY}")
         self._evaluate_validation()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wattrain_worker.directive_file import DirectiveFile
+from wattrain_worker.train.profiling import NO_PROFILE, ProfileRequest
 
 
 class RankDirectives:
@@ -11,7 +12,7 @@ class RankDirectives:
     def __init__(self, path: str) -> None:
         """`path` of the file; "": nothing is ever asked."""
         self._file = DirectiveFile(path)
-        self._saved_version = 0
+        self._saved_version = self._profiled_version = 0
 
     def wants_checkpoint(self) -> bool:
         """Whether a checkpoint is asked for now; true once for each directive that does."""
@@ -20,6 +21,14 @@ class RankDirectives:
             return False
         self._saved_version = directive.version
         return True
+
+    def wanted_profile(self) -> ProfileRequest:
+        """What is to be profiled from now on; something once for each directive that asks for it."""
+        directive = self._file.read()
+        if directive is None or not directive.profile_steps or directive.version <= self._profiled_version:
+            return NO_PROFILE
+        self._profiled_version = directive.version
+        return ProfileRequest(directive.profile_steps, directive.profile_rank or 0)
 
     def stop_at_step(self) -> int:
         """Step at which the training is to stop; 0: at none."""

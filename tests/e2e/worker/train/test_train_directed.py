@@ -35,3 +35,17 @@ def test_a_step_that_is_past_is_the_next_possible_one_and_a_checkpoint_comes_bet
     assert run.codes() == [143, 143]
     assert checkpoint_steps(job)[0] == first
     assert len(checkpoint_steps(job)) == 2
+
+
+def test_a_profile_is_of_the_rank_and_the_steps_that_are_asked_for_and_changes_no_bit(make_job: Any) -> None:
+    plain, profiled = (make_job(training={"epochs": 4, "deterministic": True, "logicalShards": 2}) for _ in range(2))
+    profiled.directive.write_bytes(encode_json(Directive(1, profile_steps=2, profile_rank=1)))
+    runs = [job.start(2).succeeds() for job in (plain, profiled)]
+    assert runs[1].reports.curve() == runs[0].reports.curve()
+    assert (profiled.model / "model.safetensors").read_bytes() == (plain.model / "model.safetensors").read_bytes()
+    [trace, table] = sorted((profiled.directory / "profiles").iterdir(), key=lambda path: path.suffix)
+    assert (trace.name, table.name) == ("steps-2-3.rank-1.trace.json", "steps-2-3.rank-1.txt")
+    assert "aten::addmm" in table.read_text()
+    assert "aten::addmm" in {event.get("name") for event in json.loads(trace.read_bytes())["traceEvents"]}
+    [told] = [said for said in runs[1].reports.of("message") if "profile" in said]
+    assert told == (f"the profile of rank 1 over steps 2 to 3 is in {trace}, with a table of its operators beside it")
