@@ -48,6 +48,17 @@ def test_what_this_machine_cannot_do_is_said_with_field_and_remedy(domain, spec,
     assert said in refusal(domain, **spec)
 
 
+def test_an_initial_model_that_is_not_there_is_refused_before_anything_starts(domain, tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text("{}")
+    spec = {"recipe": {"name": "bert-classifier"}, "data": {"source": {"uri": str(path)}}}
+    training = {"epochs": 1, "initialModel": {"path": "no/such"}}
+    assert refusal(domain, **spec, training=training).startswith(
+        "spec.training.initialModel.path: there is no directory no/such (relative paths start at "
+    )
+    preflight.check(job(**spec, training={"epochs": 1, "initialModel": {"path": str(tmp_path)}}), domain)
+
+
 def test_a_directory_is_a_source_of_pictures_and_not_of_tables(domain, tmp_path):
     pictures = {**SPEC, "recipe": {"name": "resnet"}, "data": {"source": {"uri": str(tmp_path)}}}
     preflight.check(job(**pictures), domain)

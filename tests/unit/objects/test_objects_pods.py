@@ -195,6 +195,20 @@ def test_without_a_claim_each_worker_prepares_its_own_data(pod_for):
     assert "WATTRAIN_PREPARE" not in environment(pod_for(script=SCRIPT))
 
 
+@pytest.mark.parametrize("claim", ["texts", "models"])
+def test_the_claim_of_an_initial_model_is_mounted_once_beside_that_of_the_data(pod_for, claim):
+    initial = {"initialModel": {"claim": {"name": claim, "path": "topics-bert"}}}
+    pod = pod_for(
+        recipe={"name": "bert-classifier"},
+        data={"source": {"claim": {"name": "texts", "path": "a.jsonl"}}, "label": "kind"},
+        training={"epochs": 1, **initial},
+    )
+    [container] = pod["spec"]["containers"]
+    mounted = [m["mountPath"] for m in container["volumeMounts"] if m["mountPath"].startswith("/data/")]
+    assert mounted == sorted({"/data/texts", f"/data/{claim}"}, reverse=True)
+    assert volume_at(pod, f"/data/{claim}") == {"persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+
+
 def test_one_claim_is_one_volume_however_often_it_is_mounted(pod_for):
     pod = pod_for(
         storage={"claim": "disk"},
