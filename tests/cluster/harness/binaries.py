@@ -54,6 +54,7 @@ _BUILDS = (
     Build("coredns", "github.com/coredns/coredns", "v1.15.0"),
     Build("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1"),
     Build("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.8.0"),
+    Build("fake-gcs-server", "github.com/fsouza/fake-gcs-server", "v1.56.1"),
 )
 PROGRAMS = {program: build for build in _BUILDS for program in build.programs or (build.name,)}
 """Every program that can be had, with its build."""

@@ -1,7 +1,6 @@
 """Files in S3, from a server that speaks it and checks signatures.
 
-The server is the program `moto_server` that WATTRAIN_TEST_MOTO names or that is on PATH: with all that it needs it is
-larger than Wattrain without torch, and wants an older dateutil than Kubernetes' client.
+The server is moto's, in an environment of its own: it wants an older dateutil than Kubernetes' client.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -22,6 +20,8 @@ from collections.abc import Iterator
 
 import polars as pl
 import pytest
+from harness.python_programs import MOTO_SERVER, find_python_program
+from harness.unavailable import UnavailableError
 
 from wattrain_api.data import Source
 from wattrain_api.reasons import EXIT_INPUT_MISSING, EXIT_STORAGE_UNAVAILABLE
@@ -30,12 +30,6 @@ from wattrain_worker.data.readers import read
 from wattrain_worker.data.sources import fetched
 from wattrain_worker.errors import WorkerError
 
-MOTO = os.environ.get("WATTRAIN_TEST_MOTO") or shutil.which("moto_server") or ""
-pytestmark = pytest.mark.skipif(
-    not MOTO,
-    reason="there is no S3 server: pip install 'moto[server]' into an environment of its own, and name its program "
-    "moto_server in WATTRAIN_TEST_MOTO",
-)
 pytest.importorskip("obstore", reason="obstore is not installed: pip install 'wattrain[stores]'")
 BIG = b"age,kind\n" + b"1,a\n2,b\n" * 200_000
 FRAME = pl.DataFrame({"age": range(40), "kind": ["a", "b"] * 20})
@@ -60,10 +54,14 @@ def iam(port: int, **parameters: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[int, dict[str, str]]]:
     """Its port, and keys that may read its bucket `tables`."""
+    try:
+        program = find_python_program(MOTO_SERVER)
+    except UnavailableError as error:
+        pytest.skip(f"NOT TESTED: {error}")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([MOTO, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([program, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + DEADLINE_SECONDS
         while process.poll() is None and time.monotonic() < until:

