@@ -28,7 +28,7 @@ class LargeFile:
     @property
     def own_path(self) -> str:
         """A path of the file that is open, whatever is at its own by now, and in which nothing is a pattern."""
-        return f"/proc/self/fd/{self._descriptor}"
+        return f"/dev/fd/{self._descriptor}"
 
     def opened_at(self, position: int) -> BinaryIO:
         """The same file, to be read from `position` on and closed."""

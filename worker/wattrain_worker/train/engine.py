@@ -19,16 +19,17 @@ from wattrain_worker.train.arithmetic_speed import OperationCount, arithmetic_sp
 from wattrain_worker.train.elastic_sampler import BatchSampler, Position
 from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
+from wattrain_worker.train.gradient_check import GradientCheck
 from wattrain_worker.train.manifest import Fence, Progress
 from wattrain_worker.train.model_card import model_card
-from wattrain_worker.train.non_finite import MOST_IN_A_ROW, MOST_ROLLBACKS, REMEDY, NonFiniteSteps, Rollbacks
+from wattrain_worker.train.non_finite import MOST_ROLLBACKS, REMEDY, NonFiniteSteps, Rollbacks
 from wattrain_worker.train.onnx_export import MOST_SAMPLES, NoOnnx, OnnxGraph, onnx_graph
 from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
 from wattrain_worker.train.process_group import ProcessGroup, peers_watched
-from wattrain_worker.train.profiling import Profiler, ProfileRequest
+from wattrain_worker.train.profiling import Profiles
 from wattrain_worker.train.rank_directives import RankDirectives
 from wattrain_worker.train.rank_environment import RankEnvironment
-from wattrain_worker.train.reporting import Reporter, say
+from wattrain_worker.train.reporting import Reporter, say, warn
 from wattrain_worker.train.restore import Restored
 from wattrain_worker.train.schedule import Timer
 from wattrain_worker.train.stop import StopSignal
@@ -68,11 +69,12 @@ class Engine:
         self._saved_step = 0
         keeps_buffers = group.size > 1 or training.non_finite == "skip" or task.loss_scaling.is_used
         self._kept_buffers = KeptBuffers(task.model if keeps_buffers else None)
+        self._gradient_check = GradientCheck(group, task, strategy, self._optimizer, self._kept_buffers)
         self._rollbacks = Rollbacks()
         self._reached = Position()
         self._step_under_way = False
         self._unread: list[UnreadLoss] = []
-        self._profiler: Profiler | None = None
+        self._profiles = Profiles(environment.checkpoint_dir.parent / "profiles", group)
         self._counted_step = 0
         """Step whose operations are counted; 0: of none."""
 
@@ -109,7 +111,7 @@ class Engine:
                 agreed = self._step(stop)
                 if agreed and (agreed.stop or 0 < self._stop_at_step <= self._progress.step):
                     stop.is_agreed()
-                    self._end_profile()
+                    self._profiles.end(self._progress.step)
                     self._save(wait=True)
                     self._group.leave()
                     return EXIT_PREEMPTED
@@ -159,44 +161,8 @@ class Engine:
         self._unread, self._step_under_way, self._next_agreement = [], False, step + 1
         damaged = [asdict(damage) for damage in self._checkpoints.damaged]
         self._on_rank_0(resumed={"step": step}, damaged=damaged, non_finite_steps=count.total)
-        self._report_warning(f"back to the checkpoint of step {step}, and on with the next batches, because {broken}")
-
-    def _leave_out(self, step: int, rate: float) -> NonFiniteSteps:
-        """The count with this step. NonFiniteLoss where it may not be left out."""
-        what = f"the loss or the gradient of step {step} is no finite number at learning rate {rate:g}"
-        count = self._progress.non_finite.after(made=False)
-        if self._training.non_finite != "skip":
-            raise NonFiniteLoss(f"{what}: {REMEDY}")
-        if count.in_a_row >= MOST_IN_A_ROW:
-            raise NonFiniteLoss(f"{what}, as in the {MOST_IN_A_ROW - 1} steps before, which were left out: {REMEDY}")
-        self._kept_buffers.put_back()
-        self._on_rank_0(non_finite_steps=count.total)
-        if count.total == 1:
-            self._report_warning(
-                f"{what}: it is left out, and so are others like it, which status.progress.nonFiniteSteps counts"
-            )
-        return count
-
-    def _look_at_gradient(self, sums: torch.Tensor) -> tuple[bool, bool]:
-        """Whether the step can be made, and whether, if not, fp16 overflowed alone, which a lower factor answers. The
-        same on all ranks. `sums` is this rank's sums of losses."""
-        scaling = self._task.loss_scaling
-        if not scaling.is_used:
-            return self._training.non_finite == "fail" or self._strategy.gradient_is_finite(), False
-        if scaling.unscale(self._optimizer):
-            return True, False
-        broken = self._group.sum((~torch.isfinite(sums)).any().double())  # all ranks come here at the same step
-        if bool(broken) or not scaling.overflowed():
-            return False, False
-        self._kept_buffers.put_back()
-        self._on_rank_0(overflow_steps=scaling.state.overflows)
-        return False, True
-
-    def _report_warning(self, sentence: str, reason: str = reasons.NON_FINITE) -> None:
-        """A warning, once for all ranks."""
-        if self._group.rank == 0:
-            say(sentence)
-            report(notice={"reason": reason, "message": sentence})
+        sentence = f"back to the checkpoint of step {step}, and on with the next batches, because {broken}"
+        warn(self._group.rank, reasons.NON_FINITE, sentence)
 
     def _evaluate_what_was_due(self) -> None:
         """A stop saves without the evaluation that the step called for: the training must not miss it."""
@@ -254,10 +220,7 @@ class Engine:
             samples = self._strategy.gradients(batch, before.step, decide)
         agreed = agreement[0].result() if decides else None
         losses = self._read(agreed) if agreed else []
-        made, overflowed = self._look_at_gradient(sums[0])
-        count = before.non_finite if overflowed else before.non_finite.after(made=True)
-        if not made and not overflowed:
-            count = self._leave_out(step, rate)
+        made, count = self._gradient_check.look(step, rate, before.non_finite, sums[0])
         largest_norm = self._training.optimizer.clip_gradient_norm
         norm = self._strategy.clip(largest_norm) if made and (largest_norm or (decides and is_recorded)) else None
         self._step_under_way = False
@@ -274,24 +237,8 @@ class Engine:
             self._reporter.record(losses, step, position.epoch, None if norm is None else float(norm))
             self._next_agreement = next_agreement(step, agreed.step_seconds)
             self._stop_at_step = agreed.stop_at_step
-        if self._profiler is not None and self._profiler.is_over_after(step):
-            self._end_profile()
-        if agreed is not None and agreed.profile.steps:
-            self._begin_profile(agreed.profile)
+        self._profiles.step_ends(step, None if agreed is None else agreed.profile)
         return agreed
-
-    def _begin_profile(self, request: ProfileRequest) -> None:
-        """From the next step on, on the rank that is asked for, unless it is being profiled already."""
-        if request.rank >= self._group.size and self._group.rank == 0:
-            say(f"rank {request.rank} is to be profiled, and there are {self._group.size} ranks, from 0 on")
-        if request.rank == self._group.rank and self._profiler is None:
-            directory = self._environment.checkpoint_dir.parent / "profiles"
-            self._profiler = Profiler(directory, self._group.rank, self._progress.step + 1, request.steps)
-
-    def _end_profile(self) -> None:
-        if self._profiler is not None:
-            say(self._profiler.end(self._progress.step))
-            self._profiler = None
 
     def _decides_after(self, step: int) -> bool:
         """Whether the ranks agree at this step; before a checkpoint always, so that no broken state is saved, and
@@ -369,7 +316,7 @@ class Engine:
             self._reporter.phase("training")
 
     def _finish(self) -> None:
-        self._end_profile()
+        self._profiles.end(self._progress.step)
         if 0 < self._progress.step == self._progress.non_finite.in_a_row + self._progress.loss_scale.overflows:
             raise NonFiniteLoss(f"the loss or the gradient of every step is no finite number: {REMEDY}")
         self._evaluate_validation()
@@ -395,7 +342,7 @@ class Engine:
         try:
             return onnx_graph(self._task.model, self._evaluator.unseen(MOST_SAMPLES))
         except NoOnnx as error:
-            self._report_warning(f"the model is not there as ONNX: {error}", reasons.NO_ONNX)
+            warn(self._group.rank, reasons.NO_ONNX, f"the model is not there as ONNX: {error}")
             return None
 
     def _on_rank_0(self, **fields: object) -> None:

@@ -11,6 +11,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from wattrain_api.atomic_file import write_atomically
+from wattrain_worker.train.process_group import ProcessGroup
+from wattrain_worker.train.reporting import say
 
 _TABLE_ROWS: Final = 15
 
@@ -24,6 +26,33 @@ class ProfileRequest(NamedTuple):
 
 
 NO_PROFILE: Final = ProfileRequest()
+
+
+class Profiles:
+    """This rank's profiles, one at a time."""
+
+    def __init__(self, directory: Path, group: ProcessGroup) -> None:
+        """They are written to `directory`."""
+        self._directory, self._group = directory, group
+        self._profiler: Profiler | None = None
+
+    def step_ends(self, step: int, request: ProfileRequest | None) -> None:
+        """`step` is done. What `request` asks for begins with the next one, on the rank that it names, unless that is
+        being profiled already."""
+        if self._profiler is not None and self._profiler.is_over_after(step):
+            self.end(step)
+        if request is None or not request.steps:
+            return
+        if request.rank >= self._group.size and self._group.rank == 0:
+            say(f"rank {request.rank} is to be profiled, and there are {self._group.size} ranks, from 0 on")
+        if request.rank == self._group.rank and self._profiler is None:
+            self._profiler = Profiler(self._directory, self._group.rank, step + 1, request.steps)
+
+    def end(self, last_step: int) -> None:
+        """Write the profile that is under way, if one is: `last_step` was the last that it saw."""
+        if self._profiler is not None:
+            say(self._profiler.end(last_step))
+            self._profiler = None
 
 
 class Profiler:

@@ -23,6 +23,13 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+def warn(rank: int, reason: str, sentence: str) -> None:
+    """A warning of the whole group, which its rank 0 tells: in the job's messages and among its notices."""
+    if rank == 0:
+        say(sentence)
+        report(notice={"reason": reason, "message": sentence})
+
+
 class Reporter:
     """Gathers what happens between two reports of this rank."""
 
