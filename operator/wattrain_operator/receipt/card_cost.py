@@ -23,6 +23,11 @@ def _emissions(receipt: Receipt, carbon: CarbonFacts) -> dict[str, object]:
     return {
         "emissions": float(f"{carbon.grams:.4g}"),
         "source": f"Wattrain: energy {receipt.energy.provenance}, {bounds}; {carbon.basis}, {carbon.source}",
-        "training_type": "pre-training",
+        "training_type": "fine-tuning" if _begins_with_a_model(receipt) else "pre-training",
         "geographical_location": carbon.zone,
     }
+
+
+def _begins_with_a_model(receipt: Receipt) -> bool:
+    training = receipt.spec.get("training")
+    return isinstance(training, dict) and "initialModel" in training

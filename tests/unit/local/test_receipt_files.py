@@ -414,6 +414,19 @@ def test_the_model_card_of_a_complete_job_tells_what_it_cost(run_dir, job, domai
     assert "<script" not in text.split("---\n")[2]
 
 
+@pytest.mark.parametrize(("initial", "said"), [({}, "pre-training"), ({"path": "runs/bert"}, "fine-tuning")])
+def test_the_model_card_tells_whether_the_training_went_on_from_a_model(initial, said, run_dir, job, domain):
+    spec = job.spec.to_json_object()
+    spec |= {"recipe": {"name": "bert-classifier"}, "data": {"source": {"uri": "a.jsonl"}, "label": "topic"}}
+    spec["training"] |= {"initialModel": initial} if initial else {}
+    job = TrainingJob.model_validate({"metadata": {"name": "a", "namespace": "local"}, "spec": spec})
+    card = run_dir / "model" / "README.md"
+    card.parent.mkdir()
+    card.write_text(f'---\nlibrary_name: "wattrain"\n---\n\n# a\n\n{energy_part("not known")}')
+    write_receipt(run_dir, job, domain)
+    assert f'"training_type": "{said}"' in card.read_text()
+
+
 def test_the_model_card_of_a_job_that_failed_is_left_alone(run_dir, job, domain):
     (run_dir / "status.json").write_text(json.dumps(STATUS | {"state": "Failed"}))
     card = run_dir / "model" / "README.md"
