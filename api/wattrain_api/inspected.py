@@ -1,12 +1,18 @@
-"""What a look at a table came to, and what it proposes: the worker's answer to `wattrain init`."""
+"""What a look at data came to, and what it proposes: the worker's answer to `wattrain init`."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from wattrain_api.base import Model
 from wattrain_api.data import Data
 from wattrain_api.recipe_parameters import TaskKind
+from wattrain_api.registered import GptRecipe, ResnetRecipe
+
+LABEL_NAMES: Final = ("label", "target", "class", "y")
+"""Columns that are taken for the label by their name, in this order, in upper or lower case."""
 
 
 class SeenColumn(Model):
@@ -59,4 +65,31 @@ class Inspected(Model):
     words_for_missing: tuple[str, ...]
     """Words of the file that the proposal takes for no value, besides those that every training does."""
     warnings: tuple[str, ...]
+    """What the preparation warned of, a sentence each."""
+
+
+class InspectedFolder(Model):
+    """Pictures or texts, and the recipe and the data of a job that trains on them."""
+
+    recipe: Annotated[ResnetRecipe | GptRecipe, Field(discriminator="name")]
+    """The proposal: `resnet` for pictures, `gpt` for texts."""
+    data: Data
+    """The proposal."""
+    found: int
+    """Pictures or documents."""
+    classes: tuple[SeenClass, ...] = ()
+    """Of pictures, with their number as rows."""
+    shorter_sides: tuple[int, int, int] = (0, 0, 0)
+    """Of the pictures that were decoded, in pixels: the least, the median and the largest one. Of texts 0."""
+    looked_at: int = 0
+    """Pictures that were decoded, or that it was tried with."""
+    unreadable: int = 0
+    """How many of these could not be decoded."""
+    text_bytes: int = 0
+    """Of all documents, in UTF-8."""
+    training: int
+    """Samples of the training split: pictures, or windows of tokens."""
+    validation: int
+    test: int
+    warnings: tuple[str, ...] = ()
     """What the preparation warned of, a sentence each."""

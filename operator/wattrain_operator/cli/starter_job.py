@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 
 from wattrain_api.data import DEFAULT_MISSING_VALUES
 from wattrain_api.inspected import Inspected, SeenColumn
 from wattrain_api.recipe_parameters import RecipeParameters
 from wattrain_operator.cli.starter_training import RULE, StarterTraining, starter_training
-from wattrain_operator.cli.yaml_text import in_comment, in_yaml
+from wattrain_operator.cli.yaml_text import WIDTH, comment, in_comment, in_yaml, trailing
 
-_WIDTH = 118
 _MOST_COLUMNS = 40
 _MOST_CLASSES = 12
 _MOST_NAMED = 12
@@ -24,28 +22,28 @@ def job_text(asked: str, recipe: str, parameters: RecipeParameters, seen: Inspec
     source = seen.data.source.uri or seen.data.source.builtin
     chosen = starter_training(seen)
     lines = [
-        *_comment(f"{source}: {seen.rows:,} rows, {len(seen.columns) + 1} columns. Written by `wattrain init`.", ""),
+        *comment(f"{source}: {seen.rows:,} rows, {len(seen.columns) + 1} columns. Written by `wattrain init`.", ""),
         "#",
-        *_comment(f"  wattrain validate {path}", ""),
-        *_comment(f"  wattrain run {path}", ""),
+        *comment(f"  wattrain validate {path}", ""),
+        *comment(f"  wattrain run {path}", ""),
         "#",
         *_about_label(seen),
         *_about_columns(seen),
-        *(line for warning in seen.warnings for line in _comment(f"Look at this: {warning}", "")),
+        *(line for warning in seen.warnings for line in comment(f"Look at this: {warning}", "")),
         "apiVersion: wattrain.dev/v1alpha1",
         "kind: TrainingJob",
         "metadata:",
         f"  name: {job_name(asked)}",
         "spec:",
         "  recipe:",
-        f"    name: {recipe}{_beside('`wattrain recipes` lists all')}",
+        f"    name: {recipe}{trailing('`wattrain recipes` lists all')}",
         *_params(parameters),
         "  data:",
         *_data(seen),
         "  training:",
         *_training(seen, chosen),
         "  workers:",
-        f"    replicas: 1{_beside('more of them share each batch; the result does not depend on their number')}",
+        f"    replicas: 1{trailing('more of them share each batch; the result does not depend on their number')}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -54,20 +52,20 @@ def job_name(asked: str) -> str:
     """A name for the job, which Kubernetes takes too."""
     stem = re.split(r"[/\\]", asked.rstrip("/"))[-1].rsplit(".", 1)[0]
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:47].strip("-")
-    return name or "my-table"
+    return name or "my-job"
 
 
 def _about_label(seen: Inspected) -> Iterator[str]:
     chosen = f"; {seen.label_why}: `--label COLUMN` chooses another" if seen.label_why else ""
-    yield from _comment(f"Label: {seen.label}{chosen}.", "")
-    yield from _comment(f"Task: {seen.task}, for {seen.task_why}. `data.task` may say otherwise.", "")
+    yield from comment(f"Label: {seen.label}{chosen}.", "")
+    yield from comment(f"Task: {seen.task}, for {seen.task_why}. `data.task` may say otherwise.", "")
     if seen.classes:
         ordered = sorted(seen.classes, key=lambda each: -each.rows)
         told = ", ".join(f"{each.name} ({each.rows:,})" for each in ordered[:_MOST_CLASSES])
         more = f" and {len(ordered) - _MOST_CLASSES:,} more" if len(ordered) > _MOST_CLASSES else ""
-        yield from _comment(f"Classes: {len(ordered):,}, with their rows: {told}{more}.", "")
+        yield from comment(f"Classes: {len(ordered):,}, with their rows: {told}{more}.", "")
     if seen.label_missing:
-        yield from _comment(f"{_rows(seen.label_missing)} have no label and are not used.", "")
+        yield from comment(f"{_rows(seen.label_missing)} have no label and are not used.", "")
 
 
 def _about_columns(seen: Inspected) -> Iterator[str]:
@@ -76,9 +74,9 @@ def _about_columns(seen: Inspected) -> Iterator[str]:
     yield "# Columns:"
     if plain:
         more = f" and {len(plain) - _MOST_NAMED:,} more" if len(plain) > _MOST_NAMED else ""
-        yield from _comment(f"  {len(plain):,} of numbers, none missing: {', '.join(plain[:_MOST_NAMED])}{more}", "")
+        yield from comment(f"  {len(plain):,} of numbers, none missing: {', '.join(plain[:_MOST_NAMED])}{more}", "")
     for column in others[:_MOST_COLUMNS]:
-        yield from _comment(f"  {_column(column)}", "")
+        yield from comment(f"  {_column(column)}", "")
     if len(others) > _MOST_COLUMNS:
         yield f"#   and {len(others) - _MOST_COLUMNS:,} more"
 
@@ -98,32 +96,32 @@ def _column(column: SeenColumn) -> str:
 
 def _params(parameters: RecipeParameters) -> Iterator[str]:
     shown = parameters.to_json_object()
-    yield f"    params: {in_yaml(shown)}{_beside('their defaults') if shown else ''}"
+    yield f"    params: {in_yaml(shown)}{trailing('their defaults') if shown else ''}"
 
 
 def _data(seen: Inspected) -> Iterator[str]:
     data = seen.data
     source = data.source.to_json_object()
     where = "relative paths start in the directory that you start the command in"
-    yield f"    source: {in_yaml(source)}{_beside(where) if 'uri' in source else ''}"
+    yield f"    source: {in_yaml(source)}{trailing(where) if 'uri' in source else ''}"
     yield f"    label: {in_yaml(seen.label)}"
     if data.features:
-        yield "    features:" + _beside("the columns to predict from; of those left out, the reason is above")
+        yield "    features:" + trailing("the columns to predict from; of those left out, the reason is above")
         yield from _filled([in_yaml(name) for name in data.features])
     else:
         yield "    # features: all other columns; write a list to choose some"
     if data.column_schema:
-        yield "    schema:" + _beside("checked in every row; numbers may have min and max as well")
+        yield "    schema:" + trailing("checked in every row; numbers may have min and max as well")
         for name, schema in data.column_schema.items():
             yield f"      {in_yaml(name)}: {in_yaml({'type': schema.type})}"
     if data.missing_values != DEFAULT_MISSING_VALUES:
         words = ", ".join(f'"{in_comment(word)}"' for word in seen.words_for_missing)
-        yield from _comment(f"{words}: found in columns of numbers, and taken for no value in every column", "    ")
+        yield from comment(f"{words}: found in columns of numbers, and taken for no value in every column", "    ")
         yield f"    missingValues: {in_yaml(list(data.missing_values))}"
     yield from _missing(seen)
     yield from _split(seen)
     beside = "zero mean and unit variance, by the training rows; or minmax, none"
-    yield f"    normalize: {data.normalize}{_beside(beside)}"
+    yield f"    normalize: {data.normalize}{trailing(beside)}"
 
 
 def _missing(seen: Inspected) -> Iterator[str]:
@@ -131,7 +129,7 @@ def _missing(seen: Inspected) -> Iterator[str]:
     beside = "no feature lacks a value; of a row that does, nothing is predicted: indicator would fill it in"
     if policy == "indicator":
         beside = "fill in the mean, and tell the model where a value was missing; or drop such rows"
-    yield f"    clean: {in_yaml({'missing': policy})}{_beside(beside)}"
+    yield f"    clean: {in_yaml({'missing': policy})}{trailing(beside)}"
 
 
 def _split(seen: Inspected) -> Iterator[str]:
@@ -141,49 +139,36 @@ def _split(seen: Inspected) -> Iterator[str]:
     }  # fmt: skip
     counts = f"{seen.training_rows:,}, {seen.validation_rows:,} and {seen.test_rows:,} rows"
     why = {"stratified": "the same shares in every class", "hash": "by a hash of each row"}
-    yield f"    split: {in_yaml(shown)}{_beside(f'{why[split.method]}: {counts}')}"
+    yield f"    split: {in_yaml(shown)}{trailing(f'{why[split.method]}: {counts}')}"
     dates = [column.name for column in seen.columns if column.kind == "date" and not column.left_out]
     if dates:
         other = in_yaml({"method": "time", "column": dates[0]})
-        yield from _comment(
+        yield from comment(
             f"split: {other}   # instead, where later rows are to be predicted from earlier ones", "    "
         )
 
 
 def _training(seen: Inspected, chosen: StarterTraining) -> Iterator[str]:
-    yield from _comment(f"For {_rows(seen.training_rows)} of training: {RULE}.", "    ")
+    yield from comment(f"For {_rows(seen.training_rows)} of training: {RULE}.", "    ")
     yield f"    epochs: {chosen.epochs}"
     yield f"    batchSize: {chosen.batch_size}"
     yield "    optimizer: {name: adamw, lr: 0.001}"
     if chosen.is_weighted:
         beside = f"of the classes, the rarest has {_rows(seen.fewest_in_training)} of training, the most frequent "
         beside += f"{seen.most_in_training:,}"
-        yield f"    classWeights: balanced{_beside(beside)}"
+        yield f"    classWeights: balanced{trailing(beside)}"
     if chosen.patience:
         stopping = in_yaml({"metric": "loss", "patience": chosen.patience})
-        yield f"    earlyStopping: {stopping}{_beside('evaluations of the validation rows without a lower loss')}"
+        yield f"    earlyStopping: {stopping}{trailing('evaluations of the validation rows without a lower loss')}"
     else:
-        yield from _comment(
+        yield from comment(
             f"No earlyStopping: {_rows(seen.validation_rows)} of validation are too few to stop by.", "    "
         )
-    yield f"    seed: 0{_beside('initial weights and the order of rows')}"
+    yield f"    seed: 0{trailing('initial weights and the order of rows')}"
 
 
 def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-def _beside(text: str) -> str:
-    return f"   # {text}"
-
-
-def _comment(text: str, indent: str) -> list[str]:
-    """`text` as lines of a comment; what it begins with is how far its lines are indented."""
-    inner = " " * (len(text) - len(text.lstrip(" ")))
-    return textwrap.wrap(
-        in_comment(text.strip()), _WIDTH, initial_indent=f"{indent}# {inner}", subsequent_indent=f"{indent}#   {inner}",
-        break_on_hyphens=False, break_long_words=False,
-    )  # fmt: skip
 
 
 def _filled(names: list[str]) -> Iterator[str]:
@@ -191,7 +176,7 @@ def _filled(names: list[str]) -> Iterator[str]:
     line = "      ["
     for number, name in enumerate(names):
         part = name + ("]" if number == len(names) - 1 else ", ")
-        if len(line) + len(part) > _WIDTH and line.strip() != "[":
+        if len(line) + len(part) > WIDTH and line.strip() != "[":
             yield line.rstrip()
             line = "       "
         line += part

@@ -1,4 +1,4 @@
-"""How long and how a table is trained that nobody has described: rules by its rows. Pure.
+"""How long and how data is trained on that nobody has described: rules by the number of samples. Pure.
 
 On two cores the recipe `mlp` makes some hundred steps a second with batches of up to 1024 rows, so that 2000 steps take
 seconds; a table with millions of rows takes minutes for its three epochs.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wattrain_api.inspected import Inspected
+from wattrain_api.inspected import Inspected, InspectedFolder
 
 _STEPS = 2000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 100
@@ -50,4 +50,34 @@ def starter_training(seen: Inspected) -> StarterTraining:
         batch,
         max(5, epochs // 10) if seen.validation_rows >= _ROWS_TO_STOP_BY else 0,
         is_unbalanced and len(seen.classes) <= _MOST_WEIGHTED_CLASSES,
+    )
+
+
+class FolderTraining(NamedTuple):
+    """What of `spec.training` depends on the number of pictures or texts."""
+
+    epochs: int
+    batch_size: int
+    rule: str
+    """How they were chosen."""
+
+
+_FOLDER_STEPS = 1000
+_FOLDER_EPOCHS = (3, 30)
+_FOLDER_BATCHES = (4, 64)
+_FOLDER_STEPS_AN_EPOCH = 8
+
+
+def folder_training(seen: InspectedFolder) -> FolderTraining:
+    """The choice for the pictures or texts `seen`: fewer steps than for a table, for each takes much longer."""
+    smallest, largest = _FOLDER_BATCHES
+    fewest, most = _FOLDER_EPOCHS
+    wanted = min(max(seen.training // _FOLDER_STEPS_AN_EPOCH, smallest), largest)
+    batch = 1 << (wanted.bit_length() - 1)
+    epochs = min(max(round(_FOLDER_STEPS / -(-seen.training // batch)), fewest), most)
+    return FolderTraining(
+        epochs,
+        batch,
+        f"a batch is the largest power of two that makes {_FOLDER_STEPS_AN_EPOCH} steps an epoch at least, from "
+        f"{smallest} to {largest}; epochs come to {_FOLDER_STEPS:,} steps, from {fewest} to {most} of them",
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from wattrain_api.document import resolve
 
+WIDTH = 118
+"""Characters of a line of comments."""
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.-]*( [A-Za-z0-9_/.-]+)*")
 """Texts that mean the same without quotes, also within brackets; unless they are a number, a truth or nothing."""
 
@@ -26,6 +29,20 @@ def in_yaml(value: object) -> str:
 def in_comment(text: str) -> str:
     """`text` on one line, without characters that YAML does not allow or that move a cursor."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def trailing(text: str) -> str:
+    """`text` as a comment after a value."""
+    return f"   # {text}"
+
+
+def comment(text: str, indent: str) -> list[str]:
+    """`text` as lines of a comment; what it begins with is how far its lines are indented."""
+    inner = " " * (len(text) - len(text.lstrip(" ")))
+    return textwrap.wrap(
+        in_comment(text.strip()), WIDTH, initial_indent=f"{indent}# {inner}", subsequent_indent=f"{indent}#   {inner}",
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip
 
 
 def _text(text: str) -> str:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from wattrain_api.document import read_documents
 from wattrain_api.load import load_files
+from wattrain_operator.cli import init_command
 from wattrain_operator.cli.app import app
 from wattrain_operator.cli.starter_job import job_name
 from wattrain_operator.cli.yaml_text import in_yaml
@@ -84,9 +85,9 @@ def test_what_the_worker_refuses_is_one_sentence_and_leaves_no_file():
             ["nothing.csv"],
             "nothing.csv: there is no such file, and no recipe of that name (there are ",
         ),
-        (["."], ".: is a directory without .parquet files; give a file, a folder of .parquet files"),
-        (["."], "for other folders start from the examples of "),
-        (["resnet"], "resnet: trains on samples of the kind image, and init writes jobs for tables"),
+        (["mixed"], "mixed: has notes.txt beside its .parquet files; remove it, or give a folder of these alone"),
+        (["mixed/notes.txt", "--label", "a"], "--label a: names a column of a table, and mixed/notes.txt is none"),
+        (["resnet"], "resnet: trains on samples of the kind image, which Wattrain does not bring; give a folder of"),
         (["local://a.csv"], "would have ~ and patterns expanded"),
         (["a" * 3000 + "://b.csv"], "is no address of a file; give a path of at most 2,048 characters"),
         (["mlp", "--out", "."], "--out .: is a directory; give the path of a file"),
@@ -95,10 +96,52 @@ def test_what_the_worker_refuses_is_one_sentence_and_leaves_no_file():
 )
 def test_what_cannot_be_looked_at_is_refused_without_a_process(arguments, said, monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    Path("mixed").mkdir()
+    for name in ("a.parquet", "notes.txt"):
+        Path("mixed", name).write_text("something")
     done = CliRunner().invoke(app, ["init", *arguments])
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ((), "error: data: 'given' has no files; give a folder or tar with samples in it\n"),
+        (
+            ("a.csv", "b.csv", "README"),
+            "error: data: 'given' has neither pictures nor texts, but 2 .csv, 1 without an ending; give a folder or "
+            "tar that has a folder of pictures (.jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .tiff, .ppm, .pgm) for "
+            "each class, or one of texts (.txt, .jsonl); for the table 'a.csv' give its own path\n",
+        ),
+    ],
+)
+def test_a_folder_without_pictures_or_texts_is_refused_by_what_was_found(files, said):
+    Path("given").mkdir()
+    for name in files:
+        Path("given", name).write_text("something")
+    done = call("given")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    assert not Path("job.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_table"),
+    [
+        ('{"text": "this is a text of some words", "id": 1}', False),
+        ('{"text": "this is a text of some words", "Label": "x"}', True),
+        ('{"text": "red", "price": 3}', True),
+        ('{"a": 1, "b": "x"}', True),
+        ("[1]", True),
+        ("", True),
+        ("{", True),
+    ],
+)
+def test_json_lines_are_texts_where_the_first_has_a_text_of_some_words_and_no_label(line, is_table):
+    Path("a.jsonl").write_text(f"\n{line}\n")
+    assert init_command._is_table("a.jsonl", None) is is_table
+    assert init_command._is_table("a.jsonl", "id")
 
 
 def test_init_says_what_is_not_installed(monkeypatch):
@@ -112,10 +155,11 @@ def test_init_says_what_is_not_installed(monkeypatch):
     ("asked", "name"),
     [
         ("data/My Table (2).csv", "my-table-2"),
-        ("s3://bucket/éé.parquet", "my-table"),
+        ("s3://bucket/éé.parquet", "my-job"),
         ("a" * 80 + ".csv", "a" * 47),
         ("x" * 46 + "-y.csv", "x" * 46),
         ("mlp", "mlp"),
+        (".", "my-job"),
     ],
 )
 def test_the_job_has_a_name_that_kubernetes_takes(asked, name):

@@ -10,35 +10,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from wattrain_api.data import DEFAULT_MISSING_VALUES, Clean, ColumnSchema, Data, Source, Split
-from wattrain_api.inspected import Inspected, SeenClass
+from wattrain_api.inspected import LABEL_NAMES, Inspected, SeenClass
 from wattrain_api.registered import RECIPE_PARAMETERS
-from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.column_choice import ReadColumn, read_columns, words_for_missing
 from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels, read_numbers
-from wattrain_worker.data.prepare import prepare
 from wattrain_worker.data.readers import read
 from wattrain_worker.data.sources import fetched
 from wattrain_worker.data.table import Table
 from wattrain_worker.data.task_choice import Task, choose_task
+from wattrain_worker.data.trial import tried, with_shares
 from wattrain_worker.errors import BadData, StorageUnavailable, WorkerError
 
-LABEL_NAMES: Final = ("label", "target", "class", "y")
-"""Columns that are taken for the label by their name, in this order, in upper or lower case."""
 _OPTION: Final = "--label"
 _FEW_ROWS: Final = 2000
 _FEW_OF_A_CLASS: Final = 50
-_SHARES: Final = ((0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.6, 0.2, 0.2), (0.7, 0.3, 0.0), (1.0, 0.0, 0.0))
-"""Of training, validation and test: the later ones are for tables with so few rows that a split would be empty."""
-_ROWS_FOR_DEFAULT_SHARES: Final = 500
 _MOST_FEATURES: Final = 4096
 
 
@@ -66,7 +57,7 @@ def inspect_table(source: Source, recipe: str, label: str | None) -> Inspected:
     chosen = _label(table, name, why, recipe)
     columns = read_columns(table, name)
     data = _proposal(source, table, chosen, columns, words)
-    data, document = _tried(data, recipe, len(table.places), chosen)
+    data, document = tried(with_shares(data, len(table.places)), recipe)
     trained_on = document.get("labelHistogram", {}).get("train") or [0]
     return Inspected(
         rows=len(table.places),
@@ -155,34 +146,6 @@ def _proposal(source: Source, table: Table, label: _Label, columns: list[ReadCol
         clean=Clean(missing="indicator" if any(each.missing for each in features) else "drop"),
         split=Split(method="stratified" if is_stratified else "hash"),
     )
-
-
-def _tried(data: Data, recipe: str, rows: int, label: _Label) -> tuple[Data, dict[str, Any]]:
-    """`data` with shares that leave no split empty, and what its preparation came to. The last refusal where all are
-    refused."""
-    refusal: BadData | None = None
-    for proposal in _with_shares(data, rows):
-        try:
-            return proposal, _prepared(proposal, recipe)
-        except BadData as error:
-            refusal = error
-    assert refusal is not None  # there is one proposal at least
-    raise refusal
-
-
-def _with_shares(data: Data, rows: int) -> Iterator[Data]:
-    for train, validation, test in _SHARES if rows < _ROWS_FOR_DEFAULT_SHARES else _SHARES[:1]:
-        shares = {"train": train, "validation": validation, "test": test}
-        yield data.model_copy(update={"split": data.split.model_copy(update=shares)})
-
-
-def _prepared(data: Data, recipe: str) -> dict[str, Any]:
-    """prepare.json of `data`. Nothing of it is left."""
-    spec = TrainingJobSpec.model_validate(
-        {"recipe": {"name": recipe}, "data": data.to_json_object(), "training": {"epochs": 1}}
-    )
-    with tempfile.TemporaryDirectory(prefix="wattrain-init-") as directory:
-        return prepare(spec, Path(directory)).document
 
 
 def main(arguments: list[str]) -> int:

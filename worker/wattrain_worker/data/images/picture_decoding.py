@@ -62,3 +62,10 @@ def _square(image: Any, size: int) -> Pixels:
     left, top = (image.width - side) // 2, (image.height - side) // 2
     small = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+
+
+def shorter_side(content: bytes) -> int:
+    """Of a picture that can be decoded, in pixels. UnreadablePicture."""
+    decoded(content, 1)
+    with Image.open(io.BytesIO(content)) as image:
+        return int(min(image.size))
