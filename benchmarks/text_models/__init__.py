@@ -1,0 +1,1 @@
+"""Models of texts beside those of the package transformers."""
