@@ -66,6 +66,22 @@ METRICS: tuple[Metric, ...] = (
         worker="step", job="status.progress.step",
     ),
     Metric(
+        "prepared_samples", GAUGE, "samples",
+        "Rows, pictures or documents that the preparation of the data is through with, while it goes on. stage=reading "
+        "is of the source, stage=writing of what is kept of it.",
+        ("stage",), worker="prepared.samples", job="status.prepared.samples",
+    ),
+    Metric(
+        "prepare_samples_per_second", GAUGE, "samples per second",
+        "The same a second, mean since the stage began.",
+        ("stage",), worker="prepared.samples_per_second", job="status.prepared.samples_per_second",
+    ),
+    Metric(
+        "prepared_ratio", GAUGE, "ratio",
+        "Share of them that the stage is through with, 0 to 1. Absent: it is not known how many there are.",
+        ("stage",), job="status.prepared.percent", scale=0.01,
+    ),
+    Metric(
         "steps_total", COUNTER, "steps",
         "Optimizer steps that were made, repeated ones counted again. Where a script went on after a restart is not "
         "known: what it repeats before it tells its first step is not counted.",

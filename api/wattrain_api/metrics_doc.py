@@ -14,6 +14,7 @@ from typing import get_args
 from pydantic.alias_generators import to_camel
 
 from wattrain_api import metrics, metrics_neighbours, names, power_sources
+from wattrain_api.contract.progress import PREPARE_STAGES
 from wattrain_api.generated import add_check_option, write_or_check
 from wattrain_api.status import State
 
@@ -85,6 +86,7 @@ def _labels() -> str:
     states = get_args(State)
     values = {
         "state": states, "phase": states, "component": power_sources.COMPONENTS, "source": power_sources.SOURCES,
+        "stage": PREPARE_STAGES,
     }  # fmt: skip
     rows = [f"| `{label}` | {', '.join(f'`{value}`' for value in known)} |" for label, known in values.items()]
     meanings = [f"- `{row.name}`: {row.meaning}." for row in power_sources.POWER_SOURCES]

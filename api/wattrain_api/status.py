@@ -162,6 +162,23 @@ class Metrics(StatusPart):
 
 
 @dataclass(frozen=True)
+class PreparedSamples(StatusPart):
+    """How far the preparation of the data is."""
+
+    stage: Annotated[str, Field(max_length=16)]
+    """`reading` the source, or `writing` the samples that are kept."""
+    samples: Count
+    """Rows, pictures or documents that this stage is through with."""
+    total: Count | None = None
+    """How many there are; unset: not known before the end."""
+    percent: float | None = None
+    """Of the total; unset: not known."""
+    samples_per_second: float | None = None
+    """Mean since the stage began; unset: not known now."""
+    updated_time: Time | None = None
+
+
+@dataclass(frozen=True)
 class Progress(StatusPart):
     """How far the training is."""
 
@@ -486,6 +503,8 @@ class TrainingJobStatus(StatusPart):
     restart_count: Count = 0
     """All restarts of the job's life."""
     workers: WorkerCounts = WorkerCounts()
+    prepared: PreparedSamples | None = None
+    """Set while the job prepares and tells how far that is."""
     progress: Progress | None = None
     steps_done: Count | None = None
     """Optimizer steps that were made in the job's life, repeated ones counted again; unset: none was told."""

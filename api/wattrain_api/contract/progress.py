@@ -30,6 +30,9 @@ from wattrain_api.power_sources import COMPONENTS, SOURCES
 PATH_CHARACTERS = 2048
 DATA_SHEET = "data sheet"
 MEASURED = "measured"
+READING = "reading"
+WRITING = "writing"
+PREPARE_STAGES = (READING, WRITING)
 DEVICE_CHARACTERS = 128
 NAME_CHARACTERS = 253
 WARNING_CHARACTERS = 400
@@ -159,6 +162,20 @@ class PrepareCounts:
 
 
 @dataclass(frozen=True)
+class PrepareProgress:
+    """How far a preparation is, while it goes on."""
+
+    stage: str = field(metadata=one_of(PREPARE_STAGES))
+    """Reading the source and decoding it, or making samples of what is kept and writing them."""
+    samples: int = field(metadata=count("samples"))
+    """Rows, pictures or documents that this stage is through with."""
+    total: int | None = field(default=None, metadata=count("samples"))
+    """How many there are; absent: not known before the end, as of a large CSV file."""
+    samples_per_second: float | None = field(default=None, metadata=amount("1/s"))
+    """Mean since the stage began."""
+
+
+@dataclass(frozen=True)
 class Distribution:
     """Values counted by their size."""
 
@@ -241,6 +258,8 @@ class RankReport:
     """Checkpoints that were passed over for the one that `resumed` names, the newest first."""
     model: Model | None = field(default=None, metadata=nested(Model))
     prepare: PrepareCounts | None = field(default=None, metadata=nested(PrepareCounts))
+    prepared: PrepareProgress | None = field(default=None, metadata=nested(PrepareProgress))
+    """While the data is prepared, at most twice a second, and at the end of each stage."""
     message: str | None = field(default=None, metadata=text(LINE_CHARACTERS))
     """A sentence for a person."""
     notice: Notice | None = field(default=None, metadata=nested(Notice))
@@ -414,6 +433,8 @@ class Progress:
     """Checkpoints that were found damaged since the supervisor started, in the order in which they were found."""
     model: Model | None = field(default=None, metadata=nested(Model))
     prepare: PrepareCounts | None = field(default=None, metadata=nested(PrepareCounts))
+    prepared: PrepareProgress | None = field(default=None, metadata=nested(PrepareProgress))
+    """Absent: it has not told, or others than the preparation run."""
     messages: tuple[str, ...] = field(default=(), metadata=many(text(LINE_CHARACTERS)))
     """The last messages of the ranks."""
     notices: tuple[Notice, ...] = field(default=(), metadata=many(nested(Notice)))

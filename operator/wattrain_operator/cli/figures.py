@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.facts.prepared import PreparedData, counted
-from wattrain_api.status import EnergyStatus, Restart, TrainingJobStatus
+from wattrain_api.status import EnergyStatus, PreparedSamples, Restart, TrainingJobStatus
 from wattrain_api.training import EvaluationMetric
 from wattrain_operator.cli.shown_metrics import metrics
 from wattrain_operator.local.resume import NAMESPACE
@@ -82,6 +82,21 @@ def _lost(value: float | None) -> str:
 def starting(state: str, phase: str) -> str:
     """What a group that runs does before it trains (`starting`, `compiling`); empty where it trains or does not run."""
     return (phase or "starting") if state == "Running" and phase in STARTING_PHASES else ""
+
+
+def preparing(status: TrainingJobStatus) -> str:
+    """`reading: 120,000 of 300,000 samples, 40%, 95,000 samples/s`; empty where nothing is prepared, or it is not known
+    how far that is."""
+    told = status.prepared if status.state == "Preparing" else None
+    return "" if told is None else f"{told.stage}: {', '.join(_prepared_parts(told))}"
+
+
+def _prepared_parts(told: PreparedSamples) -> Iterable[str]:
+    yield f"{told.samples:,} samples" if told.total is None else f"{told.samples:,} of {told.total:,} samples"
+    if told.percent is not None:
+        yield f"{told.percent:.0f}%"
+    if told.samples_per_second is not None:
+        yield f"{told.samples_per_second:,.0f} samples/s"
 
 
 def queued(status: TrainingJobStatus) -> list[str]:

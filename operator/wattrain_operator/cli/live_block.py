@@ -60,11 +60,11 @@ def tells_phase(opening: Opening) -> bool:
 
 def head(seen: ViewModel, width: int, tells_phase: bool) -> list[RenderableType]:
     """How far the job is. `tells_phase`: whether the ranks say when they train."""
-    state = seen.status.state
+    state, preparing = seen.status.state, figures.preparing(seen.status)
     starting = figures.starting(state, _phase(seen)) if tells_phase else ""
     if starting or state in figures.STATES_BEFORE_TRAINING:  # what is there is of a generation that is dead
         seen = replace(seen, progress=None, status=replace(seen.status, progress=None))
-    lines: list[RenderableType] = [_headline(seen, starting)]
+    lines: list[RenderableType] = [_headline(seen, starting, preparing)]
     if seen.progress is not None and seen.progress.total_steps:
         lines.append(_bar(seen.progress.step, seen.progress.total_steps, width))
     if len(seen.losses) > 1:
@@ -80,7 +80,7 @@ def _phase(seen: ViewModel) -> str:
     return str(progress.phase or "")
 
 
-def _headline(seen: ViewModel, starting: str) -> Text:
+def _headline(seen: ViewModel, starting: str, preparing: str) -> Text:
     status, progress = seen.status, seen.progress
     shown = f"{status.state} ({starting})" if starting else status.state
     text = Text(shown, style=f"bold {_color(seen)}")
@@ -90,7 +90,7 @@ def _headline(seen: ViewModel, starting: str) -> Text:
         if progress.epochs:
             text.append(f"  epoch {progress.epoch or 0} of {progress.epochs}", style="not bold")
     elif status.message:
-        text.append(f"  {'  '.join(figures.queued(status)) or status.message}", style="not bold")
+        text.append(f"  {'  '.join(figures.queued(status)) or preparing or status.message}", style="not bold")
     left = None if status.progress is None else status.progress.eta_seconds
     if left and status.state == "Running":
         text.append(f"  {figures.seconds(left)} left", style="not bold")

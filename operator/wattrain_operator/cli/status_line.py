@@ -36,6 +36,8 @@ def _parts(
     if status.state == "Suspending":  # a program that does not listen is given minutes to save
         yield "the workers save and stop" + ("; Ctrl-C again ends them now" if is_here else "")
     yield from figures.queued(status)
+    if prepared := figures.preparing(status):
+        yield prepared
     if progress is not None and (progress.step or progress.total_steps):
         yield from _progress(progress, watched)
     if energy.meters:

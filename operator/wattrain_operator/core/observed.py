@@ -9,7 +9,7 @@ from typing import Final, Literal
 from wattrain_api import reasons
 from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.failures import Failure
-from wattrain_api.contract.progress import CheckpointDamage, Notice
+from wattrain_api.contract.progress import CheckpointDamage, Notice, PrepareProgress
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import Meter, Metrics, NotFinite, TrainingJobStatus, UncountedEnergy
 from wattrain_api.trainingjob import TrainingJob
@@ -152,6 +152,8 @@ class Report:
     samples: int = 0
     """Samples that the group has trained on in this attempt."""
     samples_per_second: float | None = None
+    prepared: PrepareProgress | None = None
+    """How far a preparation is; None: not known, or nothing is prepared."""
     validation: Metrics | None = None
     watts: float | None = None
     """Power of all workers; None: not known."""

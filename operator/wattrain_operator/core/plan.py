@@ -10,6 +10,7 @@ from wattrain_operator.core import (
     log_keeping,
     notifying,
     phase_totals,
+    preparation_intake,
     refusals,
     report_intake,
 )
@@ -38,6 +39,7 @@ def plan(seen: Observed) -> Plan:
     if not is_finished(draft.status):
         blocked.report_what_stays(draft)
     derive_state(draft)
+    preparation_intake.note_prepared(draft)
     phase_totals.note_state(draft)
     notifying.note_end(draft)
     notifying.notify(draft)

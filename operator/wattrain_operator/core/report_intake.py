@@ -58,8 +58,12 @@ def hold_figures_back(draft: Draft, before: TrainingJobStatus) -> None:
     if age < draft.seen.status_interval_seconds:
         draft.status = before
         draft.wake_after(draft.seen.status_interval_seconds - age)
-    elif after.progress is not None:  # joules alone may have changed: the time of the last write counts all the same
-        draft.status = replace(after, progress=replace(after.progress, updated_time=draft.now))
+        return
+    # Joules alone may have changed: the time of the last write counts all the same.
+    if after.progress is not None:
+        draft.status = after = replace(after, progress=replace(after.progress, updated_time=draft.now))
+    if after.prepared is not None:
+        draft.status = replace(after, prepared=replace(after.prepared, updated_time=draft.now))
 
 
 def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> bool:
@@ -71,7 +75,8 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
         step_joules=old.step_joules, queue_time=old.queue_time, counted_steps=old.counted_steps,
     )  # fmt: skip
     figures = replace(
-        after, progress=before.progress, energy=before.energy, workers=before.workers, queue=before.queue,
+        after, prepared=before.prepared, progress=before.progress, energy=before.energy, workers=before.workers,
+        queue=before.queue,
         steps_done=before.steps_done, phases=before.phases, internal=internal,
     )  # fmt: skip
     return figures == before
@@ -86,7 +91,8 @@ def _written_at(status: TrainingJobStatus) -> datetime:
     """When the status was last written, as far as it says so itself."""
     figures = status.progress.updated_time if status.progress is not None else None
     internal = status.internal
-    own = (figures, internal.workers_time, internal.attempt_time, internal.queue_time)
+    prepared = None if status.prepared is None else status.prepared.updated_time
+    own = (figures, prepared, internal.workers_time, internal.attempt_time, internal.queue_time)
     times = (*own, *(c.last_transition_time for c in status.conditions))
     return max(time for time in times if time is not None)
 

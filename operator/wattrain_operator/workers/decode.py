@@ -69,6 +69,7 @@ def to_report(
         # worker 0's own share: all have the same to within one sample a step
         samples=(0 if group is None else group.samples) or progress.samples * workers,
         samples_per_second=None if group is None else _figure(group.samples_per_second),
+        prepared=progress.prepared,
         validation=_metrics(progress.validation),
         watts=_figure(sum_of_watts(progress.power) if group is None else group.watts),
         energy=_energy(progress),

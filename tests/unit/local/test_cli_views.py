@@ -22,6 +22,7 @@ from wattrain_api.status import (
     Meter,
     Metrics,
     ModelStatus,
+    PreparedSamples,
     Progress,
     Restart,
     TrainingJobStatus,
@@ -256,6 +257,23 @@ def test_a_group_that_does_not_train_yet_is_not_shown_with_what_a_dead_one_reach
 def test_what_the_preparation_or_an_older_attempt_said_last_is_not_taken_for_the_workers_that_run_now(opening, old):
     text = rendered(frame(ViewModel(STATUS, replace(PROGRESS, **old), ()), opening, 100))
     assert text.startswith("Running (starting)")
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (
+            PreparedSamples("reading", 120_000, 300_000, 40.0, 95_000.0),
+            "reading: 120,000 of 300,000 samples, 40%, 95,000 samples/s",
+        ),
+        (PreparedSamples("reading", 4096), "reading: 4,096 samples"),
+    ],
+)
+def test_a_job_that_prepares_shows_how_far_it_is(opening, told, shown):
+    status = TrainingJobStatus(state="Preparing", message="the data is being prepared", prepared=told)
+    assert status_line(status) == f"Preparing  {shown}"
+    assert rendered(frame(ViewModel(status), opening, 100)).startswith(f"Preparing  {shown}\n")
+    assert shown not in status_line(replace(status, state="Starting"))
 
 
 def test_steps_of_workers_that_are_gone_are_not_repeated_while_others_start():

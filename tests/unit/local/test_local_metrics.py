@@ -4,13 +4,14 @@ import contextlib
 import socket
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from wattrain_api.metrics import JOB, exported_of
 from wattrain_api.powerdomain import PowerDomain, PowerDomainSpec, Tariff
-from wattrain_api.status import Progress, TrainingJobStatus
+from wattrain_api.status import PreparedSamples, Progress, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta
 from wattrain_operator.local import metrics_page
 from wattrain_operator.local.refused import Refused
@@ -95,6 +96,13 @@ def test_what_is_not_known_is_left_out(make_job):
     assert found["wattrain_trainingjob_loss"].samples == []
     assert found["wattrain_trainingjob_emissions_co2e_grams"].samples == []
     assert found["wattrain_trainingjob_restarts"].samples[0].value == 0.0
+
+
+def test_how_far_a_preparation_is_is_told_of_its_stage(make_job):
+    found = families(make_job, replace(STATUS, prepared=PreparedSamples("reading", 3, 12, 25.0, 1.5)), {})
+    for name, value in (("prepared_samples", 3), ("prepare_samples_per_second", 1.5), ("prepared_ratio", 0.25)):
+        (sample,) = found[f"wattrain_trainingjob_{name}"].samples
+        assert (sample.labels["stage"], sample.value) == ("reading", value)
 
 
 def test_the_server_answers_503_until_there_is_something_to_show_and_404_elsewhere():

@@ -10,7 +10,15 @@ import pytest
 
 from wattrain_api.contract.codec import encode
 from wattrain_api.contract.phases import Phase
-from wattrain_api.contract.progress import Checkpoint, Evaluation, Notice, RankReport, Resumed, StepLoss
+from wattrain_api.contract.progress import (
+    Checkpoint,
+    Evaluation,
+    Notice,
+    PrepareProgress,
+    RankReport,
+    Resumed,
+    StepLoss,
+)
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.supervisor.rank_reports import RankReports
 from wattrain_worker.supervisor.step_count import StepCount
@@ -194,3 +202,23 @@ def test_an_evaluation_goes_with_the_next_recorded_step_once(reports: RankReport
     reports.ingest(RankReport(rank=0, step=2, loss=0.3))
     reports.ingest(RankReport(rank=0, step=3, loss=0.2))
     assert [record.validation for record in records] == [None, Evaluation(1, 0.4), None]
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPING])
+def test_how_far_a_preparation_is_counts_until_something_else_is_done(reports: RankReports, phase: Phase) -> None:
+    reports.set_phase(Phase.PREPARING)
+    told = b'{"rank": 0, "prepared": {"stage": "reading", "samples": 4, "total": 9, "samplesPerSecond": 2.5}}'
+    reports.ingest_datagram(told)
+    reports.ingest_datagram(b'{"rank": 0, "prepared": {"stage": "dreaming", "samples": 5}}')
+    reports.ingest(RankReport(message="a warning"))
+    assert reports.progress().prepared == PrepareProgress("reading", 4, 9, 2.5)
+    reports.set_phase(phase)
+    assert reports.progress().prepared is None
+
+
+def test_a_preparation_that_is_done_has_prepared_all(reports: RankReports) -> None:
+    reports.ingest(RankReport(phase=Phase.PREPARING, prepared=PrepareProgress("writing", 9, 9)))
+    reports.set_phase(Phase.DONE)
+    assert reports.progress().prepared == PrepareProgress("writing", 9, 9)
+    reports.start_generation(Phase.STARTING)
+    assert reports.progress().prepared is None

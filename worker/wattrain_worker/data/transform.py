@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from wattrain_api.contract.progress import WRITING
 from wattrain_api.data import Data
 from wattrain_worker.data.date_parts import parts_that_differ
 from wattrain_worker.data.features import Fitted, fit_categories
 from wattrain_worker.data.fit import Bounds, Facts, Scaler, facts_of, filled, fit_bounds, fit_scaler
 from wattrain_worker.data.precision import merged_values
+from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.prepared_data import SPLITS, Shard
 from wattrain_worker.data.row_blocks import RowBlocks, Rows
 from wattrain_worker.data.samples import Samples
@@ -66,7 +69,12 @@ def transform(samples: Samples, dealt: Deal, data: Data, make_tensors: MakeTenso
         _demand_values(samples, facts)
     fitted, whole, of_whole = _fit(samples, rows["train"], numbers, facts, bounds, data)
     label_scaler = _fit_label(samples, rows["train"], data)
-    shards = {split: _shard(samples, rows[split], fitted, label_scaler, make_tensors, split) for split in SPLITS}
+    written = SampleCounter(WRITING, sum(map(len, rows.values())))
+    shards = {
+        split: _shard(samples, rows[split], fitted, label_scaler, functools.partial(make_tensors, split), written)
+        for split in SPLITS
+    }
+    written.end()
     features = RowBlocks(shards["train"].features)
     if (firsts := _first_of_each(fitted)) is not None:
         features = features.changed(lambda block: block[:, firsts], len(firsts))
@@ -176,12 +184,17 @@ def _demand_values(samples: Samples, training: Facts) -> None:
 
 
 def _shard(
-    samples: Samples, rows: Rows, fitted: Fitted, label_scaler: Scaler | None, make_tensors: MakeTensors, split: str
+    samples: Samples,
+    rows: Rows,
+    fitted: Fitted,
+    label_scaler: Scaler | None,
+    make_tensors: Callable[[Mapping[str, Shape]], Tensors],
+    written: SampleCounter,
 ) -> Shard:
     labels = _labels(samples, rows, label_scaler)
     width, raw = len(fitted.origins), samples.features.of(rows)
     shapes = {"features": ((len(rows), width), np.float32), "labels": (labels.shape, labels.dtype.type)}
-    tensors = make_tensors(split, shapes)
+    tensors = make_tensors(shapes)
     for (start, end), block in zip(raw.spans(), raw, strict=True):
         features = fitted.apply(block, samples.texts)
         beyond = np.argwhere(~np.isfinite(features))
@@ -192,6 +205,7 @@ def _shard(
                 f"{block[row, column]:g} is too large for float32 after normalizing; give the column in a larger unit"
             )
         tensors["features"][start:end] = features
+        written.add(end - start)
     tensors["labels"][:] = labels
     return Shard(tensors)
 

@@ -59,12 +59,13 @@ class RankReports:
         """Forget what belonged to the ranks before; what they had reached stays known until the new ones report."""
         with self._lock:
             self._lead = self._first_rank
-            self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None)
+            self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None, prepared=None)
 
     def set_phase(self, phase: Phase) -> None:
         """Say what happens where the ranks themselves do not know it."""
         with self._lock:
-            self._progress = replace(self._progress, phase=phase)
+            prepared = self._progress.prepared if phase in (Phase.PREPARING, Phase.DONE) else None
+            self._progress = replace(self._progress, phase=phase, prepared=prepared)
 
     def add_message(self, message: str) -> None:
         """Add a sentence for a person."""
@@ -120,6 +121,7 @@ class RankReports:
             damaged=old.damaged + report.damaged,
             model=report.model or old.model,
             prepare=report.prepare or old.prepare,
+            prepared=report.prepared or old.prepared,
             non_finite_steps=_newer(report.non_finite_steps, old.non_finite_steps),
             overflow_steps=_newer(report.overflow_steps, old.overflow_steps),
             flops_per_sample=_newer(report.flops_per_sample, old.flops_per_sample),

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from wattrain_api.contract.progress import READING, WRITING
 from wattrain_api.data import Data
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.images.find_pictures import FoundPictures, Picture, find_pictures
@@ -29,6 +30,7 @@ from wattrain_worker.data.named_classes import (
     never_trained,
     shares_of,
 )
+from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.prepared_data import SPLITS, shard_name
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
@@ -103,13 +105,16 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFiles, data_dir: 
 def _decoded(pictures: tuple[Picture, ...], size: int, scratch: Path, unreadable: Unreadable) -> _Samples:
     pixels = np.memmap(scratch, np.uint8, "w+", shape=(len(pictures), 3, size, size))
     kept, digests = list[Picture](), list[Digests]()
+    decoded = SampleCounter(READING, len(pictures))
     for picture, found in read_pictures(pictures, size):
+        decoded.add()
         if isinstance(found, UnreadablePicture):
             unreadable.add(picture, found)
             continue
         pixels[len(kept)] = found
         digests.append(digests_of([found.tobytes()]))
         kept.append(picture)
+    decoded.end()
     if not kept:
         raise BadData(f"data: none of {len(pictures)} pictures can be read; {next(unreadable.warnings())}; mend them")
     return _Samples(pixels[: len(kept)], labels_of(tuple(kept)), np.concatenate(digests))
@@ -117,7 +122,7 @@ def _decoded(pictures: tuple[Picture, ...], size: int, scratch: Path, unreadable
 
 def _written(samples: _Samples, dealt: Deal, data_dir: Path) -> tuple[PixelScale, dict[str, dict[str, Any]]]:
     """The shards; and the scale of pixels, by those of the training split alone."""
-    scale, files = PixelScale(), {}
+    scale, files, written = PixelScale(), {}, SampleCounter(WRITING, len(dealt))
     for number, split in enumerate(SPLITS):
         rows = np.flatnonzero(dealt == number)
         shapes: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
@@ -127,10 +132,12 @@ def _written(samples: _Samples, dealt: Deal, data_dir: Path) -> tuple[PixelScale
         with TensorWriter(data_dir / shard_name(split), shapes) as writer:
             for place, row in enumerate(rows.tolist()):
                 writer.tensors["images"][place] = samples.pixels[row]
+                written.add()
                 if number == TRAIN:
                     scale.add(samples.pixels[row])
             writer.tensors["labels"][:] = samples.labels.codes[rows]
         files[shard_name(split)] = writer.entry
+    written.end()
     return scale, files
 
 

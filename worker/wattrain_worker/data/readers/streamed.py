@@ -7,7 +7,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from wattrain_api.contract.progress import READING
 from wattrain_worker.data.large_file import LargeFile
+from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.readers.csv_pieces import read_csv_pieces
 from wattrain_worker.data.readers.parquet_file import demand_whole, first_line, index_columns
 from wattrain_worker.data.scratch import Scratch
@@ -36,10 +38,13 @@ def _csv(source: LargeFile, piece_bytes: int, scratch: Scratch) -> Table:
         raise ValueError("a table that is streamed needs a folder for its columns")
     names, pieces = read_csv_pieces(source, piece_bytes)
     parts, places = list[Part](), [np.zeros(0, np.int64)]
+    rows_read = SampleCounter(READING)
     for frame, lines in pieces:
         if frame.height:
             parts.append(PartInFile(frame, scratch.folder))
             places.append(lines)
+            rows_read.add(frame.height)
+    rows_read.end()
     stored = StoredColumns(tuple(names), (), parts)
     return Table(pl.DataFrame(), np.concatenate(places), "line", default_label=None, stored=stored)
 

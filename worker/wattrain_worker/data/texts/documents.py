@@ -11,7 +11,9 @@ from typing import Final
 
 import polars as pl
 
+from wattrain_api.contract.progress import READING
 from wattrain_api.table_folders import FILE_STATE, table_folder
+from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.readers.datasets_folder import read_datasets_folder
 from wattrain_worker.data.source_files import OneFile, SourceFiles
 from wattrain_worker.data.table import listed
@@ -50,15 +52,17 @@ def read_documents(files: SourceFiles, label: str | None = None) -> Documents:
     or where there is none."""
     if any(file.name == FILE_STATE for file in files.files):
         return _rows(files, label)
-    documents, left_out = Documents(), []
+    documents, left_out, read = Documents(), [], SampleCounter(READING)
     for file in files.files:
         ending = PurePosixPath(file.name).suffix.lower()
         if ending == _TEXT:
             documents.found.append(_whole(file))
+            read.add()
         elif ending == _LINES:
-            _add_lines(file, documents, label)
+            _add_lines(file, documents, label, read)
         else:
             left_out.append(file.name)
+    read.end()
     if not documents.found:
         raise BadData(
             f"data: {files.name!r} has no text: {len(left_out)} files end neither in .txt nor in .jsonl, and "
@@ -117,8 +121,8 @@ def _whole(file: OneFile) -> Document:
     return Document(file.name, text_of(file.read(), file.name))
 
 
-def _add_lines(file: OneFile, documents: Documents, label: str | None) -> None:
-    for number, text, fields in _texts(text_of(file.read(), file.name), file.name):
+def _add_lines(file: OneFile, documents: Documents, label: str | None, read: SampleCounter) -> None:
+    for number, text, fields in read.through(_texts(text_of(file.read(), file.name), file.name)):
         if text.strip():
             place = f"{file.name}, line {number}"
             documents.found.append(Document(place, text, None if label is None else _written(fields.get(label))))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wattrain_api.contract.progress import WRITING
 from wattrain_api.data import Data
+from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.prepared_data import SPLITS, Shard
 from wattrain_worker.data.texts.byte_pairs import BytePairs, train_byte_pairs
 from wattrain_worker.data.texts.paragraphs import paragraphs_of, sentences_of
@@ -32,7 +34,9 @@ def encoded_windows(texts: Mapping[str, list[str]], data: Data) -> EncodedText:
     """Windows of byte pairs, for a model of the next token."""
     content = train_byte_pairs(texts["train"], data.text.vocabulary_size)
     tokenizer = BytePairs(content)
-    streams = {name: tokenizer.stream(texts[name]) for name in SPLITS}
+    written = _counter(texts)
+    streams = {name: tokenizer.stream(written.through(texts[name])) for name in SPLITS}
+    written.end()
     shards = {
         name: windows_of(stream, data.text.sequence_length, tokenizer.bytes_of_tokens)
         for name, stream in streams.items()
@@ -50,7 +54,12 @@ def encoded_pairs(texts: Mapping[str, list[str]], data: Data) -> EncodedText:
     """Pairs of sentences of word pieces, for a model of hidden words."""
     content = train_word_pieces(texts["train"], data.text.vocabulary_size)
     tokenizer = WordPieces(content)
-    documents = {name: [tokenizer.encode(sentences_of(paragraphs_of(text))) for text in texts[name]] for name in SPLITS}
+    written = _counter(texts)
+    documents = {
+        name: [tokenizer.encode(sentences_of(paragraphs_of(text))) for text in written.through(texts[name])]
+        for name in SPLITS
+    }
+    written.end()
     return EncodedText(
         tokenizer=content,
         vocabulary=tokenizer.vocabulary,
@@ -60,3 +69,7 @@ def encoded_pairs(texts: Mapping[str, list[str]], data: Data) -> EncodedText:
         tokens={name: sum(len(s) for document in of_split for s in document) for name, of_split in documents.items()},
         sizes={name: sum(len(text.encode()) for text in texts[name]) for name in SPLITS},
     )
+
+
+def _counter(texts: Mapping[str, list[str]]) -> SampleCounter:
+    return SampleCounter(WRITING, sum(len(texts[name]) for name in SPLITS))

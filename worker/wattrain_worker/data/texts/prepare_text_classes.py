@@ -11,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from wattrain_api.contract.progress import WRITING
 from wattrain_api.data import Data
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.named_classes import demand_few_classes, demand_two_classes, never_trained, shares_of
+from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.prepared_data import FILE_INITIAL, SPLITS, Shard, shard_name, write_companion, write_shard
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
@@ -44,10 +46,12 @@ class EncodedTexts(NamedTuple):
     """Texts that are longer."""
 
 
-def encoded_texts(tokenizer: WordPieces, texts: Sequence[str], length: int) -> EncodedTexts:
-    """`texts` in samples of `length` tokens."""
+def encoded_texts(
+    tokenizer: WordPieces, texts: Sequence[str], length: int, written: SampleCounter | None = None
+) -> EncodedTexts:
+    """`texts` in samples of `length` tokens, which `written` counts."""
     tokens, cut, room = np.full((len(texts), length), PAD, np.uint16), 0, length - 2
-    for number, text in enumerate(texts):
+    for number, text in enumerate(texts if written is None else written.through(texts)):
         sentences = tokenizer.encode(sentences_of(paragraphs_of(text)))
         words = np.concatenate([np.zeros(0, np.uint16), *sentences])
         cut += len(words) > room
@@ -97,11 +101,13 @@ def _write(
     written, cut = {FILE_TOKENIZER: write_companion(data_dir, FILE_TOKENIZER, content)}, 0
     if initial is not None:
         written[FILE_INITIAL] = write_companion(data_dir, FILE_INITIAL, initial.weights)
+    counter = SampleCounter(WRITING, len(texts))
     for name, rows in zip(SPLITS, of_split, strict=True):
-        encoded = encoded_texts(tokenizer, [texts[row] for row in rows], data.text.sequence_length)
+        encoded = encoded_texts(tokenizer, [texts[row] for row in rows], data.text.sequence_length, counter)
         shard = Shard({"tokens": encoded.tokens, "labels": labels.codes[rows]})
         written[shard_name(name)] = write_shard(data_dir, name, shard)
         cut += encoded.cut
+    counter.end()
     contradicting = len(texts) - counts["repeats"] - len(first_occurrences(digests, no_copies))
     return {
         "samples": "text",
