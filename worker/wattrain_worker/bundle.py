@@ -26,7 +26,7 @@ OURS: Final = (
     "wattrain_api/kept_connection.py", "wattrain_api/names.py", "wattrain_api/orphans.py",
     "wattrain_api/reasons.py", "wattrain_api/recorded_steps.py", "wattrain_api/trackers.py", "wattrain_api/metrics.py",
     "wattrain_api/power_model.py",
-    "wattrain_api/power_sources.py", "wattrain_api/metric_families.py", "wattrain_api/contract",
+    "wattrain_api/power_sources.py", "wattrain_api/metric_families.py", "wattrain_api/contract", "wattrain_api/facts",
 )  # fmt: skip
 """What of Wattrain travels: files, and packages with their files."""
 THEIRS: Final = {"prometheus-client": "prometheus_client", "nvidia-ml-py": "pynvml"}

@@ -86,7 +86,7 @@ def test_a_parameter_is_explained_with_its_default_and_whose_it_is():
     fields = RECIPE["properties"]["params"]["properties"]
     assert fields["hidden"]["description"] == "Of mlp: sizes of the hidden layers. Default: [64, 64]."
     assert fields["classes"]["description"] == (
-        "Of logistic-regression, mlp, resnet: number of classes; default: as many as the data has."
+        "Of bert-classifier, logistic-regression, mlp, resnet: number of classes; default: as many as the data has."
     )
     assert "mlp: a multilayer perceptron" in RECIPE["properties"]["name"]["description"]
 
