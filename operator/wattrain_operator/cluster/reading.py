@@ -80,7 +80,7 @@ def find_speaker(pods: Sequence[Json], children: Sequence[Child], attempt: int) 
 def termination_in(pod: Json) -> TerminationMessage | None:
     """What the supervisor of an ended pod left; None: it runs, or left nothing readable."""
     message = (state_of(own_container(pod), "terminated") or {}).get("message")
-    return decode_json(TerminationMessage, message or "")
+    return decode_json(TerminationMessage, message) if message else None  # most pods run
 
 
 def read_unreadable(body: Json, error: ValidationError, now: datetime, since: datetime) -> Unreadable:

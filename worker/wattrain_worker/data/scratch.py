@@ -25,5 +25,8 @@ class Scratch:
         if self.folder is None or not size:
             return np.empty(shape, kind)
         with tempfile.TemporaryFile(dir=self.folder) as file:  # has no name, so that nothing is left behind
-            os.posix_fallocate(file.fileno(), 0, size)  # or a full disk would end the process while it writes
+            if hasattr(os, "posix_fallocate"):  # macOS has none
+                os.posix_fallocate(file.fileno(), 0, size)  # or a full disk would end the process while it writes
+            else:
+                os.truncate(file.fileno(), size)
             return np.asarray(np.memmap(file, kind, "r+", shape=shape))

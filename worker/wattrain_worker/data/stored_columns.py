@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import mmap
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Final, Protocol
 
 import polars as pl
+
+_OPEN_FILES: Final = Path("/proc/self/fd")
 
 
 class Part(Protocol):
@@ -54,6 +58,12 @@ class PartInFile:
 
     def column(self, name: str) -> pl.Series:
         """These rows of one column."""
-        # Opened anew, since threads that read other columns would move the place in a file that they share.
-        with open(f"/proc/self/fd/{self._descriptor}", "rb") as file:  # noqa: PTH123
+        with self._opened() as file:
             return pl.read_ipc(file, columns=[name]).to_series()
+
+    def _opened(self) -> BinaryIO:
+        """The file anew, since threads that read other columns would move the place in a file that they share."""
+        if _OPEN_FILES.exists():
+            return (_OPEN_FILES / str(self._descriptor)).open("rb")
+        with mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ) as content:  # macOS
+            return io.BytesIO(content)
