@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import resource
 import tarfile
 from pathlib import Path
 
@@ -38,6 +40,26 @@ def test_tensors_that_are_filled_in_part_by_part_are_the_file_that_safetensors_r
 def test_a_file_that_was_not_filled_in_to_its_end_is_not_left_behind(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), TensorWriter(tmp_path / "a", {"x": ((3,), np.uint8)}):
         raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "posix_fallocate"), reason="this system cannot give a file room before it is written"
+)
+def test_a_file_that_is_filled_in_has_its_room_from_the_beginning(tmp_path: Path) -> None:
+    with TensorWriter(tmp_path / "a", {"x": ((1 << 20,), np.uint8)}):
+        (unfinished,) = tmp_path.iterdir()
+        assert unfinished.stat().st_blocks * 512 >= 1 << 20
+
+
+def test_a_file_that_the_disk_has_no_room_for_is_refused_and_not_left_behind(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"too large|No space"):
+            TensorWriter(tmp_path / "a", {"x": ((1 << 20,), np.uint8)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,13 +3,14 @@ shards, which the kernel reads and writes as memory allows."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from wattrain_worker.data.file_room import reserve
 
 
 class Scratch:
@@ -25,8 +26,5 @@ class Scratch:
         if self.folder is None or not size:
             return np.empty(shape, kind)
         with tempfile.TemporaryFile(dir=self.folder) as file:  # has no name, so that nothing is left behind
-            if hasattr(os, "posix_fallocate"):  # macOS has none
-                os.posix_fallocate(file.fileno(), 0, size)  # or a full disk would end the process while it writes
-            else:
-                os.truncate(file.fileno(), size)
+            reserve(file.fileno(), size)
             return np.asarray(np.memmap(file, kind, "r+", shape=shape))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from wattrain_api.atomic_file import write_atomically
+from wattrain_worker.data.file_room import reserve
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 Shape = tuple[tuple[int, ...], type[np.generic]]
@@ -53,7 +54,8 @@ class TensorWriter:
     """
 
     def __init__(self, path: Path, shapes: Mapping[str, Shape]) -> None:
-        """`shapes` are those of the tensors. Nothing is at `path` before it is whole."""
+        """`shapes` are those of the tensors. Nothing is at `path` before it is whole. OSError
+        where the disk has no room for it."""
         self._path, self._unfinished = path, path.with_name(path.name + ".unfinished")
         header, offset = dict[str, Any](), 0
         codes = {np.dtype(kind): code for code, kind in _DTYPES.items()}
@@ -66,7 +68,12 @@ class TensorWriter:
         text += b" " * (-len(text) % _LENGTH_BYTES)
         with self._unfinished.open("wb") as file:
             file.write(len(text).to_bytes(_LENGTH_BYTES, "little") + text)
-            file.truncate(_LENGTH_BYTES + len(text) + offset)
+            file.flush()
+            try:
+                reserve(file.fileno(), _LENGTH_BYTES + len(text) + offset)
+            except OSError:
+                self._unfinished.unlink()
+                raise
         self.tensors: Tensors = _tensors(np.memmap(self._unfinished, np.uint8, "r+"))
         """To write into; zeros at first."""
         self.entry: dict[str, Any] = {}
