@@ -31,6 +31,7 @@ BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 GRAMS_PER_JOULE = 458 / 3.6e6
 EUROS_PER_JOULE = 0.3 / 3.6e6
 PUE = 1.2
+FLOPS_A_SAMPLE, PEAK_FLOPS = 6e6, 2e11
 _ACTIVE = ("Preparing", "Starting", "Running", "Restarting", "Suspending")
 _BOUNDS_OF_MODEL = (0.4, 2.2)
 """Least and most of a modelled joule."""
@@ -168,6 +169,8 @@ class PastJob:
             learning_rate=0.003,
             validation=None if math.isnan(loss) else self._validation(),
             samples_per_second=self.batch * self.steps_per_second if running else 0.0,
+            flops_per_second=FLOPS_A_SAMPLE * self.batch * self.steps_per_second if running else None,
+            flops_utilization=FLOPS_A_SAMPLE * self.batch * self.steps_per_second / PEAK_FLOPS if running else None,
             percent=100 * self.step / self.planned_steps,
             eta_seconds=left if running else None,
         )

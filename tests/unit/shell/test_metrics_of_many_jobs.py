@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from wattrain_api import power_sources
+from wattrain_api.contract.progress import PREPARE_STAGES
 from wattrain_api.metric_families import text_of
-from wattrain_api.status import Meter, PhaseTotals, State, TrainingJobStatus
+from wattrain_api.status import Meter, PhaseTotals, PreparedSamples, State, TrainingJobStatus
 from wattrain_operator.cluster import operator_figures
 from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.shell import Shell
@@ -32,6 +33,7 @@ CLOSED = {
     "strategy": {"DDP"},
     "precision": {"fp32"},
     "attempt": {"3"},
+    "stage": set(PREPARE_STAGES),
 }
 
 
@@ -46,7 +48,9 @@ def page(filled):
     meters = [Meter(c, s, 1.5, 1.0, 2.0) for c in power_sources.COMPONENTS for s in power_sources.SOURCES]
     phases = [PhaseTotals(state, 7, 0.5) for state in get_args(State)]
     energy = filled(type(TrainingJobStatus().energy), meters=tuple(meters))
-    status = filled(TrainingJobStatus, state="Running", energy=energy, phases=tuple(phases)).to_json_object()
+    prepared = filled(PreparedSamples, stage=PREPARE_STAGES[0])
+    status = filled(TrainingJobStatus, state="Running", energy=energy, phases=tuple(phases), prepared=prepared)
+    status = status.to_json_object()
     spec = {"recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}}, "training": {"epochs": 1}}
 
     async def main():

@@ -34,7 +34,6 @@ def test_a_recipe_that_there_is_none_of_is_refused_with_those_that_there_are(mak
     [
         ({"parallelism": {"strategy": "FSDP"}}, "spec.parallelism.strategy: FSDP is not in this version; write"),
         ({"parallelism": {"tensor": 2}}, "spec.parallelism.tensor: 2 is not supported yet"),
-        ({"training": {"precision": "fp16"}}, "spec.training.precision: fp16 is not supported yet"),
         ({"training": {"compile": True, "deterministic": True}}, "deterministic and compile exclude each other"),
         ({"training": {"batchSize": 0}}, "spec.training.batchSize"),
         (
