@@ -34,12 +34,16 @@ spec:
     evaluateEvery: {{steps: {steps}}}
   workers: {{replicas: {ranks}}}
 """
+_LOOK_SECONDS: Final = 1.0
+"""Between two looks at a run. Looking takes what the ranks would use: ten looks a second, at the whole journal, cost
+them a tenth of their steps, which the bare loop had."""
+_TAIL_BYTES: Final = 4096
 TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of the recipe came to, between its first fifth and its end."""
+    """What a run of the recipe came to: its speed from its first fifth to its end."""
 
     steps_per_second: float
     command_cores: float
@@ -93,13 +97,12 @@ def _recipe(run: Path, hidden: int, batch: int, steps: int) -> Run:
     lines, begun, last = run / "metrics.jsonl", Used(0.0, {}), Used(0.0, {})
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            time.sleep(0.1)
-            if not lines.exists() or not (found := _newest(lines)):
-                continue
-            if found < steps:
+            time.sleep(_LOOK_SECONDS)
+            found = _newest(lines) if lines.exists() else 0
+            if found and not begun.seconds:
+                begun = Used(time.monotonic(), _cpu_seconds(process.pid))
+            elif steps // 2 < found < steps:
                 last = Used(time.monotonic(), _cpu_seconds(process.pid))
-            if found < steps // 5:
-                begun = last
     if process.returncode:
         raise RuntimeError(f"wattrain run ended with {process.returncode}")
     cores = {of: (used - begun.seconds.get(of, 0.0)) / (last.at - begun.at) for of, used in last.seconds.items()}
@@ -116,7 +119,9 @@ def _speed(lines: Path, steps: int) -> float:
 
 def _newest(lines: Path) -> int:
     """The step of the last whole line; 0: there is none."""
-    whole = lines.read_bytes().rpartition(b"\n")[0].rpartition(b"\n")[2]
+    with lines.open("rb") as file:
+        file.seek(max(0, lines.stat().st_size - _TAIL_BYTES))
+        whole = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
     return int(json.loads(whole)["step"]) if whole else 0
 
 
