@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wattrain_api.inspected import InspectedFolder
-from wattrain_operator.cli.starter_job import job_name
+from wattrain_operator.cli.starter_document import document, most_frequent
 from wattrain_operator.cli.starter_training import folder_training
 from wattrain_operator.cli.yaml_text import comment, in_yaml, trailing
 
-_MOST_CLASSES = 12
 _FEWEST_TO_STOP_BY = 20
 _PATIENCE = 5
 
@@ -17,41 +16,23 @@ _PATIENCE = 5
 def folder_job_text(asked: str, seen: InspectedFolder, path: str) -> str:
     """A TrainingJob on the pictures or texts `seen`. `asked`: what the user named; `path`: where the text will be."""
     has_pictures = seen.recipe.name == "resnet"
-    lines = [
-        *(_about_pictures(asked, seen) if has_pictures else _about_texts(asked, seen)),
-        "#",
-        *comment(f"  wattrain validate {path}", ""),
-        *comment(f"  wattrain run {path}", ""),
-        "#",
-        *(line for warning in seen.warnings for line in comment(f"Look at this: {warning}", "")),
-        "apiVersion: wattrain.dev/v1alpha1",
-        "kind: TrainingJob",
-        "metadata:",
-        f"  name: {job_name(asked)}",
-        "spec:",
-        "  recipe:",
-        f"    name: {seen.recipe.name}{trailing('`wattrain recipes` lists all')}",
-        *_params(seen),
-        "  data:",
-        f"    source: {in_yaml(seen.data.source.to_json_object())}"
-        f"{trailing('relative paths start in the directory that you start the command in')}",
-        *(_image(seen) if has_pictures else _text(seen)),
-        *_split(seen),
-        "  training:",
-        *_training(seen),
-        "  workers:",
-        f"    replicas: 1{trailing('more of them share each batch; the result does not depend on their number')}",
-    ]
-    return "\n".join(lines) + "\n"
+    return document(
+        asked,
+        path,
+        seen.recipe.name,
+        title=_about_pictures(asked, seen) if has_pictures else _about_texts(asked, seen),
+        about=(),
+        warnings=seen.warnings,
+        params=_params(seen),
+        data=_data(seen),
+        training=_training(seen),
+    )
 
 
 def _about_pictures(asked: str, seen: InspectedFolder) -> Iterator[str]:
     count = len(seen.classes)
     yield from comment(f"{asked}: {seen.found:,} pictures of {count:,} classes. Written by `wattrain init`.", "")
-    ordered = sorted(seen.classes, key=lambda each: -each.rows)
-    told = ", ".join(f"{each.name} ({each.rows:,})" for each in ordered[:_MOST_CLASSES])
-    more = f" and {count - _MOST_CLASSES:,} more" if count > _MOST_CLASSES else ""
-    yield from comment(f"Classes, with their pictures: {told}{more}.", "")
+    yield from comment(f"Classes, with their pictures: {most_frequent(seen.classes)}.", "")
     least, median, largest = seen.shorter_sides
     yield from comment(f"Shorter side in pixels: {least:,} to {largest:,}, median {median:,}.", "")
     yield from comment(f"Decoded: {seen.looked_at:,} pictures, of which {seen.unreadable:,} were unreadable.", "")
@@ -76,6 +57,13 @@ def _params(seen: InspectedFolder) -> Iterator[str]:
             yield from comment("norm: group, for there are few pictures to take means over", "    ")
     else:
         yield f"    params: {in_yaml(params)}{trailing('a small model; more layers and width for more text')}"
+
+
+def _data(seen: InspectedFolder) -> Iterator[str]:
+    where = "relative paths start in the directory that you start the command in"
+    yield f"    source: {in_yaml(seen.data.source.to_json_object())}{trailing(where)}"
+    yield from _image(seen) if seen.recipe.name == "resnet" else _text(seen)
+    yield from _split(seen)
 
 
 def _image(seen: InspectedFolder) -> Iterator[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from wattrain_api.data import DEFAULT_MISSING_VALUES
 from wattrain_api.inspected import Inspected, SeenColumn
 from wattrain_api.recipe_parameters import RecipeParameters
+from wattrain_operator.cli.starter_document import document, most_frequent
 from wattrain_operator.cli.starter_training import RULE, StarterTraining, starter_training
 from wattrain_operator.cli.yaml_text import WIDTH, comment, in_comment, in_yaml, trailing
 
 _MOST_COLUMNS = 40
-_MOST_CLASSES = 12
 _MOST_NAMED = 12
 
 
@@ -21,38 +20,18 @@ def job_text(asked: str, recipe: str, parameters: RecipeParameters, seen: Inspec
     the text will be."""
     source = seen.data.source.uri or seen.data.source.builtin
     chosen = starter_training(seen)
-    lines = [
-        *comment(f"{source}: {seen.rows:,} rows, {len(seen.columns) + 1} columns. Written by `wattrain init`.", ""),
-        "#",
-        *comment(f"  wattrain validate {path}", ""),
-        *comment(f"  wattrain run {path}", ""),
-        "#",
-        *_about_label(seen),
-        *_about_columns(seen),
-        *(line for warning in seen.warnings for line in comment(f"Look at this: {warning}", "")),
-        "apiVersion: wattrain.dev/v1alpha1",
-        "kind: TrainingJob",
-        "metadata:",
-        f"  name: {job_name(asked)}",
-        "spec:",
-        "  recipe:",
-        f"    name: {recipe}{trailing('`wattrain recipes` lists all')}",
-        *_params(parameters),
-        "  data:",
-        *_data(seen),
-        "  training:",
-        *_training(seen, chosen),
-        "  workers:",
-        f"    replicas: 1{trailing('more of them share each batch; the result does not depend on their number')}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def job_name(asked: str) -> str:
-    """A name for the job, which Kubernetes takes too."""
-    stem = re.split(r"[/\\]", asked.rstrip("/"))[-1].rsplit(".", 1)[0]
-    name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:47].strip("-")
-    return name or "my-job"
+    title = f"{source}: {seen.rows:,} rows, {len(seen.columns) + 1} columns. Written by `wattrain init`."
+    return document(
+        asked,
+        path,
+        recipe,
+        title=comment(title, ""),
+        about=(*_about_label(seen), *_about_columns(seen)),
+        warnings=seen.warnings,
+        params=_params(parameters),
+        data=_data(seen),
+        training=_training(seen, chosen),
+    )
 
 
 def _about_label(seen: Inspected) -> Iterator[str]:
@@ -60,10 +39,8 @@ def _about_label(seen: Inspected) -> Iterator[str]:
     yield from comment(f"Label: {seen.label}{chosen}.", "")
     yield from comment(f"Task: {seen.task}, for {seen.task_why}. `data.task` may say otherwise.", "")
     if seen.classes:
-        ordered = sorted(seen.classes, key=lambda each: -each.rows)
-        told = ", ".join(f"{each.name} ({each.rows:,})" for each in ordered[:_MOST_CLASSES])
-        more = f" and {len(ordered) - _MOST_CLASSES:,} more" if len(ordered) > _MOST_CLASSES else ""
-        yield from comment(f"Classes: {len(ordered):,}, with their rows: {told}{more}.", "")
+        told = most_frequent(seen.classes)
+        yield from comment(f"Classes: {len(seen.classes):,}, with their rows: {told}.", "")
     if seen.label_missing:
         yield from comment(f"{_rows(seen.label_missing)} have no label and are not used.", "")
 

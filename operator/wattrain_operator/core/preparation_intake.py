@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from wattrain_api.status import PreparedSamples
 from wattrain_operator.core import present_energy
 from wattrain_operator.core.draft import Draft
-
-_SPEED_DIGITS: Final = 5
+from wattrain_operator.core.report_intake import rounded
 
 
 def note_prepared(draft: Draft) -> None:
@@ -35,5 +33,5 @@ def _told(draft: Draft) -> PreparedSamples | None:
         samples=told.samples,
         total=told.total,
         percent=min(100.0, round(100 * told.samples / told.total, 1)) if told.total else None,
-        samples_per_second=None if speed is None else float(f"{speed:.{_SPEED_DIGITS}g}"),
+        samples_per_second=None if speed is None else rounded(speed),
     )

@@ -145,7 +145,7 @@ def _take_damage(draft: Draft, report: Report) -> None:
 def _progress(draft: Draft, report: Report) -> Progress:
     old, is_present = draft.status.progress, present_energy.is_present(draft, report)
     speed = report.samples_per_second if is_present else None
-    flops = None if speed is None or report.flops_per_sample is None else _rounded(speed * report.flops_per_sample)
+    flops = None if speed is None or report.flops_per_sample is None else rounded(speed * report.flops_per_sample)
     new = Progress(
         phase=report.phase,
         epoch=report.epoch,
@@ -174,10 +174,11 @@ def _progress(draft: Draft, report: Report) -> Progress:
 
 def _utilization(flops_per_second: float | None, peak: float | None) -> float | None:
     """The share that is used of the most operations a second; None: not known."""
-    return None if flops_per_second is None or not peak else _rounded(flops_per_second / peak)
+    return None if flops_per_second is None or not peak else rounded(flops_per_second / peak)
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """A speed without digits that say nothing."""
     return float(f"{value:.{_SPEED_DIGITS}g}")
 
 

@@ -14,7 +14,7 @@ from wattrain_api.document import read_documents
 from wattrain_api.load import load_files
 from wattrain_operator.cli import init_command
 from wattrain_operator.cli.app import app
-from wattrain_operator.cli.starter_job import job_name
+from wattrain_operator.cli.starter_document import job_name
 from wattrain_operator.cli.yaml_text import in_yaml
 
 TABLE = "a,b,label\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(60))

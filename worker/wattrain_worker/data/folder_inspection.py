@@ -14,9 +14,10 @@ from typing import Final, Literal
 from wattrain_api.data import Source
 from wattrain_api.inspected import InspectedFolder
 from wattrain_worker.data.images.find_pictures import ENDINGS
+from wattrain_worker.data.inspection_command import answered
 from wattrain_worker.data.preparers import find_preparer
 from wattrain_worker.data.source_files import SourceFiles, is_tar, opened
-from wattrain_worker.errors import BadData, StorageUnavailable, WorkerError
+from wattrain_worker.errors import BadData
 
 _TEXTS: Final = (".txt", ".jsonl")
 _TABLES: Final = (".csv", ".npz", ".parquet")
@@ -56,20 +57,11 @@ def _kind(files: SourceFiles) -> Literal["image", "text"]:
 
 
 def main(arguments: list[str]) -> int:
-    """Look, and return the exit code of `wattrain init`: the answer is JSON on standard output, what is wrong one line
-    on standard error."""
+    """Look, and answer."""
     parser = argparse.ArgumentParser(prog="python -m wattrain_worker.data.folder_inspection")
     parser.add_argument("--source", required=True)
     chosen = parser.parse_args(arguments)
-    try:
-        found = inspect_folder(Source.model_validate_json(chosen.source))
-    except WorkerError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
-        return 1 if isinstance(error, StorageUnavailable) else 2
-    except KeyboardInterrupt:
-        return 130
-    sys.stdout.write(found.model_dump_json(by_alias=True))
-    return 0
+    return answered(lambda: inspect_folder(Source.model_validate_json(chosen.source)))
 
 
 if __name__ == "__main__":

@@ -19,13 +19,14 @@ from wattrain_api.data import DEFAULT_MISSING_VALUES, Clean, ColumnSchema, Data,
 from wattrain_api.inspected import LABEL_NAMES, Inspected, SeenClass
 from wattrain_api.registered import RECIPE_PARAMETERS
 from wattrain_worker.data.column_choice import ReadColumn, read_columns, words_for_missing
+from wattrain_worker.data.inspection_command import answered
 from wattrain_worker.data.labels import MISSING_LABEL, Labels, read_labels, read_numbers
 from wattrain_worker.data.readers import read
 from wattrain_worker.data.sources import fetched
 from wattrain_worker.data.table import Table
 from wattrain_worker.data.task_choice import Task, choose_task
 from wattrain_worker.data.trial import tried, with_shares
-from wattrain_worker.errors import BadData, StorageUnavailable, WorkerError
+from wattrain_worker.errors import BadData
 
 _OPTION: Final = "--label"
 _FEW_ROWS: Final = 2000
@@ -149,22 +150,13 @@ def _proposal(source: Source, table: Table, label: _Label, columns: list[ReadCol
 
 
 def main(arguments: list[str]) -> int:
-    """Look, and return the exit code of `wattrain init`: the answer is JSON on standard output, what is wrong one line
-    on standard error."""
+    """Look, and answer."""
     parser = argparse.ArgumentParser(prog="python -m wattrain_worker.data.inspection")
     parser.add_argument("--source", required=True)
     parser.add_argument("--recipe", required=True)
     parser.add_argument(_OPTION)
     chosen = parser.parse_args(arguments)
-    try:
-        found = inspect_table(Source.model_validate_json(chosen.source), chosen.recipe, chosen.label)
-    except WorkerError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
-        return 1 if isinstance(error, StorageUnavailable) else 2
-    except KeyboardInterrupt:
-        return 130
-    sys.stdout.write(found.model_dump_json(by_alias=True))
-    return 0
+    return answered(lambda: inspect_table(Source.model_validate_json(chosen.source), chosen.recipe, chosen.label))
 
 
 if __name__ == "__main__":
