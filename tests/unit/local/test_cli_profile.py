@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from wattrain_api.atomic_file import write_atomically
 from wattrain_api.contract.codec import decode_json, encode_json
 from wattrain_api.contract.directive import Directive
 from wattrain_operator.cli.app import app
@@ -45,7 +46,7 @@ def test_it_asks_by_a_directive_that_is_newer_and_prints_the_table_that_comes(ru
     def answer() -> None:
         while (directive := decode_json(Directive, file.read_bytes())) is None or directive.version < 4:
             pass
-        (profiles / "steps-7-9.rank-1.txt").write_text("aten::addmm")
+        write_atomically(profiles / "steps-7-9.rank-1.txt", b"aten::addmm")  # as a rank does
 
     worker = threading.Thread(target=answer)
     worker.start()
