@@ -60,6 +60,7 @@ def environment_of(
         **_identity(job, child, provision),
         **_resources(job, provision),
         **_files(job, child, provision),
+        **(_group(job, child, provision) if child.role == Role.WORKER and child.worker == 0 else {}),
     }
 
 
@@ -73,7 +74,6 @@ def _identity(job: TrainingJob, child: CreateChild, provision: Provision) -> dic
     return {
         names.ENV_JOB: job.metadata.name,
         names.ENV_NAMESPACE: job.metadata.namespace,
-        names.ENV_JOB_UID: job.metadata.uid,
         names.ENV_ROLE: child.role,
         names.ENV_ATTEMPT: str(child.attempt),
         names.ENV_WORKER_INDEX: str(child.worker),
@@ -82,10 +82,20 @@ def _identity(job: TrainingJob, child: CreateChild, provision: Provision) -> dic
         names.ENV_GROUP_TOKEN: provision.group_token,
         names.ENV_PORT: str(provision.port),
         names.ENV_RESTARTS_LEFT: str(child.restarts_left),
+        names.ENV_GRACE_SECONDS: str(provision.grace_seconds),
+    }
+
+
+def _group(job: TrainingJob, child: CreateChild, provision: Provision) -> dict[str, str]:
+    """What only worker 0 has to know, which records for its group and directs it. Every variable makes a pod larger, and
+    with it all that the API server does for that pod."""
+    return {
+        names.ENV_JOB_UID: job.metadata.uid,
         names.ENV_JOULES_BEFORE: str(child.joules_before),
         names.ENV_JOULES_LOW_BEFORE: str(child.joules_low_before),
         names.ENV_JOULES_HIGH_BEFORE: str(child.joules_high_before),
-        names.ENV_GRACE_SECONDS: str(provision.grace_seconds),
+        names.ENV_METRICS_FILE: f"{provision.records}/{names.FILE_METRICS}",
+        names.ENV_DIRECTIVE_FILE: provision.directive_file,
     }
 
 
@@ -109,9 +119,6 @@ def _files(job: TrainingJob, child: CreateChild, provision: Provision) -> dict[s
         names.ENV_MODEL_DIR: f"{directory}/model",
         names.ENV_TERMINATION_FILE: provision.termination_file,
     }
-    if child.role == Role.WORKER and child.worker == 0:
-        files[names.ENV_METRICS_FILE] = f"{provision.records}/{names.FILE_METRICS}"
-        files[names.ENV_DIRECTIVE_FILE] = provision.directive_file
     if provision.keeps_logs:
         source = f"{child.role}-{child.worker}" if child.role == Role.WORKER else str(child.role)
         files[names.ENV_KEPT_LOG_FILE] = f"{provision.records}/{source}.log"

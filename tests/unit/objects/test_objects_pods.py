@@ -132,7 +132,7 @@ def test_the_supervisor_is_told_what_the_kubelet_knows_of_its_requests(pod_for):
 def test_the_supervisor_is_told_who_and_where_it_is(pod_for):
     told = environment(pod_for(attempt=3, worker=1, workers={"replicas": 2, "resources": {"limits": {"cpu": "1500m"}}}))
     expected = {
-        "WATTRAIN_JOB": "digits", "WATTRAIN_NAMESPACE": "team", "WATTRAIN_JOB_UID": UID, "WATTRAIN_ROLE": "worker",
+        "WATTRAIN_JOB": "digits", "WATTRAIN_NAMESPACE": "team", "WATTRAIN_ROLE": "worker",
         "WATTRAIN_ATTEMPT": "3", "WATTRAIN_WORKER_INDEX": "1", "WATTRAIN_WORKERS": "2", "WATTRAIN_RESTARTS_LEFT": "2",
         "WATTRAIN_COORDINATOR": "digits-3-0.digits.team.svc:9400",
         "WATTRAIN_GROUP_TOKEN": hashlib.sha256(f"{UID}/3".encode()).hexdigest(),
@@ -142,7 +142,6 @@ def test_the_supervisor_is_told_who_and_where_it_is(pod_for):
         "WATTRAIN_DATA_DIR": "/wattrain/digits/data", "WATTRAIN_MODEL_DIR": "/wattrain/digits/model",
     }  # fmt: skip
     assert expected.items() <= told.items()
-    assert "WATTRAIN_METRICS_FILE" not in told
 
 
 def test_ranks_have_ended_before_the_pod_is_killed(pod_for):

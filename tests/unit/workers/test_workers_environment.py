@@ -39,14 +39,10 @@ def test_the_user_overrides_defaults_and_wattrain_overrides_both():
 
 def test_identity_and_group_are_those_of_the_child():
     found = told(child=replace(WORKER_0, attempt=4, worker=1))
-    assert {name: found[f"WATTRAIN_{name}"] for name in ("JOB", "NAMESPACE", "JOB_UID", "ROLE", "ATTEMPT")} == {
-        "JOB": "job", "NAMESPACE": "team", "JOB_UID": "u", "ROLE": "worker", "ATTEMPT": "4",
+    assert {name: found[f"WATTRAIN_{name}"] for name in ("JOB", "NAMESPACE", "ROLE", "ATTEMPT")} == {
+        "JOB": "job", "NAMESPACE": "team", "ROLE": "worker", "ATTEMPT": "4",
     }  # fmt: skip
-    assert (found["WATTRAIN_WORKER_INDEX"], found["WATTRAIN_WORKERS"], found["WATTRAIN_JOULES_BEFORE"]) == (
-        "1",
-        "2",
-        "7.5",
-    )
+    assert (found["WATTRAIN_WORKER_INDEX"], found["WATTRAIN_WORKERS"]) == ("1", "2")
 
 
 @pytest.mark.parametrize(("limit", "cpus", "told_limit"), [("2", 4.0, "2.000"), (None, 1.5, "1.500"), (None, None, "")])
@@ -55,9 +51,13 @@ def test_the_job_limits_the_cpus_and_else_the_backend_says_what_there_is(limit, 
     assert told(job, cpus=cpus).get("WATTRAIN_CPU_LIMIT", "") == told_limit
 
 
-def test_worker_0_alone_writes_the_metrics():
-    assert told()["WATTRAIN_METRICS_FILE"] == "/run-1/records/metrics.jsonl"
-    assert "WATTRAIN_METRICS_FILE" not in told(child=replace(WORKER_0, worker=1))
+def test_worker_0_alone_is_told_what_only_it_needs():
+    only = {"JOB_UID", "JOULES_BEFORE", "JOULES_LOW_BEFORE", "JOULES_HIGH_BEFORE", "METRICS_FILE", "DIRECTIVE_FILE"}
+    first, second = told(), told(child=replace(WORKER_0, worker=1))
+    assert first.keys() - second.keys() == {f"WATTRAIN_{name}" for name in only}
+    assert not second.keys() - first.keys()
+    assert first["WATTRAIN_METRICS_FILE"] == "/run-1/records/metrics.jsonl"
+    assert (first["WATTRAIN_JOB_UID"], first["WATTRAIN_JOULES_BEFORE"]) == ("u", "7.5")
     assert "WATTRAIN_METRICS_FILE" not in told(child=replace(WORKER_0, role=Role.PREPARE))
 
 
