@@ -14,6 +14,7 @@ import typer
 
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_operator.cli.carbon_command import carbon
 from wattrain_operator.cli.cluster_commands import add_commands
 from wattrain_operator.cli.dashboard_command import show_dashboard
 from wattrain_operator.cli.init_command import init
@@ -157,6 +158,7 @@ app.command("init")(init)
 app.command("recipes")(recipes)
 app.command("predict")(predict)
 app.command("profile")(profile)
+app.add_typer(carbon)
 app.command("operator")(operate)
 app.command("dashboard")(show_dashboard)
 add_commands(app)
