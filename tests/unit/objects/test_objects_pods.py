@@ -158,6 +158,7 @@ def test_the_supervisor_finds_the_spec_in_the_file_that_it_is_told_of(pod_for):
     told = json.loads(pod["metadata"]["annotations"]["wattrain.dev/spec"])
     assert told["recipe"]["name"] == "mlp"
     assert told["workers"] == {"replicas": 2, "processesPerWorker": 1, "launcher": "native"}
+    assert not told.keys() & {"suspend", "policy", "energy", "queue", "inference"}  # which no worker reads
 
 
 def test_worker_0_finds_directives_in_a_file_that_shows_an_annotation_of_its_pod(pod_for):

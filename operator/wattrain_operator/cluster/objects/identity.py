@@ -16,6 +16,8 @@ from wattrain_operator.core.roles import Role
 Json = dict[str, Any]
 _LONGEST_ANNOTATIONS_BYTES: Final = 256 * 1024
 """What the API server allows all annotations of an object together."""
+_OPERATORS_PARTS: Final = ("suspend", "policy", "energy", "queue", "inference")
+"""Parts of the spec that no worker reads."""
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 """Whose log `kubectl logs` shows, where an admission webhook has put another container before ours."""
 _SCRAPE: Final = {
@@ -109,9 +111,9 @@ def group_token(job: TrainingJob, attempt: int) -> str:
 
 
 def _spec_text(job: TrainingJob, others: dict[str, str]) -> str:
-    """The spec without what only the pod itself needs (env, volumes, placement): it must fit beside the annotations
-    `others`."""
-    spec = job.spec.to_json_object()
+    """The spec without what only the pod itself needs (env, volumes, placement), and without what only the operator
+    acts by: it must fit beside the annotations `others`, and the API server carries it with every event of the pod."""
+    spec = {part: value for part, value in job.spec.to_json_object().items() if part not in _OPERATORS_PARTS}
     kept = ("replicas", "processesPerWorker", "launcher")
     spec["workers"] = {key: spec["workers"][key] for key in kept}
     text = _dump(spec)
