@@ -51,6 +51,10 @@ _JOB_COLUMNS: tuple[Column, ...] = (
 )
 _DOMAIN_COLUMNS: tuple[Column, ...] = (
     ("Limit", "integer", ".spec.maxRunningJobs", 0),
+    ("Cap", "number", ".spec.capWatts", 0),
+    ("Reserved", "number", ".status.power.reservedWatts", 0),
+    ("Drawn", "number", ".status.power.drawnWatts", 0),
+    ("Free", "number", ".status.power.freeWatts", 0),
     ("Running", "integer", ".status.running", 0),
     ("Waiting", "integer", ".status.waiting", 0),
     ("Accepted", "string", '.status.conditions[?(@.type=="Accepted")].status', 0),

@@ -370,6 +370,29 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("queued_jobs", GAUGE, "", "Jobs of the domain that wait for a place.", domain="queued_jobs"),
     Metric(
+        "cap_watts", GAUGE, "watts", "spec.capWatts of the domain. Absent: it has no cap.", domain="cap_watts",
+    ),
+    Metric(
+        "usable_watts", GAUGE, "watts",
+        "What the domain's jobs may draw together: its cap less headroom and base. Absent: it has no cap.",
+        domain="usable_watts",
+    ),
+    Metric(
+        "reserved_watts", GAUGE, "watts",
+        "Power that is reserved for jobs that run, or are about to. Absent: the domain has no cap.",
+        domain="power.reserved_watts",
+    ),
+    Metric(
+        "free_watts", GAUGE, "watts", "Power that jobs which wait may still be granted. Absent: the domain has no cap.",
+        domain="power.free_watts",
+    ),
+    Metric(
+        "exceeded_watts", GAUGE, "watts",
+        "Power that jobs draw beyond what they may draw together; nobody is admitted meanwhile. Absent: the domain has "
+        "no cap.",
+        domain="power.exceeded_watts",
+    ),
+    Metric(
         "power_watts", GAUGE, "watts",
         "Power of the domain's jobs now, as far as it is known. Absent: jobs run, and that of none is known.",
         domain="power_watts",

@@ -22,6 +22,8 @@ chapter "2025 in review"."""
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 Price = Annotated[float, Field(ge=0, le=1e6)]
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+NamespaceName = Annotated[str, Field(min_length=1, max_length=63)]
+Weight = Annotated[float, Field(gt=0, le=1e6)]
 _DAYS: tuple[Day, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -139,6 +141,16 @@ class PowerDomainSpec(Model):
     """Who is admitted first."""
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """How many of its jobs may run at once; the others wait, by priority and age. Unset: as many as there are."""
+    namespace_weights: Annotated[dict[NamespaceName, Weight], Field(max_length=256)] = {}
+    """Shares of namespaces among jobs of the same priority: first goes the namespace whose jobs hold the least for its
+    weight; one that is not named has weight 1. Empty: by age alone."""
+
+    @property
+    def usable_watts(self) -> float | None:
+        """Watts that its jobs may draw together; None: there is no cap."""
+        if self.cap_watts is None:
+            return None
+        return max(0.0, self.cap_watts * (1 - self.headroom_percent / 100) - self.base_watts)
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,30 @@ class Reservation(StatusPart):
     """The job's turn that it is for: after a suspension the job needs another one."""
     since: Time
     """When it was granted."""
+    watts: Annotated[float, Field(ge=0)] = 0.0
+    """Power that is reserved for it, where the domain has a cap."""
+    full_watts: Annotated[float, Field(ge=0)] = 0.0
+    """The most that its workers can draw by their limits, by an estimate: what counts where nothing is measured."""
+    corrected: Time | None = None
+    """When watts were last compared with what is measured."""
+    low_watts: Annotated[float, Field(ge=0)] = 0.0
+    """The most that was called for in the comparisons that found less than is reserved."""
+    low_times: Annotated[int, Field(ge=0)] = 0
+    """How many in a row these were."""
+
+
+@dataclass(frozen=True)
+class DomainPower(StatusPart):
+    """Power under the cap of a domain, in watts."""
+
+    reserved_watts: Annotated[float, Field(ge=0)] = 0.0
+    """For jobs that hold a place."""
+    drawn_watts: Annotated[float, Field(ge=0)] = 0.0
+    """What these jobs have been seen to draw; of one that is not heard of, what is reserved."""
+    free_watts: Annotated[float, Field(ge=0)] = 0.0
+    """What jobs that wait may still be granted."""
+    exceeded_watts: Annotated[float, Field(ge=0)] = 0.0
+    """What the jobs draw beyond cap, headroom and baseWatts allow. While it is more than 0 nobody is admitted."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +198,8 @@ class PowerDomainStatus(StatusPart):
     """Jobs that hold a place."""
     waiting: Annotated[int, Field(ge=0)] = 0
     """Jobs that wait for one."""
+    power: DomainPower | None = None
+    """Where the domain has a cap."""
     reservations: tuple[Reservation, ...] = ()
     """Jobs that may run; only where the domain has a limit."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
@@ -174,7 +212,7 @@ class PowerDomainStatus(StatusPart):
 
     def to_json_object(self) -> dict[str, Any]:
         """The status as the API server knows it."""
-        dumped: dict[str, Any] = _status_adapter().dump_python(self, mode="json", by_alias=True)
+        dumped: dict[str, Any] = _status_adapter().dump_python(self, mode="json", by_alias=True, exclude_none=True)
         return dumped
 
 

@@ -349,6 +349,8 @@ class QueueStatus(StatusPart):
     """Position in the queue: 1 is the next; 0: it is in none."""
     held_by: Annotated[str, Field(max_length=1024)] = ""
     """The jobs that have what it waits for."""
+    expected_start: Time | None = None
+    """When it may be granted, where those before it tell how long they take."""
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,7 @@ _NO_CLEAN_POWER: Final = (
     "waiting for clean power is not in this version; remove it, and use spec.suspend to choose the time"
 )
 _NO_SERVING: Final = "serving is not in this version; remove it, and take the model from the job's storage"
-_NO_CAP: Final = (
-    "power caps are not in this version; remove it: without it, jobs are admitted by priority and age alone, up to "
-    "maxRunningJobs"
-)
+_NO_EFFECT_WITHOUT_CAP: Final = "it is a part of capWatts, which is not given; remove it, or give capWatts"
 _TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
 _TEXTS_ALONE: Final = "only texts are cut into tokens, and the recipe's samples are none; remove it"
 _OF_TABLES: Final = (
@@ -104,15 +101,19 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
 )  # fmt: skip
 """What no job can have in this version."""
 DOMAINS_NOT_YET: Final[tuple[Gap[PowerDomainSpec], ...]] = (
-    Gap("capWatts", _NO_CAP),
-    Gap("headroomPercent", _NO_CAP),
-    Gap("baseWatts", _NO_CAP),
     Gap("nodeSelector", "choosing a domain by nodes is not in this version; remove it: a job belongs to the domain "
         "that its spec.energy.powerDomain names, and workers.nodeSelector chooses its nodes"),
     Gap("carbon.configMap", "series of carbon intensity are not in this version; remove it, and give "
         "carbon.gramsPerKWh, a yearly mean"),
 )  # fmt: skip
 """What no power domain can have in this version."""
+DOMAINS_IDLE: Final[tuple[Gap[PowerDomainSpec], ...]] = (
+    Gap("headroomPercent", _NO_EFFECT_WITHOUT_CAP, lambda s: s.cap_watts is None),
+    Gap("baseWatts", _NO_EFFECT_WITHOUT_CAP, lambda s: s.cap_watts is None),
+    Gap("namespaceWeights", "without a limit nobody waits; remove it, or give capWatts or maxRunningJobs",
+        lambda s: s.cap_watts is None and s.max_running_jobs is None),
+)  # fmt: skip
+"""What has no effect beside something else that a power domain says."""
 IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
         "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
@@ -171,7 +172,7 @@ def unsupported(spec: TrainingJobSpec) -> list[tuple[str, str]]:
 
 def unsupported_domain(spec: PowerDomainSpec) -> list[tuple[str, str]]:
     """The same for a PowerDomain."""
-    return _found(DOMAINS_NOT_YET, spec)
+    return _found((*DOMAINS_NOT_YET, *DOMAINS_IDLE), spec)
 
 
 def _found(gaps: tuple[Gap[_S], ...], spec: _S) -> list[tuple[str, str]]:

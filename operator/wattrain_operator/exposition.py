@@ -13,11 +13,12 @@ from prometheus_client.core import Metric as Family
 from wattrain_api import metrics
 from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import Identity, families_of
-from wattrain_api.powerdomain import Tariff
+from wattrain_api.powerdomain import DomainPower, Tariff
 from wattrain_api.status import PhaseTotals, State, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core import phase_totals
-from wattrain_operator.core.fleet import Domain, fleet_job
+from wattrain_operator.core.domains import Domain
+from wattrain_operator.core.fleet_job import fleet_job
 
 _NOTHING_TRAINS: Final[tuple[State, ...]] = ("Pending", "Queued", "Suspended", "Complete", "Failed")
 SCRIPT: Final = "script"
@@ -117,6 +118,9 @@ class ExportedDomain:
     queued_jobs: int
     power_watts: float | None
     max_running_jobs: int | None = None
+    cap_watts: float | None = None
+    usable_watts: float | None = None
+    power: DomainPower | None = None
     grams_per_kwh: float | None = None
     pue: float | None = None
     price: Price | None = None
@@ -142,6 +146,9 @@ def exported_domain(
     return replace(
         exported,
         max_running_jobs=domain.spec.max_running_jobs,
+        cap_watts=domain.spec.cap_watts,
+        usable_watts=domain.spec.usable_watts,
+        power=domain.power,
         grams_per_kwh=domain.spec.carbon.grams_per_kwh,
         pue=domain.spec.pue,
         price=_price(domain.spec.tariff, now),

@@ -17,7 +17,7 @@ import pytest
 
 from wattrain_api.base import Model
 from wattrain_api.powerdomain import PowerDomain, PowerDomainSpec
-from wattrain_api.support import DOMAINS_NOT_YET, IDLE, NOT_YET, unsupported, unsupported_domain
+from wattrain_api.support import DOMAINS_IDLE, DOMAINS_NOT_YET, IDLE, NOT_YET, unsupported, unsupported_domain
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.local import preflight
 from wattrain_operator.local.refused import Refused
@@ -65,6 +65,10 @@ ONLY_FOR_PODS = ("policy.keepPods", "policy.ttlSecondsAfterFinished")
 """Decided by the core about pods and objects of the API server, which a laptop does not have."""
 DOMAIN_PLACES = {
     "maxRunningJobs": CORE,
+    "capWatts": CORE,
+    "headroomPercent": CORE,
+    "baseWatts": CORE,
+    "namespaceWeights": CORE,
     "pue": CORE,
     "tariff": "api/wattrain_api/powerdomain.py",
     "tariff.currency": CORE,
@@ -128,9 +132,9 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "script.command": ({**SCRIPT, "workers": {"replicas": 2}}, ["deepspeed", "train.py"]),
 }
 REFUSED_OF_DOMAINS: dict[str, Any] = {
-    "capWatts": 1000,
     "headroomPercent": 10,
     "baseWatts": 50.0,
+    "namespaceWeights": {"team": 2.0},
     "nodeSelector": {"rack": "a"},
     "carbon.configMap": {"name": "grid", "namespace": "default"},
 }
@@ -232,7 +236,7 @@ def test_a_field_with_one_choice_has_no_other_value_that_could_be_ignored() -> N
 
 def test_all_that_is_refused_is_tried() -> None:
     assert {gap.field for gap in (*NOT_YET, *IDLE)} == set(REFUSED)
-    assert {gap.field for gap in DOMAINS_NOT_YET} == set(REFUSED_OF_DOMAINS)
+    assert {gap.field for gap in (*DOMAINS_NOT_YET, *DOMAINS_IDLE)} == set(REFUSED_OF_DOMAINS)
 
 
 @pytest.mark.parametrize("path", REFUSED)

@@ -20,17 +20,10 @@ from wattrain_operator.cluster.kube.client import Client
 from wattrain_operator.cluster.kube.resources import POWER_DOMAINS, Json
 from wattrain_operator.cluster.source import Source
 from wattrain_operator.cluster.workqueue import WorkQueue
-from wattrain_operator.core.fleet import (
-    Domain,
-    FleetJob,
-    FleetObserved,
-    FleetPlan,
-    Waiting,
-    conditions_of,
-    fleet_job,
-    grant_of,
-    plan_fleet,
-)
+from wattrain_operator.core.domains import Domain, conditions_of, grant_of, is_limited
+from wattrain_operator.core.fleet import FleetObserved, FleetPlan, plan_fleet
+from wattrain_operator.core.fleet_job import FleetJob, fleet_job
+from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.observed import Grant
 
 GATHER_SECONDS = 0.02
@@ -68,12 +61,13 @@ class Fleets:
         wake: Callable[[JobKey], None],
         clock: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        cpus: float = 1.0,
     ) -> None:
         """`namespaces` that are watched (empty: all). `wake` has a job looked at again; `clock` is monotonic, in
-        seconds; `now` is the time of day."""
+        seconds; `now` is the time of day. `cpus`: what a worker is counted with that names none."""
         self._client, self._cache, self._source = client, cache, Source(client, cache)
         self._namespaces = frozenset(namespaces)
-        self._wake, self._clock, self._now = wake, clock, now
+        self._wake, self._clock, self._now, self._cpus = wake, clock, now, cpus
         self._queue = WorkQueue(clock)
         self._memories: dict[str, _Memory] = {}
 
@@ -139,7 +133,7 @@ class Fleets:
         memory = self._memories[name]
         counts_wait = memory.counted_at + COUNTS_INTERVAL_SECONDS - self._clock()
         is_told = conditions == domain.conditions
-        if domain.spec.max_running_jobs is None and not domain.reservations and is_told and counts_wait > 0:
+        if not is_limited(domain.spec) and not domain.reservations and is_told and counts_wait > 0:
             return counts_wait  # only counts are kept of it
         decided = await self._decide(domain, memory)
         written = await self._write(body, domain, self._status_of(decided, conditions), counts_wait)
@@ -148,9 +142,9 @@ class Fleets:
         if written or counts_wait <= 0:
             memory.counted_at = self._clock()
         self._wake_for(domain, memory, decided)
-        if decided.look_at:
-            return LOOK_AGAIN_SECONDS
-        return None if written or counts_wait <= 0 else counts_wait
+        again = [decided.wake_after_seconds, LOOK_AGAIN_SECONDS if decided.look_at else None]
+        again.append(None if written or counts_wait <= 0 else counts_wait)
+        return min((seconds for seconds in again if seconds is not None), default=None)
 
     async def _decide(self, domain: Domain, memory: _Memory) -> FleetPlan:
         """The plan for `domain`. What seems to be over is looked at at the source first."""
@@ -194,7 +188,7 @@ class Fleets:
                 job = reading.read_job(body)
             except ValidationError:
                 return None
-            seen = fleet_job(job, job.status, living_children=living, fresh=False)
+            seen = fleet_job(job, job.status, living_children=living, fresh=False, cpus=self._cpus)
             known = memory.jobs[uid] = (version, living, seen)
         return known[2]
 
@@ -217,7 +211,7 @@ class Fleets:
         is_told = (status.reservations, status.conditions) == (domain.reservations, domain.conditions)
         if document == body.get("status") or (is_told and counts_wait > 0):
             return False
-        return True if await self._store(body, document) else None
+        return True if await self._store(body, {"power": None, **document}) else None
 
     async def _store_conditions(self, body: Json, conditions: tuple[Condition, ...]) -> bool:
         """Store `conditions` and nothing else: what more there is may be what cannot be read."""
@@ -225,12 +219,12 @@ class Fleets:
         return await self._store(body, {"conditions": document})
 
     async def _store(self, body: Json, status: Json) -> bool:
-        """Have `status` replace what it names of the domain's; False: the domain has changed meanwhile."""
-        name = body["metadata"]["name"]
+        """Have `status` replace what it names of the domain's, and remove what is None; False: the domain has changed
+        meanwhile."""
+        name, merged = body["metadata"]["name"], {**(body.get("status") or {}), **status}
+        kept = {part: value for part, value in merged.items() if value is not None}
         try:
-            written = await self._client.update(
-                POWER_DOMAINS, {**body, "status": {**(body.get("status") or {}), **status}}, "status"
-            )
+            written = await self._client.update(POWER_DOMAINS, {**body, "status": kept}, "status")
         except ConflictError:
             await self._source.domain(name)
             return False
@@ -241,14 +235,17 @@ class Fleets:
         """What to store. An operator that sees some namespaces alone counts what is reserved, and nothing else."""
         reservations = decided.reservations
         if self._namespaces:
-            return PowerDomainStatus(len(reservations), reservations=reservations, conditions=conditions)
-        return PowerDomainStatus(decided.running, len(decided.waiting), reservations, conditions)
+            return PowerDomainStatus(
+                len(reservations), power=decided.power, reservations=reservations, conditions=conditions
+            )
+        return PowerDomainStatus(decided.running, len(decided.waiting), decided.power, reservations, conditions)
 
     def _wake_for(self, domain: Domain, memory: _Memory, decided: FleetPlan) -> None:
         """Have each job looked at for which something has changed."""
         before, memory.waiting = memory.waiting, {waiting.uid: waiting for waiting in decided.waiting}
         changed = {uid for uid, waiting in memory.waiting.items() if waiting != before.get(uid)}
-        changed |= {r.uid for r in {*decided.reservations} - {*domain.reservations}}
+        held = {(r.uid, r.turn) for r in domain.reservations}
+        changed |= {r.uid for r in decided.reservations if (r.uid, r.turn) not in held}
         for body in self._cache.jobs_of(domain.name) if changed else ():
             if uid_of(body) in changed:
                 self._wake(JobKey(body["metadata"]["namespace"], body["metadata"]["name"]))

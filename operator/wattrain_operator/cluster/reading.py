@@ -21,7 +21,7 @@ from wattrain_operator.cluster.kube.resources import Json
 from wattrain_operator.cluster.objects import address_of, child_of
 from wattrain_operator.cluster.objects.containers import own_container, phase_in, state_of
 from wattrain_operator.cluster.progress_poller import Speaker
-from wattrain_operator.core.fleet import Domain
+from wattrain_operator.core.domains import Domain
 from wattrain_operator.core.observed import Child
 from wattrain_operator.core.unreadable import Unreadable
 from wattrain_operator.workers.speaker import speaker_of
@@ -39,7 +39,7 @@ def read_domain(name: str, body: Json) -> Domain:
     stored = Domain(name, None, generation=int(body["metadata"].get("generation") or 0))
     try:
         status = PowerDomainStatus.from_json_object(body.get("status") or {})
-        stored = replace(stored, reservations=status.reservations, conditions=status.conditions)
+        stored = replace(stored, reservations=status.reservations, power=status.power, conditions=status.conditions)
         spec = PowerDomainSpec.model_validate(body.get("spec") or {}, extra="ignore")
     except ValidationError as error:
         return replace(stored, problem=explain(error))

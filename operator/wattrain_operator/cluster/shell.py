@@ -15,6 +15,7 @@ from functools import partial
 from prometheus_client import Histogram
 
 from wattrain_api import names
+from wattrain_api.base import quantity_value
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.apply import Applier
@@ -69,7 +70,8 @@ class Shell:
         self.progress = ProgressPoller(self._fetch, settings.progress_interval_seconds, time.monotonic, self.queue.add)
         applier = Applier(client, self.cache, settings, network_policy=settings.network_policy)
         self.events = EventRecorder(client, identity)
-        self.fleets = Fleets(client, self.cache, settings.namespaces, self.queue.add, time.monotonic)
+        cpus = quantity_value(settings.worker_cpu_request) if settings.worker_cpu_request else 1.0
+        self.fleets = Fleets(client, self.cache, settings.namespaces, self.queue.add, time.monotonic, cpus=cpus)
         self._notifier = self._make_notifier()
         self._reconciler = Reconciler(
             client, self.cache, applier, self.progress, self.events, self.fleets,

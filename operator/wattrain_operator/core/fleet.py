@@ -11,41 +11,18 @@ have one place nor take the place of one that runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import inf
 
-from wattrain_api import names, reasons
-from wattrain_api.powerdomain import PowerDomainSpec, Reservation
-from wattrain_api.status import Condition, TrainingJobStatus
-from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.core.conditions import is_finished, is_true
-from wattrain_operator.core.observed import GRANTED, Grant
-
-HOLDERS_NAMED = 2
-"""Of the jobs that hold what others wait for, so many are named."""
-
-
-@dataclass(frozen=True)
-class FleetJob:
-    """One job as the fleet sees it."""
-
-    namespace: str
-    name: str
-    uid: str
-    priority: int
-    created: datetime
-    turn: int
-    """Number of the reservation that it waits for or holds."""
-    wants: bool
-    """It is to run and has not been admitted."""
-    runs: bool
-    """It has been admitted and is not over."""
-    finished: bool = False
-    living_children: bool = False
-    """A process of it may run."""
-    fresh: bool = False
-    """Whether the job and then its children were read from the source itself; a cache may lag behind."""
+from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Reservation
+from wattrain_operator.core.admission import Holding, Request, Room, admit, expected_starts
+from wattrain_operator.core.domains import is_limited
+from wattrain_operator.core.fleet_job import FleetJob
+from wattrain_operator.core.fleet_order import in_order
+from wattrain_operator.core.fleet_queue import Waiting, in_queue, names_of, too_large, wish
+from wattrain_operator.core.reservations import Draw, claimed, corrected, next_comparison, power_of
 
 
 @dataclass(frozen=True)
@@ -66,19 +43,6 @@ class FleetObserved:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A job that is not granted yet."""
-
-    uid: str
-    position: int
-    """1: it is the next."""
-    waits_for: str
-    """The limit that it waits for, for a person."""
-    held_by: str
-    """Who has what it waits for, for a person."""
-
-
-@dataclass(frozen=True)
 class FleetPlan:
     """What to store, and what to tell the jobs."""
 
@@ -88,54 +52,97 @@ class FleetPlan:
     """Jobs that hold a place."""
     look_at: tuple[Reservation, ...] = ()
     """Reservations that seem to be over: look at their jobs at the source, then plan again."""
-
-
-def fleet_job(job: TrainingJob, status: TrainingJobStatus, *, living_children: bool, fresh: bool) -> FleetJob:
-    """`job` as the fleet sees it. `living_children`: whether a process of it may run."""
-    finished, admitted = is_finished(status), is_true(status, reasons.ADMITTED)
-    ends = finished or job.spec.suspend or job.metadata.deletion_timestamp is not None
-    # A resumed job waits once its status says so: only then does another suspension raise its turn, and free its place.
-    suspended = is_true(status, reasons.SUSPENDED)
-    return FleetJob(
-        job.metadata.namespace,
-        job.metadata.name,
-        job.metadata.uid,
-        job.spec.queue.priority,
-        job.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC),
-        status.internal.turn,
-        wants=not admitted and not ends and not suspended,
-        runs=admitted and not finished,
-        finished=finished,
-        living_children=living_children,
-        fresh=fresh,
-    )
+    power: DomainPower | None = None
+    """What to tell of the domain's power; None: it has no cap."""
+    wake_after_seconds: float | None = None
+    """When time alone will change the decision; None: never."""
 
 
 def plan_fleet(seen: FleetObserved) -> FleetPlan:
-    """Decide who may run: who has a place keeps it; free ones go by priority, then by age."""
-    jobs = {job.uid: job for job in seen.jobs}
-    limit = seen.spec.max_running_jobs
-    if limit is None:
+    """Decide who may run. Who has a place keeps it. Free places and watts go by priority, then by age, to whole jobs;
+    one behind the head goes before it only where that does not delay the head."""
+    jobs, usable = {job.uid: job for job in seen.jobs}, seen.spec.usable_watts
+    if not is_limited(seen.spec):
         return FleetPlan((), (), sum(job.runs for job in seen.jobs))
     kept = [r for r in seen.reservations if _is_foreign(r, seen) or not _is_over(r, jobs.get(r.uid), seen.gone)]
     look_at = tuple(r for r in kept if not _is_foreign(r, seen) and _seems_over(r, jobs.get(r.uid)))
     held = {(r.uid, r.turn) for r in kept}
     # A limit may be new, or lower than what runs already.
-    kept += [_reserve(job, seen.now) for job in seen.jobs if job.runs and (job.uid, job.turn) not in held]
-    waiting = sorted((job for job in seen.jobs if job.wants and (job.uid, job.turn) not in held), key=_order)
-    free = max(0, limit - len(kept))
-    kept += [_reserve(job, seen.now) for job in waiting[:free]]
-    waits_for, held_by = f"maxRunningJobs {limit} of power domain {seen.domain}", _names(kept)
-    rest = tuple(Waiting(job.uid, position, waits_for, held_by) for position, job in enumerate(waiting[free:], 1))
-    return FleetPlan(tuple(kept), rest, len(kept), look_at)
+    kept += [_reserve(job, seen) for job in seen.jobs if job.runs and (job.uid, job.turn) not in held]
+    draws = {job.uid: job.draw for job in seen.jobs if job.draw is not None}
+    if usable is not None:
+        kept = list(corrected([_with_watts(r, jobs.get(r.uid)) for r in kept], draws, usable, seen.now))
+    waiting = in_order([job for job in seen.jobs if job.wants and (job.uid, job.turn) not in held], kept, seen.spec)
+    queue = [job for job in waiting if usable is None or job.full_watts <= usable]
+    room = _room(seen.spec, kept, draws, seen.now)
+    holdings = [_holding(r, jobs.get(r.uid), draws, seen.now) for r in kept]
+    admitted = set(admit([_request(job, seen.spec) for job in queue], holdings, room))
+    kept += [_reserve(job, seen) for index, job in enumerate(queue) if index in admitted]
+    left = [job for index, job in enumerate(queue) if index not in admitted]
+    return FleetPlan(
+        tuple(kept),
+        (*_told(left, kept, jobs, draws, seen), *_never(waiting, queue, seen)),
+        len(kept),
+        look_at,
+        None if usable is None else power_of(kept, draws, usable, seen.now),
+        None if usable is None else next_comparison(kept, seen.now),
+    )
 
 
-def _order(job: FleetJob) -> tuple[int, datetime, str, str]:
-    return -job.priority, job.created, job.namespace, job.name
+def _told(
+    left: list[FleetJob],
+    kept: list[Reservation],
+    jobs: Mapping[str, FleetJob],
+    draws: Mapping[str, Draw],
+    seen: FleetObserved,
+) -> list[Waiting]:
+    """What those are told that have to wait, in their order."""
+    holdings = [_holding(r, jobs.get(r.uid), draws, seen.now) for r in kept]
+    room = _room(seen.spec, kept, draws, seen.now)
+    starts = expected_starts([_request(job, seen.spec) for job in left], holdings, room)
+    held_by = names_of(kept)
+    return [
+        in_queue(job.uid, position, wish(seen.domain, seen.spec, job.full_watts), held_by, starts_in, seen.now)
+        for position, (job, starts_in) in enumerate(zip(left, starts, strict=True), 1)
+    ]
 
 
-def _reserve(job: FleetJob, now: datetime) -> Reservation:
-    return Reservation(job.namespace, job.name, job.uid, job.turn, now.replace(microsecond=0))
+def _never(waiting: list[FleetJob], queue: list[FleetJob], seen: FleetObserved) -> list[Waiting]:
+    """What those are told that the cap has no room for, however long they wait. They hold nobody up."""
+    fitting = {job.uid for job in queue}
+    return [too_large(job.uid, job.full_watts, seen.domain, seen.spec) for job in waiting if job.uid not in fitting]
+
+
+def _request(job: FleetJob, spec: PowerDomainSpec) -> Request:
+    return Request(_needs(job, spec), job.longest_seconds)
+
+
+def _room(spec: PowerDomainSpec, kept: Sequence[Reservation], draws: Mapping[str, Draw], now: datetime) -> Room:
+    places = inf if spec.max_running_jobs is None else max(0, spec.max_running_jobs - len(kept))
+    usable = spec.usable_watts
+    return Room(places, inf if usable is None else usable - sum(claimed(r, draws, now) for r in kept))
+
+
+def _needs(job: FleetJob, spec: PowerDomainSpec) -> float:
+    return 0.0 if spec.cap_watts is None else job.full_watts
+
+
+def _holding(reservation: Reservation, job: FleetJob | None, draws: Mapping[str, Draw], now: datetime) -> Holding:
+    ends_in = inf if job is None or job.ends is None else max(0.0, (job.ends - now).total_seconds())
+    return Holding(claimed(reservation, draws, now), ends_in)
+
+
+def _with_watts(reservation: Reservation, job: FleetJob | None) -> Reservation:
+    """A reservation from before there was a cap takes watts as well, as one of a job that runs already does."""
+    if reservation.full_watts or job is None:
+        return reservation
+    return replace(reservation, watts=job.full_watts, full_watts=job.full_watts)
+
+
+def _reserve(job: FleetJob, seen: FleetObserved) -> Reservation:
+    watts = _needs(job, seen.spec)
+    now = seen.now.replace(microsecond=0)
+    return Reservation(job.namespace, job.name, job.uid, job.turn, now, watts, watts)
 
 
 def _is_foreign(reservation: Reservation, seen: FleetObserved) -> bool:
@@ -153,63 +160,3 @@ def _seems_over(reservation: Reservation, job: FleetJob | None) -> bool:
     if job is None or job.turn > reservation.turn:
         return True
     return job.finished and not job.living_children
-
-
-def _names(holders: list[Reservation]) -> str:
-    named = ", ".join(f"{r.namespace}/{r.name}" for r in holders[:HOLDERS_NAMED])
-    return named if len(holders) <= HOLDERS_NAMED else f"{named} and {len(holders) - HOLDERS_NAMED} others"
-
-
-@dataclass(frozen=True)
-class Domain:
-    """A PowerDomain as a job's grant depends on it."""
-
-    name: str
-    spec: PowerDomainSpec | None
-    """None: there is no such domain, or it cannot be read."""
-    problem: str = ""
-    """Why it is not acted by, with the remedy; empty: it is, or there is none."""
-    reason: str = reasons.INVALID_SPEC
-    """The same in a word, where there is a problem."""
-    reservations: tuple[Reservation, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-    """As they are stored."""
-    generation: int = 0
-    """Of the spec."""
-
-
-def conditions_of(domain: Domain, now: datetime) -> tuple[Condition, ...]:
-    """What is to be stored about `domain`, which is there: whether the operator acts by it, or what to correct."""
-    answer: Literal["True", "False"] = "False" if domain.problem else "True"
-    old = next((c for c in domain.conditions if c.type == reasons.ACCEPTED), None)
-    new = Condition(
-        reasons.ACCEPTED,
-        answer,
-        domain.reason if domain.problem else reasons.ACCEPTED,
-        old.last_transition_time if old is not None and old.status == answer else now.replace(microsecond=0),
-        f"{domain.problem}; until then its jobs wait" if domain.problem else "jobs that name it are counted by it",
-        domain.generation,
-    )
-    return (*(c for c in domain.conditions if c.type != reasons.ACCEPTED), new)
-
-
-def grant_of(domain: Domain, uid: str, turn: int, waiting: Waiting | None) -> Grant:
-    """What `domain` allows the job with that uid in that turn. `waiting`: what the last fleet plan says of it."""
-    if domain.spec is None:
-        return _without_domain(domain)
-    if domain.spec.max_running_jobs is None or any((r.uid, r.turn) == (uid, turn) for r in domain.reservations):
-        return GRANTED
-    if waiting is None:
-        return Grant(granted=False, reason=reasons.PENDING)  # the fleet has not seen it yet
-    return Grant(False, reasons.QUEUED, f"waits for a place: {waiting.waits_for}", waiting.position, waiting.held_by)
-
-
-def _without_domain(domain: Domain) -> Grant:
-    if domain.problem:
-        message = f"PowerDomain {domain.name} cannot be read: {domain.problem}; correct it, and the job goes on"
-        return Grant(False, reasons.POWER_DOMAIN_UNREADABLE, message)
-    if domain.name == names.DEFAULT_POWER_DOMAIN:
-        note = f"there is no PowerDomain {domain.name}: nothing is limited, and carbon is counted by the world's mean"
-        return Grant(True, message=note)
-    remedy = "create it, or create the job anew with another spec.energy.powerDomain"
-    return Grant(False, reasons.POWER_DOMAIN_NOT_FOUND, f"there is no PowerDomain {domain.name}: {remedy}")

@@ -146,7 +146,7 @@ def _admitted(draft: Draft, grant: Grant) -> str:
 def _wait_for(draft: Draft, grant: Grant) -> None:
     if grant.reason == reasons.PENDING:
         return
-    queue = QueueStatus(grant.position, grant.held_by)
+    queue = QueueStatus(grant.position, grant.held_by, grant.expected_start)
     if queue != draft.status.queue:
         draft.status = replace(draft.status, queue=queue)
         draft.internal = replace(draft.internal, queue_time=draft.now)

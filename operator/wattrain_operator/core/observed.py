@@ -209,6 +209,8 @@ class Grant:
     """Position in the queue, from 1; 0: it is in none."""
     held_by: str = ""
     """The jobs that have what it waits for."""
+    expected_start: datetime | None = None
+    """When it may be granted; None: nobody knows."""
 
 
 GRANTED: Final = Grant(granted=True)

@@ -16,7 +16,7 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.observed import GRANTED, Child, CreateChild, Grant, Observed, Plan, Report
 from wattrain_operator.core.roles import Role
 from wattrain_operator.local.child import LocalChild
-from wattrain_operator.local.launch import SUPERVISOR, RunContext
+from wattrain_operator.local.launch import SUPERVISOR, RunContext, cpus_of_worker
 from wattrain_operator.local.poller import POLL_SECONDS, Poller, Target, fetch
 from wattrain_operator.local.processes import Orphans
 from wattrain_operator.local.rundir import RunDirectory
@@ -75,6 +75,11 @@ class LocalBackend:
     def has_living_children(self) -> bool:
         """Whether a child has not been seen to have ended."""
         return self._living() > 0
+
+    @property
+    def cpus_of_worker(self) -> float:
+        """CPUs that each worker may use where the job does not say."""
+        return cpus_of_worker(self._context.jobs_at_once, self._context.job.spec.workers.replicas)
 
     @property
     def has_news(self) -> bool:

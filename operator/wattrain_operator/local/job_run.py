@@ -11,7 +11,7 @@ from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_finished, is_true
-from wattrain_operator.core.fleet import FleetJob, fleet_job
+from wattrain_operator.core.fleet_job import FleetJob, fleet_job
 from wattrain_operator.core.notifying import is_awaited
 from wattrain_operator.core.observed import Event, Grant
 from wattrain_operator.core.plan import plan
@@ -58,7 +58,8 @@ class JobRun:
 
     def seen_by_fleet(self) -> FleetJob:
         """The job as its fleet sees it. What this process knows of its own children is always fresh."""
-        return fleet_job(self._job, self._status, living_children=self._backend.has_living_children, fresh=True)
+        living, cpus = self._backend.has_living_children, self._backend.cpus_of_worker
+        return fleet_job(self._job, self._status, living_children=living, fresh=True, cpus=cpus)
 
     @property
     def is_steady(self) -> bool:

@@ -92,7 +92,7 @@ def _provision(context: RunContext, child: CreateChild, port: int, coordinator_p
         port=port,
         grace_seconds=RANK_GRACE_SECONDS,
         cpu_scope="process",
-        cpus=_cores() / context.jobs_at_once / child.workers,
+        cpus=cpus_of_worker(context.jobs_at_once, child.workers),
         spec_file=str(directory.spec_file.absolute()),
         directory=str(directory.path.absolute()),
         records=str(directory.path.absolute()),
@@ -101,6 +101,11 @@ def _provision(context: RunContext, child: CreateChild, port: int, coordinator_p
         directive_file=str(directive_file(directory, child.name).absolute()),
         shared_storage=True,
     )
+
+
+def cpus_of_worker(jobs_at_once: int, workers: int) -> float:
+    """CPUs that each of so many workers of each of so many jobs may use, where the job does not say."""
+    return _cores() / jobs_at_once / workers
 
 
 def _cores() -> int:

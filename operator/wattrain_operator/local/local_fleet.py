@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from wattrain_api.powerdomain import PowerDomain, Reservation
-from wattrain_operator.core.fleet import Domain, FleetJob, FleetObserved, grant_of, plan_fleet
+from wattrain_api.powerdomain import PowerDomain, PowerDomainStatus, Reservation
+from wattrain_operator.core.domains import Domain, grant_of
+from wattrain_operator.core.fleet import FleetObserved, plan_fleet
+from wattrain_operator.core.fleet_job import FleetJob
 from wattrain_operator.core.observed import Grant
 
 
@@ -17,12 +19,16 @@ class LocalFleet:
     def __init__(self, domain: PowerDomain) -> None:
         self._name, self._spec = domain.metadata.name, domain.spec
         self._reservations: tuple[Reservation, ...] = ()
+        self.domain = domain
+        """The domain with its status of now."""
 
     def grants(self, jobs: Sequence[FleetJob], now: datetime) -> dict[str, Grant]:
         """What each of `jobs` is granted now, by uid. A job that is left out is over, and no process of it lives."""
         gone = frozenset(r.uid for r in self._reservations) - {job.uid for job in jobs}
         plan = plan_fleet(FleetObserved(now, self._name, self._spec, self._reservations, tuple(jobs), gone))
         self._reservations = plan.reservations
+        status = PowerDomainStatus(plan.running, len(plan.waiting), plan.power, plan.reservations)
+        self.domain = self.domain.model_copy(update={"status": status})
         domain = Domain(self._name, self._spec, reservations=plan.reservations)
         waiting = {each.uid: each for each in plan.waiting}
         return {job.uid: grant_of(domain, job.uid, job.turn, waiting.get(job.uid)) for job in jobs}
@@ -33,5 +39,7 @@ class LocalFleet:
         return jobs if limit is None else min(jobs, limit)
 
     def is_exceeded_by(self, jobs: Sequence[FleetJob]) -> bool:
-        """Whether more of `jobs` have been admitted than may run at once."""
-        return sum(job.runs for job in jobs) > self.most_at_once(len(jobs))
+        """Whether more of `jobs` have been admitted than may run at once, or than there is power for."""
+        running, usable = [job for job in jobs if job.runs], self._spec.usable_watts
+        too_much = usable is not None and sum(job.full_watts for job in running) > usable
+        return too_much or len(running) > self.most_at_once(len(jobs))

@@ -17,7 +17,7 @@ from wattrain_api.metric_families import Families, text_of
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
-from wattrain_operator.core.fleet import Domain
+from wattrain_operator.core.domains import Domain
 from wattrain_operator.dashboard.http_server import Answer, HttpServer, Request
 from wattrain_operator.exposition import exported_domain, exported_job, identity_of, identity_of_domain
 from wattrain_operator.local.refused import Refused
@@ -91,7 +91,9 @@ def families(jobs: Sequence[JobFigures]) -> list[Family]:
         of_jobs.add(exported_job(figures.job, figures.status, as_of), identity_of(figures.job))
     for name, domain in {figures.domain.metadata.name: figures.domain for figures in jobs}.items():
         members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == name]
-        domains.add(exported_domain(Domain(name, domain.spec), members, now), identity_of_domain(name))
+        status = domain.status
+        known = Domain(name, domain.spec, reservations=status.reservations, power=status.power)
+        domains.add(exported_domain(known, members, now), identity_of_domain(name))
     return [*workers.values(), *of_jobs.all(), *domains.all()]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from wattrain_operator.core.observed import Event
@@ -52,8 +53,8 @@ class LocalRun:
         with contextlib.ExitStack() as backends:
             orphans = backends.enter_context(Orphans())  # first: left when all backends are closed
             jobs = [JobRun(to_run, self._backend(to_run, orphans, backends)) for to_run in self._to_run]
-            server.show(lambda: metrics_page.page([job.figures() for job in jobs]))
-            backends.enter_context(self._measure(lambda: metrics_page.families([job.figures() for job in jobs])))
+            server.show(lambda: metrics_page.page(self._figures(jobs)))
+            backends.enter_context(self._measure(lambda: metrics_page.families(self._figures(jobs))))
             self._grant_anew_what_is_too_much(jobs)
             left: Sequence[JobRun] = jobs
             while left:
@@ -67,6 +68,9 @@ class LocalRun:
         job, at_once = to_run.start.job, self._at_once
         backend = LocalBackend(job, to_run.directory, self._command, jobs_at_once=at_once, orphans=orphans)
         return backends.enter_context(backend)
+
+    def _figures(self, jobs: Sequence[JobRun]) -> list[metrics_page.JobFigures]:
+        return [replace(job.figures(), domain=self._fleets[job.domain.metadata.name].domain) for job in jobs]
 
     def _wait(self, jobs: Sequence[JobRun]) -> None:
         if not all(job.is_steady for job in jobs):

@@ -129,7 +129,7 @@ def _faults(fleet: FleetSimulation) -> Iterator[Move]:
             if process.child.phase == "Running":
                 yield Move("crash", process.child.name, PERMANENT, name)
     for limit in LIMITS:
-        if (limit or None) != fleet.domain.spec.max_running_jobs:
+        if (limit or None) != fleet.limit:
             yield Move("limit the jobs", code=limit)
     yield Move("die")
     yield Move("die with an old view")
@@ -146,10 +146,11 @@ def _spend(bounds: FleetBounds, move: Move) -> FleetBounds | None:
     return bounds._replace(**{limit: left - 1}) if left else None
 
 
-def small_fleet(*, workers: int = 1) -> FleetSimulation:
-    """Two jobs of one step under a limit of one, the younger one of higher priority. The operator knows neither yet."""
+def small_fleet(*, workers: int = 1, by_power: bool = False) -> FleetSimulation:
+    """Two jobs of one step under a limit of one, the younger one of higher priority. The operator knows neither yet.
+    `by_power`: the limit is a cap that has no room for both."""
     specs = {"low": _small_job(0, workers), "high": _small_job(10, workers)}
-    return FleetSimulation(specs, 1, Setting(shared_storage=False, reads_own_writes=True))
+    return FleetSimulation(specs, 1, Setting(shared_storage=False, reads_own_writes=True), by_power=by_power)
 
 
 def _small_job(priority: int, workers: int) -> TrainingJobSpec:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from wattrain_api.powerdomain import Reservation
 from wattrain_operator.core import fleet
-from wattrain_operator.core.fleet import FleetJob, FleetObserved, FleetPlan, Waiting, fleet_job
+from wattrain_operator.core.fleet import FleetObserved, FleetPlan
+from wattrain_operator.core.fleet_job import FleetJob, fleet_job
+from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.observed import Child
 from wattrain_operator.simulated.objects import DOMAIN_NAME, DomainObject, JobObject, moment
 from wattrain_operator.simulated.simulation import Simulation

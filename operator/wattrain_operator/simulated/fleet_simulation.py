@@ -13,6 +13,8 @@ from typing import NamedTuple
 from wattrain_api import reasons
 from wattrain_api.trainingjob import ObjectMeta, TrainingJobSpec
 from wattrain_operator.core.conditions import is_finished, is_true
+from wattrain_operator.core.domains import is_limited
+from wattrain_operator.core.power_estimate import estimated_watts
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.faults import Move
 from wattrain_operator.simulated.fleet_operator import (
@@ -43,14 +45,19 @@ class OldView(NamedTuple):
 class FleetSimulation:
     """Jobs by name, the oldest first. `do` makes a move and checks all; `copy` makes another one in this state."""
 
-    __slots__ = ("domain", "jobs", "operator", "places")
+    __slots__ = ("domain", "jobs", "operator", "places", "watts")
 
-    def __init__(self, specs: Mapping[str, TrainingJobSpec], limit: int | None, setting: Setting) -> None:
+    def __init__(
+        self, specs: Mapping[str, TrainingJobSpec], limit: int | None, setting: Setting, *, by_power: bool = False
+    ) -> None:
+        """`limit`: how many of the jobs, which are equal but for their priority, may run at once. `by_power`: that
+        follows from a cap that has room for so many and a half."""
         self.jobs = {
             name: Simulation(spec, setting, metadata=_metadata(name, age))
             for age, (name, spec) in enumerate(specs.items())
         }
-        self.domain = _limited(DomainObject(), limit)
+        self.watts = estimated_watts(next(iter(specs.values())), 1.0).high if by_power else 0.0
+        self.domain = _limited(DomainObject(), limit, self.watts)
         self.operator = FleetOperator(self.domain, frozenset(specs))
         self.places = Places(limit, frozenset(), frozenset(), frozenset())
         self._inform_jobs()
@@ -60,8 +67,14 @@ class FleetSimulation:
         """Another simulation in the same state. It shares the jobs, each of which is copied before it changes."""
         other = FleetSimulation.__new__(FleetSimulation)
         other.domain, other.jobs, other.places = self.domain, dict(self.jobs), self.places
+        other.watts = self.watts
         other.operator = self.operator.copy()
         return other
+
+    @property
+    def limit(self) -> int | None:
+        """How many jobs may run at once now."""
+        return _limit_of(self.domain, self.watts)
 
     # --- What can happen next ----------------------------------------------------------------------------------
     def operator_moves(self) -> Iterator[Move]:
@@ -106,7 +119,7 @@ class FleetSimulation:
     def do(self, move: Move, old: OldView | None = None) -> None:
         """Make one move, and check what must hold. `old`: what an operator that dies reads first, its last view where
         nothing else is given."""
-        unlimited = False
+        unlimited, held = False, self.domain.reservations
         if move.job:
             simulation = self._touch(move.job)
             unlimited = move.name == "write" and _admits_without_limit(simulation.operator)
@@ -117,6 +130,7 @@ class FleetSimulation:
         self.operator.notice(self.jobs)
         before, self.places = self.places, self._places(unlimited=unlimited)
         invariants.check_places(before, self.places)
+        invariants.check_power(held, self.domain.reservations, self.domain.spec)
 
     def _do_with_all(self, move: Move, old: OldView | None) -> None:
         match move.name:
@@ -136,7 +150,7 @@ class FleetSimulation:
                 self.domain = store(self.domain, write.plan.reservations, write.version) or self.domain
                 self._check_order(write, before)
             case "limit the jobs":
-                self.domain = _limited(self.domain, move.code or None)
+                self.domain = _limited(self.domain, move.code or None, self.watts)
             case "wait":
                 for name in self.jobs:
                     self._touch(name).do(move)
@@ -174,7 +188,7 @@ class FleetSimulation:
     # --- What must hold ----------------------------------------------------------------------------------------
     def _places(self, *, unlimited: bool) -> Places:
         """Who has a place now. `unlimited`: the move admitted a job by a view of the domain that has no limit."""
-        limit = self.domain.spec.max_running_jobs
+        limit = self.limit
         turns = {(name, s.world.job.status.internal.turn): s.world for name, s in self.jobs.items()}
         usable = frozenset(turn for turn, world in turns.items() if not _is_over(world))
         reserved = frozenset((r.name, r.turn) for r in self.domain.reservations) & usable
@@ -211,8 +225,17 @@ def _metadata(name: str, age: int) -> ObjectMeta:
     return ObjectMeta(namespace=NAMESPACE, name=name, uid=f"uid-{name}", creation_timestamp=moment(age - 1000))
 
 
-def _limited(domain: DomainObject, limit: int | None) -> DomainObject:
-    return domain._replace(spec=DOMAIN.model_copy(update={"max_running_jobs": limit}), version=domain.version + 1)
+def _limited(domain: DomainObject, limit: int | None, watts: float) -> DomainObject:
+    """`domain` with room for so many jobs, of so many watts each; 0 watts: it counts places."""
+    cap = None if limit is None else (limit + 0.5) * watts
+    limits = {"cap_watts": cap, "headroom_percent": 0} if watts else {"max_running_jobs": limit}
+    return domain._replace(spec=DOMAIN.model_copy(update=limits), version=domain.version + 1)
+
+
+def _limit_of(domain: DomainObject, watts: float) -> int | None:
+    if not watts:
+        return domain.spec.max_running_jobs
+    return None if domain.spec.cap_watts is None else int(domain.spec.cap_watts / watts)
 
 
 def _truth(simulation: Simulation) -> tuple[JobObject, Cache]:
@@ -232,7 +255,5 @@ def _runs(world: World) -> bool:
 def _admits_without_limit(operator: SimulatedOperator) -> bool:
     write = operator.pending[0]
     return (
-        isinstance(write, StatusWrite)
-        and is_true(write.status, reasons.ADMITTED)
-        and write.seen.domain.max_running_jobs is None
+        isinstance(write, StatusWrite) and is_true(write.status, reasons.ADMITTED) and not is_limited(write.seen.domain)
     )

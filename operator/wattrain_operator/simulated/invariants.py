@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from wattrain_api import reasons
+from wattrain_api.powerdomain import PowerDomainSpec, Reservation
 from wattrain_api.status import Condition, TrainingJobStatus
 from wattrain_operator.core.accounts import JOULES_PER_KWH
 from wattrain_operator.core.conditions import is_finished, is_true
-from wattrain_operator.core.fleet import FleetJob
+from wattrain_operator.core.fleet_job import FleetJob
 from wattrain_operator.core.observed import Child, CreateChild, Notify, Observed, Receiver
 from wattrain_operator.core.phase_totals import AFTER_THE_END
 from wattrain_operator.core.roles import Role
@@ -42,6 +43,7 @@ WITHIN_LIMIT: Final = (
     "granted never exceeds the limit: a place is given only where fewer have one; what runs keeps its own"
 )
 RESERVED_FIRST: Final = "a reservation is stored before its job is admitted, and before any child of the job exists"
+WITHIN_CAP: Final = "what is reserved never comes to more than the cap allows by being raised"
 HIGHER_FIRST: Final = "among the jobs that wait, the higher priority, then the older job gets a place first"
 NO_WAIT_FOR_EVER: Final = "no job waits for ever behind one that is suspended or finished"
 
@@ -159,6 +161,14 @@ def check_places(before: Places, after: Places) -> None:
     given = after.taken - before.taken - before.running  # what runs already is only entered
     hold(WITHIN_LIMIT, after.limit is None or not given or len(after.taken) <= after.limit, before, after)
     hold(RESERVED_FIRST, after.running - before.running <= before.reserved | after.uncounted, before, after)
+
+
+def check_power(before: Sequence[Reservation], after: Sequence[Reservation], spec: PowerDomainSpec) -> None:
+    """What must hold of what is reserved when a write grants, or raises, anything. A cap that is lowered takes nothing
+    back, and a job that runs when a cap comes is only entered."""
+    held, usable = {(r.uid, r.turn): r.watts for r in before}, spec.usable_watts
+    rises = any(r.watts > held.get((r.uid, r.turn), 0.0) for r in after if (r.uid, r.turn) in held)
+    hold(WITHIN_CAP, usable is None or not rises or sum(r.watts for r in after) <= usable, before, after, spec)
 
 
 def check_order(given: Iterable[FleetJob], left: Iterable[FleetJob]) -> None:

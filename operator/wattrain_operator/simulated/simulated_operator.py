@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
-from wattrain_operator.core.fleet import Domain, Waiting, grant_of
+from wattrain_operator.core.domains import Domain, grant_of
+from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.observed import (
     Child,
     CreateChild,

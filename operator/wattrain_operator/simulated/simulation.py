@@ -10,7 +10,7 @@ from typing import Final
 from wattrain_api.trainingjob import ObjectMeta, TrainingJobSpec
 from wattrain_operator.core import plan as core
 from wattrain_operator.core.conditions import is_finished
-from wattrain_operator.core.fleet import Waiting
+from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
 from wattrain_operator.core.observed import CreateChild, Notify
 from wattrain_operator.core.roles import Role
@@ -64,7 +64,7 @@ _BY_THE_OPERATOR: Final[dict[str, Callable[[SimulatedOperator, World], object]]]
 }
 
 
-_OTHERS_FIRST: Final = Waiting(METADATA.uid, 1, "maxRunningJobs 1", "team/other")
+_OTHERS_FIRST: Final = Waiting(METADATA.uid, 1, "a place: maxRunningJobs 1", "team/other")
 
 
 class Simulation:

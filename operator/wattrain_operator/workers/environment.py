@@ -87,8 +87,8 @@ def _identity(job: TrainingJob, child: CreateChild, provision: Provision) -> dic
 
 
 def _group(job: TrainingJob, child: CreateChild, provision: Provision) -> dict[str, str]:
-    """What only worker 0 has to know, which records for its group and directs it. Every variable makes a pod larger, and
-    with it all that the API server does for that pod."""
+    """What only worker 0 has to know, which records for its group and directs it. Every variable makes a pod larger,
+    and with it all that the API server does for that pod."""
     return {
         names.ENV_JOB_UID: job.metadata.uid,
         names.ENV_JOULES_BEFORE: str(child.joules_before),

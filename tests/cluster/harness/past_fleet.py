@@ -27,7 +27,7 @@ from wattrain_operator.cluster.operator_figures import (
     OutcomeCount,
     RequestCount,
 )  # fmt: skip
-from wattrain_operator.core.fleet import Domain
+from wattrain_operator.core.domains import Domain
 from wattrain_operator.exposition import exported_domain, exported_job, identity_of, identity_of_domain
 
 END = 1_767_229_200

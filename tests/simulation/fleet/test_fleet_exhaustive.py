@@ -13,20 +13,20 @@ from wattrain_operator.simulated.explore_fleet import FleetBounds, explore_fleet
 
 
 @pytest.mark.parametrize(
-    "bounds",
+    ("bounds", "by_power"),
     [
-        FleetBounds(suspensions=1),
-        FleetBounds(limits=1),
-        FleetBounds(deaths=1, crashes=1),
-        FleetBounds(deletions=1),
-        FleetBounds(others=1),
+        (FleetBounds(suspensions=1), False),
+        (FleetBounds(limits=1), True),
+        (FleetBounds(deaths=1, crashes=1), True),
+        (FleetBounds(deletions=1), False),
+        (FleetBounds(others=1), True),
     ],
-    ids=["suspension", "another-limit", "operator-dies-and-a-job-fails", "deletion", "another-operator"],
+    ids=["suspension", "another-cap", "operator-dies-and-a-job-fails", "deletion", "another-operator"],
 )
 def test_no_state_of_a_fleet_that_can_be_reached_breaks_a_promise(
-    bounds: FleetBounds, record_property: Callable[[str, object], None]
+    bounds: FleetBounds, by_power: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    result = explore_fleet(small_fleet(), bounds)
+    result = explore_fleet(small_fleet(by_power=by_power), bounds)
     record_property("states of the exhaustive walk", result.states)
     record_property("transitions of the exhaustive walk", result.transitions)
     assert result.at_rest > 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from wattrain_api.powerdomain import Reservation
-from wattrain_operator.core import fleet, lifecycle
+from wattrain_operator.core import fleet, fleet_order, lifecycle
 from wattrain_operator.simulated import fleet_operator, invariants
 from wattrain_operator.simulated.explore_fleet import FleetBounds, explore_fleet, small_fleet
 from wattrain_operator.simulated.objects import DomainObject
@@ -46,7 +46,11 @@ def _believe_a_view_that_lags(patch: pytest.MonkeyPatch) -> None:
 
 
 def _let_the_older_job_go_first(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fleet, "_order", lambda job: job.created)
+    patch.setattr(fleet_order, "_order", lambda job: job.created)
+
+
+def _grant_watts_that_are_reserved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fleet, "claimed", lambda reservation, draws, now: 0.0)
 
 
 def _run_without_a_reservation(patch: pytest.MonkeyPatch) -> None:
@@ -78,6 +82,7 @@ PLANTED = [
     (_forget_the_children_of_a_finished_job, _NOBODY_TWICE, FleetBounds(crashes=1)),
     (_believe_a_view_that_lags, _NOBODY_TWICE, FleetBounds(deaths=1)),
     (_run_without_a_reservation, _NOBODY_TWICE, FleetBounds()),
+    (_grant_watts_that_are_reserved, _NOBODY_TWICE | {invariants.WITHIN_CAP}, FleetBounds()),
     (_let_the_older_job_go_first, {invariants.HIGHER_FIRST}, FleetBounds()),
 ]
 planted = pytest.mark.parametrize(
@@ -104,6 +109,7 @@ def test_the_exhaustive_walk_finds_it_in_a_fleet(
     plant: Plant, sentences: set[str], bounds: FleetBounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
+    fleet_of_two = small_fleet(workers=1 + bounds.crashes, by_power=plant is _grant_watts_that_are_reserved)
     with pytest.raises(invariants.InvariantError) as found:
-        explore_fleet(small_fleet(workers=1 + bounds.crashes), bounds, states_at_most=20_000)
+        explore_fleet(fleet_of_two, bounds, states_at_most=20_000)
     assert found.value.sentence in sentences

@@ -48,7 +48,8 @@ def test_an_empty_carbon_is_not_refused(job):
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
-        ({"capWatts": 500}, "spec.capWatts"),
+        ({"nodeSelector": {"rack": "a"}}, "spec.nodeSelector"),
+        ({"baseWatts": 50}, "spec.baseWatts"),
         ({"carbon": {"configMap": {"name": "a", "namespace": "b"}}}, "spec.carbon.configMap"),
     ],
 )

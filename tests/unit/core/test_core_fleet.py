@@ -12,17 +12,10 @@ from wattrain_api import reasons
 from wattrain_api.powerdomain import PowerDomainSpec, Reservation
 from wattrain_api.status import QueueStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob
-from wattrain_operator.core.fleet import (
-    Domain,
-    FleetJob,
-    FleetObserved,
-    FleetPlan,
-    Waiting,
-    conditions_of,
-    fleet_job,
-    grant_of,
-    plan_fleet,
-)
+from wattrain_operator.core.domains import Domain, conditions_of, grant_of
+from wattrain_operator.core.fleet import FleetObserved, FleetPlan, plan_fleet
+from wattrain_operator.core.fleet_job import FleetJob, fleet_job
+from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.observed import Grant
 from wattrain_operator.simulated.objects import moment
 
@@ -64,7 +57,7 @@ def test_the_higher_priority_goes_first_and_among_equals_the_older() -> None:
 
 def test_who_waits_is_told_the_limit_and_who_has_the_place() -> None:
     (waiting,) = decide(job("second"), running("first"), held=(reservation("first"),)).waiting
-    assert (waiting.waits_for, waiting.held_by) == ("maxRunningJobs 1 of power domain default", "team/first")
+    assert (waiting.waits_for, waiting.held_by) == ("a place: maxRunningJobs 1 of power domain default", "team/first")
 
 
 def test_a_place_that_is_held_is_not_given_again() -> None:
@@ -123,7 +116,9 @@ def test_a_job_that_no_fleet_plan_has_seen_yet_is_told_nothing() -> None:
 
 def test_a_waiting_job_is_told_its_position() -> None:
     domain = Domain("default", PowerDomainSpec(max_running_jobs=1))
-    grant = grant_of(domain, "uid", 1, Waiting("uid", 3, "maxRunningJobs 1 of power domain default", "team/first"))
+    grant = grant_of(
+        domain, "uid", 1, Waiting("uid", 3, "a place: maxRunningJobs 1 of power domain default", "team/first")
+    )
     message = "waits for a place: maxRunningJobs 1 of power domain default"
     assert grant == Grant(False, reasons.QUEUED, message, 3, "team/first")
 
@@ -221,3 +216,54 @@ def test_a_domain_is_accepted_or_says_what_to_correct_and_since_when() -> None:
     assert refused.last_transition_time == moment(20)
     (still,) = conditions_of(replace(bad, conditions=(refused,)), moment(30))
     assert still == refused
+
+
+def capped(*jobs: FleetJob, cap: float = 100.0, held: tuple[Reservation, ...] = (), **spec: Any) -> FleetPlan:
+    domain = PowerDomainSpec.model_validate({"capWatts": cap, "headroomPercent": 0, **spec})
+    return plan_fleet(FleetObserved(moment(2000), "hall", domain, held, jobs))
+
+
+def test_jobs_are_granted_watts_until_the_cap_and_reserve_the_most_that_they_may_draw() -> None:
+    plan = capped(job("first", age=2, full_watts=60.0), job("second", age=1, full_watts=50.0))
+    assert [(r.name, r.watts, r.full_watts) for r in plan.reservations] == [("first", 60.0, 60.0)]
+    [waiting] = plan.waiting
+    assert (waiting.position, waiting.waits_for) == (1, "50 W of the 100 W for jobs of power domain hall")
+    assert plan.power is not None
+    assert (plan.power.reserved_watts, plan.power.free_watts) == (60.0, 40.0)
+
+
+def test_headroom_and_base_are_not_for_jobs() -> None:
+    assert capped(job("one", full_watts=85.0), headroomPercent=10, baseWatts=5).reservations
+    assert not capped(job("one", full_watts=85.1), headroomPercent=10, baseWatts=5).reservations
+
+
+def test_a_job_that_the_cap_never_has_room_for_is_told_so_and_holds_nobody_up() -> None:
+    plan = capped(job("huge", priority=9, full_watts=100.5), job("small", full_watts=60.0))
+    assert names(plan.reservations) == ["small"]
+    [waiting] = plan.waiting
+    assert (waiting.reason, waiting.position) == (reasons.POWER_CAP_TOO_SMALL, 0)
+    domain = Domain("hall", PowerDomainSpec(cap_watts=100.0))
+    grant = grant_of(domain, "uid-huge", 1, waiting)
+    assert (grant.granted, grant.reason) == (False, reasons.POWER_CAP_TOO_SMALL)
+    assert "100.5 W by their limits" in grant.message
+    assert "capWatts 100" in grant.message
+
+
+def test_who_waits_is_told_when_those_that_run_will_have_ended() -> None:
+    runs = running("first", full_watts=90.0, ends=moment(2000 + 600))
+    plan = capped(runs, job("second", full_watts=50.0))
+    assert plan.waiting[0].expected_start == moment(2000 + 660).replace(second=0)
+
+
+def test_a_cap_that_is_new_is_filled_by_what_runs_and_what_was_granted_before() -> None:
+    plan = capped(running("a", full_watts=70.0), running("b", full_watts=70.0), held=(reservation("a"),))
+    assert {r.name: r.watts for r in plan.reservations} == {"a": 70.0, "b": 70.0}
+    assert not capped(running("a", full_watts=70.0), job("b", full_watts=40.0)).waiting[0].expected_start
+
+
+def test_among_equals_the_namespace_that_holds_least_for_its_weight_goes_first() -> None:
+    jobs = [job(f"{team}-{n}", age=-n, namespace=team, full_watts=10.0) for team in ("x", "y") for n in range(4)]
+    plan = capped(*jobs, cap=60.0, namespaceWeights={"y": 2.0})
+    assert [r.namespace for r in plan.reservations].count("y") == 4
+    assert capped(*jobs, job("urgent", priority=1, namespace="x", full_watts=10.0), cap=10.0,
+                  namespaceWeights={"y": 2.0}).reservations[0].name == "urgent"  # fmt: skip

@@ -102,8 +102,8 @@ def test_of_several_jobs_every_problem_names_its_own_and_nothing_is_left(write, 
 
 
 def test_a_problem_of_their_power_domain_is_told_once(write):
-    result = run(write("a"), write("b"), write("default", "PowerDomain", capWatts=100), output="plain")
-    assert result.stderr.startswith("error: PowerDomain default, spec.capWatts: power caps are not in this version")
+    result = run(write("a"), write("b"), write("default", "PowerDomain", baseWatts=100), output="plain")
+    assert result.stderr.startswith("error: PowerDomain default, spec.baseWatts: it is a part of capWatts, which is")
     assert len(result.stderr.splitlines()) == 1
 
 

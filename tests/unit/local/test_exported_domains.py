@@ -12,7 +12,7 @@ from wattrain_api.metrics import DOMAIN
 from wattrain_api.powerdomain import CarbonIntensity, PowerDomainSpec, Reservation, Tariff, TariffWindow
 from wattrain_api.status import Condition, EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
-from wattrain_operator.core.fleet import Domain
+from wattrain_operator.core.domains import Domain
 from wattrain_operator.exposition import exported_domain, identity_of_domain
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

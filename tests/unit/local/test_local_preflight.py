@@ -113,8 +113,8 @@ def test_a_recipe_without_what_is_optional_names_the_extra_to_install(domain, mo
 
 
 def test_an_unsupported_power_domain_is_refused():
-    capped = PowerDomain(metadata=ObjectMeta(name="default"), spec=PowerDomainSpec(cap_watts=100))
-    assert "PowerDomain default, spec.capWatts: power caps are not in this version" in refusal(capped, **SPEC)
+    racks = PowerDomain(metadata=ObjectMeta(name="default"), spec=PowerDomainSpec(node_selector={"rack": "a"}))
+    assert "PowerDomain default, spec.nodeSelector: choosing a domain by nodes is not in this" in refusal(racks, **SPEC)
 
 
 def test_the_domain_that_the_job_names_is_found():

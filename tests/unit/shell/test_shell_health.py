@@ -112,7 +112,10 @@ def test_probes_and_metrics_answer_on_ports_of_their_own(health):
     assert "late" in ill[1]
 
 
-DOMAIN = {"spec": {"maxRunningJobs": 1, "pue": 1.2, "tariff": {"pricePerKWh": 0.5}}}
+DOMAIN = {
+    "spec": {"maxRunningJobs": 1, "capWatts": 100, "pue": 1.2, "tariff": {"pricePerKWh": 0.5}},
+    "status": {"power": {"reservedWatts": 40.0, "drawnWatts": 30.0, "freeWatts": 55.0}},
+}
 
 
 class NoClient:
