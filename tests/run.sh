@@ -5,6 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
+unset PYTHONDONTWRITEBYTECODE # tests start about a thousand Python processes: each would compile our modules anew
 "$python" -m pytest -n "$(nproc)" --dist worksteal --durations 40 --durations-min 5 "$@"
 status=$?
 [ "$status" -eq 1 ] || exit "$status" # all passed; or the run itself broke

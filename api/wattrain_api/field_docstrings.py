@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
+from functools import cache
 from itertools import pairwise
-from textwrap import dedent
 
 
 def field_docstrings(owner: type) -> dict[str, str]:
@@ -22,13 +23,35 @@ def field_docstrings(owner: type) -> dict[str, str]:
 
 def _own(owner: type) -> dict[str, str]:
     try:
-        tree = ast.parse(dedent(inspect.getsource(owner)))
-    except (OSError, TypeError):
+        source = inspect.getsource(sys.modules[owner.__module__])
+    except (KeyError, OSError, TypeError):
         return {}  # made without a source, or built into Python
-    body = tree.body[0].body if tree.body and isinstance(tree.body[0], ast.ClassDef) else []
+    return _by_class(source).get(owner.__qualname__, {})
+
+
+@cache
+def _by_class(source: str) -> dict[str, dict[str, str]]:
+    """Those of all classes of a module, by their qualified names: parsed once, as it has many classes."""
+    found: dict[str, dict[str, str]] = {}
+
+    def look(node: ast.AST, prefix: str) -> None:
+        for below in ast.iter_child_nodes(node):
+            if isinstance(below, ast.ClassDef):
+                found[prefix + below.name] = _documented(below)
+                look(below, f"{prefix}{below.name}.")
+            elif isinstance(below, ast.FunctionDef | ast.AsyncFunctionDef):
+                look(below, f"{prefix}{below.name}.<locals>.")
+            elif isinstance(below, ast.stmt | ast.excepthandler | ast.match_case):
+                look(below, prefix)
+
+    look(ast.parse(source), "")
+    return found
+
+
+def _documented(owner: ast.ClassDef) -> dict[str, str]:
     return {
         field.target.id: inspect.cleandoc(below.value.value)
-        for field, below in pairwise(body)
+        for field, below in pairwise(owner.body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
     }
