@@ -1,6 +1,7 @@
 """Several jobs of a power domain with a limit: never more at once than it allows, the more important first."""
 
 import asyncio
+import contextlib
 import itertools
 
 from wattrain_operator.cluster import shell as shell_module
@@ -136,16 +137,16 @@ def test_a_higher_limit_lets_the_next_run_and_a_lower_one_takes_nothing_away(sce
 def test_a_domain_that_is_missing_or_cannot_be_read_holds_the_job_with_the_remedy(scenario):
     async def main(cluster):
         async with Domains(cluster) as domains:
-            bad = await domains.apply({"capWatts": 100})
+            bad = await domains.apply({"nodeSelector": {"rack": "a"}})
             async with cluster.operator():
                 missing = await apply(cluster, "missing", f"{cluster.namespace}-1")
                 unreadable = await apply(cluster, "unreadable", bad)
                 await missing.until_reason("Admitted", "PowerDomainNotFound")
                 assert "create it" in (await missing.condition("Admitted"))["message"]
                 await unreadable.until_reason("Admitted", "PowerDomainUnreadable")
-                assert "capWatts" in (await unreadable.condition("Admitted"))["message"]
+                assert "nodeSelector" in (await unreadable.condition("Admitted"))["message"]
                 await domains.apply({})
-                await cluster.client.merge(POWER_DOMAINS, "", bad, {"spec": {"capWatts": None}})
+                await cluster.client.merge(POWER_DOMAINS, "", bad, {"spec": {"nodeSelector": None}})
                 await missing.run()
                 await unreadable.run()
 
@@ -167,22 +168,22 @@ def test_a_domain_says_itself_whether_it_is_acted_by_or_what_to_correct(scenario
             return found[0]
 
         async with Domains(cluster) as domains:
-            capped = await domains.apply({"maxRunningJobs": 1, "capWatts": 1000, "nodeSelector": {"rack": "a"}})
+            racks = await domains.apply({"maxRunningJobs": 1, "baseWatts": 50, "nodeSelector": {"rack": "a"}})
             nowhere = await domains.apply({"tariff": {"pricePerKWh": 0.3, "timeZone": "Europe/Atlantis"}})
             good = await domains.apply({"tariff": {"pricePerKWh": 0.3, "timeZone": "Europe/Berlin"}})
             async with cluster.operator():
-                refused = await accepted(capped, "False")
+                refused = await accepted(racks, "False")
                 assert refused["reason"] == "NotSupported"
-                assert "spec.capWatts: power caps" in refused["message"]
+                assert "spec.baseWatts: it is a part of capWatts" in refused["message"]
                 assert "spec.nodeSelector" in refused["message"]
                 wrong = await accepted(nowhere, "False")
                 assert wrong["reason"] == "InvalidSpec"
                 assert "Europe/Atlantis" in wrong["message"]
                 assert "IANA" in wrong["message"]
                 assert (await accepted(good, "True"))["reason"] == "Accepted"
-                change = {"spec": {"capWatts": None, "nodeSelector": None}}
-                await cluster.client.merge(POWER_DOMAINS, "", capped, change)
-                await accepted(capped, "True")
+                change = {"spec": {"baseWatts": None, "nodeSelector": None}}
+                await cluster.client.merge(POWER_DOMAINS, "", racks, change)
+                await accepted(racks, "True")
 
     scenario(main)
 
@@ -212,11 +213,71 @@ def test_an_operator_that_has_decided_upon_an_old_domain_looks_at_it_and_decides
     scenario(main)
 
 
+def test_jobs_wait_for_watts_and_the_domain_says_what_is_reserved_and_free(scenario):
+    async def main(cluster):
+        async with Domains(cluster) as domains:
+            domain = await domains.apply(CAP)
+            async with watched(cluster) as seen, cluster.operator():
+                first, second = await one_runs_and_one_waits(cluster, domain)
+                huge = await apply(cluster, "huge", domain, priority=9, replicas=9)
+                await huge.until_reason("Admitted", "PowerCapTooSmall")
+                assert "raise capWatts" in (await huge.condition("Admitted"))["message"]
+                status = (await cluster.client.get(POWER_DOMAINS, "", domain))["status"]
+                [held] = status["reservations"]
+                assert (held["name"], held["watts"]) == ("first", held["fullWatts"])
+                assert status["power"]["reservedWatts"] == held["watts"]
+                assert status["power"]["freeWatts"] == round(CAP["capWatts"] - held["watts"], 1)
+                assert "W for jobs of power domain" in (await second.condition("Admitted"))["message"]
+                await first.succeed()
+                await second.run()
+                await cluster.client.merge(
+                    POWER_DOMAINS, "", domain, {"spec": {"capWatts": None, "headroomPercent": None}}
+                )
+                await huge.run()
+                assert seen.most_jobs == 2
+                await until_no_power(cluster, domain)
+
+    scenario(main)
+
+
+async def until_no_power(cluster, domain):
+    async def is_gone():
+        return "power" not in (await cluster.client.get(POWER_DOMAINS, "", domain))["status"]
+
+    await until(is_gone, f"{domain} without a cap tells no power")
+
+
+CAP = {"maxRunningJobs": 2, "capWatts": 50, "headroomPercent": 0}
+"""Room for one job of two workers and no more; a worker is counted with 17.8 W."""
+
+
+@contextlib.asynccontextmanager
+async def within_cap(cluster, domain, usable_watts):
+    """Whoever looks at the domain meanwhile, at any of its versions: what is reserved is never more than it allows."""
+    sums = []
+
+    async def follow(version):
+        async for kind, body in cluster.client.watch(POWER_DOMAINS, "", "", version):
+            if kind != "BOOKMARK" and body["metadata"]["name"] == domain:
+                sums.append(sum(held["watts"] for held in body.get("status", {}).get("reservations", ())))
+
+    _, version = await cluster.client.list_all(POWER_DOMAINS, "")
+    watching = asyncio.create_task(follow(version))
+    try:
+        yield
+        assert not watching.done()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert 0 < max(sums) <= usable_watts
+    say(f"{len(sums)} versions of the domain, of which the most reserved {max(sums)} W")
+
+
 def test_an_operator_killed_after_any_write_lets_no_two_jobs_run_at_once(scenario):
     async def main(cluster):
         async with Domains(cluster) as domains:
-            domain = await domains.apply({"maxRunningJobs": 1})
-            async with watched(cluster) as seen, cluster.playing():
+            domain = await domains.apply({**CAP, "capWatts": 25})
+            async with watched(cluster) as seen, within_cap(cluster, domain, 25), cluster.playing():
                 for lives in itertools.count(1):
                     low = await apply(cluster, f"low-{lives}", domain, priority=1, replicas=1)
                     high = await apply(cluster, f"high-{lives}", domain, priority=2, replicas=1)
