@@ -80,11 +80,11 @@ class Carbon(Model):
     mode: Literal["Off", "StartWindow", "PauseResume"] = "Off"
     """`StartWindow` waits for the cleanest window before the deadline."""
     deadline: Moment | None = None
-    """When the job must have ended; it always wins."""
+    """When the job must have ended; it always wins. Unset: the job starts within a day."""
     min_benefit_percent: Annotated[int, Field(ge=0, le=100)] = 5
-    """Saving below which the job starts at once."""
+    """Saving, in percent of the grams of a start at once, below which the job does not wait."""
     estimated_duration_seconds: Seconds | None = None
-    """How long the job takes; default: from earlier runs."""
+    """How long the job takes, with its preparation. Unset: nobody knows, and the job starts at once."""
 
 
 class Energy(Model):

@@ -65,7 +65,7 @@ def load_files(paths: Iterable[str | FilePath], overrides: Sequence[str] = ()) -
         problems.append(Problem(", ".join(names) or "(no file)", 0, "", "", "there is no TrainingJob", remedy))
     _refuse_twins(found, problems)
     jobs = [_validated(TrainingJob, document, overrides, problems) for document in found["TrainingJob"]]
-    domains = [_validated(PowerDomain, document, (), problems) for document in found["PowerDomain"]]
+    domains = [_domain(document, problems) for document in found["PowerDomain"]]
     if problems:  # an override that is wrong is so for every job: it is reported once
         found_in = {problem.file for problem in problems}
         causes = [cause for name in texts if name in found_in for cause in lookalikes(texts[name], name)]
@@ -188,6 +188,16 @@ def _validated(model: type[_M], document: Document, overrides: Sequence[str], pr
         found = problems_of(error, document, structural_schema(model))
         problems += [_blamed(problem, overrides) for problem in found]
     return None
+
+
+def _domain(document: Document, problems: list[Problem]) -> PowerDomain | None:
+    """The power domain in `document`. A file that it names is relative to its own."""
+    domain = _validated(PowerDomain, document, (), problems)
+    if domain is None or domain.spec.carbon.file is None:
+        return domain
+    file = str(FilePath(document.file).parent / domain.spec.carbon.file)
+    carbon = domain.spec.carbon.model_copy(update={"file": file})
+    return domain.model_copy(update={"spec": domain.spec.model_copy(update={"carbon": carbon})})
 
 
 def _without(document: Document, replaced: list[Path]) -> Document:

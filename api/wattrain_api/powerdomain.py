@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, TypeAdapter
 
 from wattrain_api.base import LabelKey, LabelValue, Model, Rule
+from wattrain_api.carbon_series import Basis
 from wattrain_api.status import Condition, StatusPart, Time
 from wattrain_api.trainingjob import ObjectMeta
 
@@ -94,7 +95,15 @@ class ConfigMapSeries(Model):
 
 
 class CarbonIntensity(Model):
-    """Carbon intensity of the grid: location-based, average."""
+    """Carbon intensity of the grid, location-based. A series of it (docs/carbon.md) has one source at most."""
+
+    RULES: ClassVar = (
+        Rule(
+            "[has(self.configMap), has(self.file), has(self.url)].filter(x, x).size() <= 1",
+            "give at most one of configMap, file and url",
+            lambda c: sum(source is not None for source in (c.config_map, c.file, c.url)) <= 1,
+        ),
+    )
 
     zone: Annotated[str, Field(max_length=64)] = ""
     """Name of the grid zone, for people; empty with the default of gramsPerKWh: the world."""
@@ -104,6 +113,17 @@ class CarbonIntensity(Model):
     """Where the number is from, for people; empty with the default of gramsPerKWh: Ember."""
     config_map: ConfigMapSeries | None = None
     """A series that changes with time; gramsPerKWh counts where it has no entry."""
+    file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """A file with a series, for `wattrain run`; relative to the file of the PowerDomain."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=2048)] | None = None
+    """Address of a series, without a password in it; asked every five minutes, redirections are not followed."""
+    basis: Basis = "Average"
+    """What the series is. `Average` counts emissions and chooses times; `Marginal` only chooses times."""
+
+    @property
+    def has_series(self) -> bool:
+        """Whether a series is named."""
+        return any(source is not None for source in (self.config_map, self.file, self.url))
 
     @property
     def zone_name(self) -> str:

@@ -354,6 +354,30 @@ class QueueStatus(StatusPart):
 
 
 @dataclass(frozen=True)
+class CleanHoursStatus(StatusPart):
+    """How the job waits for clean hours, and what that has changed."""
+
+    since: Time
+    """From when on it could have run."""
+    start: Time | None = None
+    """Start that it waits for; unset: it does not wait any more."""
+    saving_ratio: float = 0.0
+    """Share of the grams of a start at once that is expected to be saved, by the series when the start was chosen."""
+    held_seconds: Count = 0
+    """How long it has waited."""
+    compared_joules: float = 0.0
+    """Facility energy used at times that the series knows, as it knows those that much earlier."""
+    grams: float = 0.0
+    """What that emitted, by the series."""
+    at_once_grams: float = 0.0
+    """What it would have emitted had the job started at once, each joule that much earlier."""
+    basis: Annotated[str, Field(max_length=16)] = ""
+    """What the series is: Average or Marginal."""
+    message: Text = ""
+    """Why it waits, or has started."""
+
+
+@dataclass(frozen=True)
 class ModelStatus(StatusPart):
     """The trained model."""
 
@@ -517,6 +541,8 @@ class TrainingJobStatus(StatusPart):
     """The last ten checkpoints that were found damaged."""
     energy: EnergyStatus = EnergyStatus()
     queue: QueueStatus = QueueStatus()
+    clean_hours: CleanHoursStatus | None = None
+    """Set where energy.carbon has it wait for clean hours, or had."""
     model: ModelStatus | None = None
     last_lines: Annotated[tuple[LogLine, ...], Field(max_length=LOG_LINES)] = ()
     """What the worker that decided the end of the last attempt wrote last: one that failed, else worker 0. It can be

@@ -47,6 +47,10 @@ def _has_initial_model(spec: TrainingJobSpec) -> bool:
     return spec.training is not None and spec.training.initial_model is not None
 
 
+def _waits_for_nothing(spec: TrainingJobSpec) -> bool:
+    return spec.energy.carbon is not None and spec.energy.carbon.mode == "Off"
+
+
 def _has_interactions(spec: TrainingJobSpec) -> bool:
     return spec.recipe is not None and spec.recipe.params.SAMPLES == "interactions"
 
@@ -62,9 +66,7 @@ class Gap(NamedTuple, Generic[_S]):
     """Whether it does not act in that spec; it is refused where it has another value than its default as well."""
 
 
-_NO_CLEAN_POWER: Final = (
-    "waiting for clean power is not in this version; remove it, and use spec.suspend to choose the time"
-)
+_NO_CLEAN_HOURS: Final = "the job waits for no clean hours; remove it, or write mode: StartWindow"
 _NO_SERVING: Final = "serving is not in this version; remove it, and take the model from the job's storage"
 _NO_EFFECT_WITHOUT_CAP: Final = "it is a part of capWatts, which is not given; remove it, or give capWatts"
 _TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
@@ -90,11 +92,8 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("energy.powerCap", "power caps are not in this version; remove it, and limit workers.resources.limits.cpu "
         "instead"),
     Gap("energy.budget", "budgets are not in this version; remove it, and limit policy.activeDeadlineSeconds instead"),
-    Gap("energy.carbon.mode", 'waiting for clean power is not in this version; write "Off", and use spec.suspend to '
-        "choose the time"),
-    Gap("energy.carbon.deadline", _NO_CLEAN_POWER),
-    Gap("energy.carbon.minBenefitPercent", _NO_CLEAN_POWER),
-    Gap("energy.carbon.estimatedDurationSeconds", _NO_CLEAN_POWER),
+    Gap("energy.carbon.mode", "pausing in dirty hours is not in this version; write StartWindow, which waits for the "
+        "cleanest stretch", lambda s: s.energy.carbon is not None and s.energy.carbon.mode == "PauseResume"),
     Gap("inference.enabled", "serving is not in this version; write false, and take the model from the job's storage"),
     Gap("inference.replicas", _NO_SERVING),
     Gap("inference.resources", _NO_SERVING),
@@ -103,18 +102,24 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
 DOMAINS_NOT_YET: Final[tuple[Gap[PowerDomainSpec], ...]] = (
     Gap("nodeSelector", "choosing a domain by nodes is not in this version; remove it: a job belongs to the domain "
         "that its spec.energy.powerDomain names, and workers.nodeSelector chooses its nodes"),
-    Gap("carbon.configMap", "series of carbon intensity are not in this version; remove it, and give "
-        "carbon.gramsPerKWh, a yearly mean"),
 )  # fmt: skip
 """What no power domain can have in this version."""
 DOMAINS_IDLE: Final[tuple[Gap[PowerDomainSpec], ...]] = (
+    Gap("carbon.basis", "it says what a series is, and none is named; remove it, or name one",
+        lambda s: not s.carbon.has_series),
     Gap("headroomPercent", _NO_EFFECT_WITHOUT_CAP, lambda s: s.cap_watts is None),
     Gap("baseWatts", _NO_EFFECT_WITHOUT_CAP, lambda s: s.cap_watts is None),
     Gap("namespaceWeights", "without a limit nobody waits; remove it, or give capWatts or maxRunningJobs",
         lambda s: s.cap_watts is None and s.max_running_jobs is None),
 )  # fmt: skip
 """What has no effect beside something else that a power domain says."""
+_NOT_IN_A_CLUSTER: Final[tuple[Gap[PowerDomainSpec], ...]] = (
+    Gap("carbon.file", "the operator reads no files; put the series into a ConfigMap, and name it in carbon.configMap"),
+)
 IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
+    Gap("energy.carbon.deadline", _NO_CLEAN_HOURS, _waits_for_nothing),
+    Gap("energy.carbon.minBenefitPercent", _NO_CLEAN_HOURS, _waits_for_nothing),
+    Gap("energy.carbon.estimatedDurationSeconds", _NO_CLEAN_HOURS, _waits_for_nothing),
     Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
         "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
     Gap("training.bestMetric", "the model of the last step is exported, which needs no choice; remove it, or write "
@@ -173,6 +178,11 @@ def unsupported(spec: TrainingJobSpec) -> list[tuple[str, str]]:
 def unsupported_domain(spec: PowerDomainSpec) -> list[tuple[str, str]]:
     """The same for a PowerDomain."""
     return _found((*DOMAINS_NOT_YET, *DOMAINS_IDLE), spec)
+
+
+def unsupported_in_cluster(spec: PowerDomainSpec) -> list[tuple[str, str]]:
+    """The same for a PowerDomain of a cluster, whose operator has no files of the user's."""
+    return _found((*DOMAINS_NOT_YET, *DOMAINS_IDLE, *_NOT_IN_A_CLUSTER), spec)
 
 
 def _found(gaps: tuple[Gap[_S], ...], spec: _S) -> list[tuple[str, str]]:

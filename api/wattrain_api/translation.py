@@ -47,6 +47,7 @@ PATTERNS = {
         "must be the address of a server",
         "write one such as http://mlflow:5000; user and password go into workers.env",
     ),
+    r"^https?://[^\s@]+$": ("must be an address", "begin with http:// or https://, and leave a password out"),
     r"^/.+": ("must be an absolute path", "begin with / and name a directory below it"),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": ("must be a time of day", "write HH:MM, from 00:00 to 23:59"),
     r"^[A-Z]{3}$": ("must be a currency code", "write the three capital letters of ISO 4217, such as EUR"),

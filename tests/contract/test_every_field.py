@@ -51,6 +51,7 @@ PLACES = {
     "policy": CORE,
     "queue": CORE,
     "energy.powerDomain": CORE,
+    "energy.carbon": CORE,
 }
 """Where a field of a TrainingJob acts. What is read in `cluster/objects` alone does nothing on a laptop."""
 PASSED_ON = {
@@ -74,6 +75,10 @@ DOMAIN_PLACES = {
     "tariff.currency": CORE,
     "carbon": "operator/wattrain_operator/receipt",
     "carbon.gramsPerKWh": CORE,
+    "carbon.configMap": "operator/wattrain_operator/cluster/series_reader.py",
+    "carbon.url": "operator/wattrain_operator/cluster/series_reader.py",
+    "carbon.file": "operator/wattrain_operator/local/carbon_reader.py",
+    "carbon.basis": "operator/wattrain_operator/local/carbon_reader.py",
 }
 """Where a field of a PowerDomain acts; zone and source are words for people, in the receipt."""
 ONE_CHOICE = {"ordering"}
@@ -96,7 +101,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "storage.uri": (RECIPE, "s3://bucket"),
     "energy.powerCap": (RECIPE, {"jobWatts": 100}),
     "energy.budget": (RECIPE, {"cost": 1}),
-    "energy.carbon.mode": (RECIPE, "StartWindow"),
+    "energy.carbon.mode": (RECIPE, "PauseResume"),
     "energy.carbon.deadline": (RECIPE, "2027-01-01T00:00:00Z"),
     "energy.carbon.minBenefitPercent": (RECIPE, 6),
     "energy.carbon.estimatedDurationSeconds": (RECIPE, 60),
@@ -136,7 +141,7 @@ REFUSED_OF_DOMAINS: dict[str, Any] = {
     "baseWatts": 50.0,
     "namespaceWeights": {"team": 2.0},
     "nodeSelector": {"rack": "a"},
-    "carbon.configMap": {"name": "grid", "namespace": "default"},
+    "carbon.basis": "Marginal",
 }
 NOT_ON_A_LAPTOP: dict[str, Any] = {
     "suspend": True,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from wattrain_api import reasons
 from wattrain_api.powerdomain import PowerDomainSpec, PowerDomainStatus, Reservation
 from wattrain_api.status import Condition
 from wattrain_api.trainingjob import TrainingJob
@@ -18,13 +19,15 @@ from wattrain_operator.cluster.kube.apierrors import ApiError, ConflictError
 from wattrain_operator.cluster.kube.cache import Cache, JobKey, domain_of, uid_of, version_of
 from wattrain_operator.cluster.kube.client import Client
 from wattrain_operator.cluster.kube.resources import POWER_DOMAINS, Json
+from wattrain_operator.cluster.series_reader import SeriesReader
 from wattrain_operator.cluster.source import Source
 from wattrain_operator.cluster.workqueue import WorkQueue
+from wattrain_operator.core.clean_hours import series_condition
 from wattrain_operator.core.domains import Domain, conditions_of, grant_of, is_limited
 from wattrain_operator.core.fleet import FleetObserved, FleetPlan, plan_fleet
 from wattrain_operator.core.fleet_job import FleetJob, fleet_job
 from wattrain_operator.core.fleet_queue import Waiting
-from wattrain_operator.core.observed import Grant
+from wattrain_operator.core.observed import NO_SERIES, CarbonView, Grant
 
 GATHER_SECONDS = 0.02
 """Between two passes: jobs that come together are decided about together."""
@@ -70,6 +73,7 @@ class Fleets:
         self._wake, self._clock, self._now, self._cpus = wake, clock, now, cpus
         self._queue = WorkQueue(clock)
         self._memories: dict[str, _Memory] = {}
+        self._carbon = SeriesReader(client, self.mark, clock)
 
     # --- What a job's pass asks --------------------------------------------------------------------------------
     def domain(self, name: str) -> Domain:
@@ -86,6 +90,10 @@ class Fleets:
         """What `domain` allows `job`."""
         waiting = self._memories[domain.name].waiting if domain.name in self._memories else {}
         return grant_of(domain, job.metadata.uid, job.status.internal.turn, waiting.get(job.metadata.uid))
+
+    def carbon(self, domain: Domain) -> CarbonView:
+        """What is known of the carbon intensity of `domain` over time."""
+        return self._carbon.view(domain)
 
     # --- News --------------------------------------------------------------------------------------------------
     def mark(self, name: str) -> None:
@@ -104,7 +112,12 @@ class Fleets:
 
     # --- The passes --------------------------------------------------------------------------------------------
     async def run(self) -> None:
-        """Decide, one domain at a time, until cancelled."""
+        """Decide, one domain at a time, and read series of carbon intensity, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._carbon.run())
+            tasks.create_task(self._decide_for_ever())
+
+    async def _decide_for_ever(self) -> None:
         while True:
             key = await self._queue.get()
             try:
@@ -125,7 +138,7 @@ class Fleets:
         if body is None:
             self._memories.pop(name, None)
             return None
-        conditions = conditions_of(domain, self._now())
+        conditions = self._conditions(domain)
         if domain.spec is None:
             self._memories.pop(name)
             stored = conditions == domain.conditions or await self._store_conditions(body, conditions)
@@ -145,6 +158,13 @@ class Fleets:
         again = [decided.wake_after_seconds, LOOK_AGAIN_SECONDS if decided.look_at else None]
         again.append(None if written or counts_wait <= 0 else counts_wait)
         return min((seconds for seconds in again if seconds is not None), default=None)
+
+    def _conditions(self, domain: Domain) -> tuple[Condition, ...]:
+        """What is to be stored about `domain`: whether the operator acts by it, and what it knows of its series."""
+        conditions, view, now = conditions_of(domain, self._now()), self.carbon(domain), self._now()
+        others = tuple(c for c in conditions if c.type != reasons.SERIES)
+        told = None if view == NO_SERIES else series_condition(view, conditions, now, domain.generation)
+        return others if told is None else (*others, told)
 
     async def _decide(self, domain: Domain, memory: _Memory) -> FleetPlan:
         """The plan for `domain`. What seems to be over is looked at at the source first."""

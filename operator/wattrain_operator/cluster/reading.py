@@ -14,7 +14,7 @@ from wattrain_api.contract.termination import TerminationMessage
 from wattrain_api.powerdomain import PowerDomainSpec, PowerDomainStatus
 from wattrain_api.problem import field_path, plain_details
 from wattrain_api.status import TrainingJobStatus
-from wattrain_api.support import unsupported_domain
+from wattrain_api.support import unsupported_in_cluster
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster.kube.cache import uid_of
 from wattrain_operator.cluster.kube.resources import Json
@@ -43,7 +43,7 @@ def read_domain(name: str, body: Json) -> Domain:
         spec = PowerDomainSpec.model_validate(body.get("spec") or {}, extra="ignore")
     except ValidationError as error:
         return replace(stored, problem=explain(error))
-    gaps = "; ".join(f"{path}: {sentence}" for path, sentence in unsupported_domain(spec))
+    gaps = "; ".join(f"{path}: {sentence}" for path, sentence in unsupported_in_cluster(spec))
     return replace(stored, problem=gaps, reason=reasons.NOT_SUPPORTED) if gaps else replace(stored, spec=spec)
 
 

@@ -137,6 +137,7 @@ class Reconciler:
             report=self._progress.report(key),
             refusal=memory.refusal,
             domain=domain.spec or PowerDomainSpec(),
+            carbon=self._fleets.carbon(domain),
             grant=self._fleets.grant(domain, job),
             fresh=fresh,
             shared_storage=shares_storage(job),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import product
+from typing import NamedTuple
 
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.power_sources import MEASURED_SOURCES
 from wattrain_api.powerdomain import PowerDomainSpec, Tariff
 from wattrain_api.status import Cost, EnergyAccount, EnergyStatus
@@ -24,13 +27,22 @@ KEPT_CURRENCIES = 8
 
 
 def add_energy(
-    energy: EnergyStatus, new: Meters, since: datetime, until: datetime, domain: PowerDomainSpec
+    energy: EnergyStatus,
+    new: Meters,
+    since: datetime,
+    until: datetime,
+    domain: PowerDomainSpec,
+    series: CarbonSeries | None = None,
 ) -> EnergyStatus:
-    """`energy` with what was used from `since` to `until` (both aware)."""
+    """`energy` with what was used from `since` to `until` (both aware).
+
+    Carbon is counted by `series` where that is average and knows the time, else by the domain's gramsPerKWh.
+    """
     added = joules_of(new)
     shares = None if domain.tariff is None else price_shares(domain.tariff, since, until)
     facility = added * domain.pue
-    grams = facility / JOULES_PER_KWH * domain.carbon.grams_per_kwh
+    intensities = _intensities(series, since, until, domain)
+    grams = facility / JOULES_PER_KWH * sum(each.grams_per_kwh * each.share for each in intensities)
     priced = energy if domain.tariff is None else _with_cost(energy, domain.tariff, shares or (), facility, since)
     spread = added if shares and len(shares) > 1 and (until - since).total_seconds() > GAP_SECONDS else 0.0
     return replace(
@@ -38,8 +50,33 @@ def add_energy(
         facility_joules=round(energy.facility_joules + facility, JOULES_DIGITS),
         carbon_grams=_grown(energy.carbon_grams, grams),
         spread_joules=round(energy.spread_joules + spread, JOULES_DIGITS),
-        accounts=_entered(energy.accounts, _accounts(added, shares, domain)),
+        accounts=_entered(energy.accounts, _accounts(added, shares, intensities, domain)),
     )
+
+
+class _Intensity(NamedTuple):
+    """What a part of the time's energy emitted a kilowatt-hour."""
+
+    share: float
+    grams_per_kwh: float
+    zone: str
+    by_series: bool
+
+
+def _intensities(
+    series: CarbonSeries | None, since: datetime, until: datetime, domain: PowerDomainSpec
+) -> tuple[_Intensity, ...]:
+    """The mean by the series of what it knows, and the domain's own figure for the rest."""
+    own = domain.carbon
+    shares = ((None, 1.0),) if series is None or series.basis != "Average" else series.shares(since, until)
+    known = sum(share for grams, share in shares if grams is not None)
+    found = []
+    if series is not None and known > 0:
+        mean = sum(grams * share for grams, share in shares if grams is not None) / known
+        found.append(_Intensity(known, mean, series.zone or own.zone_name, by_series=True))
+    if known < 1 - 1e-9:
+        found.append(_Intensity(1 - known, own.grams_per_kwh, own.zone_name, by_series=False))
+    return tuple(found)
 
 
 def _with_meters(energy: EnergyStatus, meters: Meters) -> EnergyStatus:
@@ -72,15 +109,16 @@ def _with_cost(
     )
 
 
-def _accounts(joules: float, shares: Shares | None, domain: PowerDomainSpec) -> list[EnergyAccount]:
-    """`joules` divided by the prices of their time."""
+def _accounts(
+    joules: float, shares: Shares | None, intensities: tuple[_Intensity, ...], domain: PowerDomainSpec
+) -> list[EnergyAccount]:
+    """`joules` divided by the prices of their time, and by whether a series has told their carbon."""
     currency = "" if domain.tariff is None else domain.tariff.currency
     found, left = [], joules
-    for price, share in shares or ((None, 1.0),):
-        part = min(left, round(joules * share, JOULES_DIGITS))
-        found.append(
-            EnergyAccount(part, domain.pue, domain.carbon.zone_name, domain.carbon.grams_per_kwh, price, currency)
-        )
+    for (price, share), each in product(shares or ((None, 1.0),), intensities):
+        part = min(left, round(joules * share * each.share, JOULES_DIGITS))
+        grams = None if each.by_series else each.grams_per_kwh  # of each hour another one: their mean is in the sum
+        found.append(EnergyAccount(part, domain.pue, each.zone, grams, price, currency))
         left = round(left - part, JOULES_DIGITS)
     found[-1] = replace(found[-1], joules=round(found[-1].joules + left, JOULES_DIGITS))  # of rounding
     return found

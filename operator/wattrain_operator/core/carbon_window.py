@@ -68,7 +68,7 @@ def cleanest_hours(series: CarbonSeries, now: datetime, duration: timedelta, dea
     """The times with the lowest mean that add up to `duration` and end by `deadline`.
 
     Runs and the pauses between them last at least SHORTEST_RUN, the last run less where less is left. Never worse by
-    the series than one stretch from now on. None as for best_start(), or where the series has a hole before the deadline.
+    the series than one stretch from now on. None as for best_start(), or where the series has a hole before it.
     """
     at_once = series.mean(now, now + duration)
     if deadline - duration <= now or at_once is None:

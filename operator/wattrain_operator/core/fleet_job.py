@@ -10,6 +10,7 @@ from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core import fleet_forecasts
+from wattrain_operator.core.clean_hours import awaits_clean_hours
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.power_estimate import estimated_watts
 from wattrain_operator.core.reservations import Draw
@@ -61,7 +62,7 @@ def fleet_job(
         job.spec.queue.priority,
         job.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC),
         status.internal.turn,
-        wants=not admitted and not ends and not suspended,
+        wants=not admitted and not ends and not suspended and not awaits_clean_hours(job.spec, status),
         runs=admitted and not finished,
         full_watts=estimated_watts(job.spec, cpus).high,
         draw=fleet_forecasts.draw_of(status),

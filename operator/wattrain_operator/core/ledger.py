@@ -14,9 +14,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import ChildMeters, Internal, Meter, TrainingJobStatus
 from wattrain_operator.core.accounts import add_energy
+from wattrain_operator.core.carbon_saved import compared
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.meter_sums import JOULES_DIGITS, Meters, difference, highest, joules_of
 from wattrain_operator.core.observed import Observed, Report
@@ -40,7 +42,9 @@ def account(draft: Draft) -> None:
     """Bring the ledger up to what supervisors have said."""
     seen = draft.seen
     in_view = {child.uid for child in seen.children}
-    draft.status = enter(draft.status, _readings(seen), seen.domain, draft.now, in_view, draft.spec.workers.replicas)
+    draft.status = enter(
+        draft.status, _readings(seen), seen.domain, draft.now, in_view, draft.spec.workers.replicas, seen.carbon.series
+    )
     note_present(draft)
 
 
@@ -89,10 +93,12 @@ def enter(
     now: datetime,
     in_view: AbstractSet[str],
     workers: int,
+    series: CarbonSeries | None = None,
 ) -> TrainingJobStatus:
     """`status` with what of `readings`, the oldest attempts first, is above the marks, and with these raised.
 
-    `in_view` are the uids of the children that are known to exist, of a group of `workers`.
+    `series` is the carbon intensity of `domain` over time; `in_view` are the uids of the children that are known to
+    exist, of a group of `workers`.
     """
     old = status.internal
     # A version that had no marks has entered what the children in view had used by then: nobody knows how much of it.
@@ -118,7 +124,9 @@ def enter(
         return status
     for since, until in sorted(new):
         before = status.energy
-        energy = add_energy(before, tuple(new[since, until]), since, until, domain)
+        energy = add_energy(before, tuple(new[since, until]), since, until, domain, series)
+        facility_joules = energy.facility_joules - before.facility_joules
+        status = replace(status, clean_hours=compared(status.clean_hours, series, facility_joules, since, until))
         added = round(energy.joules - before.joules, JOULES_DIGITS)
         status = enter_joules(replace(status, energy=energy), added, since, until)
     internal = replace(

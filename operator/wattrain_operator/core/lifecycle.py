@@ -8,7 +8,7 @@ from datetime import timedelta
 from wattrain_api import reasons
 from wattrain_api.status import QueueStatus
 from wattrain_api.support import unsupported
-from wattrain_operator.core import notifying, restarts, stopping
+from wattrain_operator.core import clean_hours, notifying, restarts, stopping
 from wattrain_operator.core.conditions import condition_of, is_finished, is_true, set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child, Grant
@@ -122,6 +122,8 @@ def admit(draft: Draft) -> bool:
     if is_true(draft.status, reasons.ADMITTED):
         _note_what_became_of_the_domain(draft, grant)
         return False
+    if clean_hours.wait(draft):
+        return True
     if not grant.granted:
         _wait_for(draft, grant)
         return True

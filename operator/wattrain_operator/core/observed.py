@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from wattrain_api import reasons
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.failures import Failure
 from wattrain_api.contract.progress import CheckpointDamage, Notice, PrepareProgress
@@ -196,6 +197,21 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class CarbonView:
+    """What is known of the series of carbon intensity of a job's power domain."""
+
+    series: CarbonSeries | None = None
+    """None: the domain names none, or it cannot be read."""
+    problem: str = ""
+    """Why it cannot be read now, with the remedy; what was read before may still be there."""
+    awaited: bool = False
+    """It is about to be read for the first time: nothing can be decided by it yet."""
+
+
+NO_SERIES: Final = CarbonView()
+
+
+@dataclass(frozen=True)
 class Grant:
     """What the fleet of a power domain allows a job."""
 
@@ -251,6 +267,8 @@ class Observed:
     children: tuple[Child, ...] = ()
     report: Report | None = None
     domain: PowerDomainSpec = field(default_factory=PowerDomainSpec)
+    carbon: CarbonView = NO_SERIES
+    """The carbon intensity of its power domain over time."""
     grant: Grant = GRANTED
     """What the fleet of its power domain allows the job."""
     fresh: bool = True

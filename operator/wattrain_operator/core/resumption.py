@@ -6,17 +6,23 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import CheckpointStatus, TrainingJobStatus
 from wattrain_operator.core.ledger import ChildReading, enter
 
 
 def adopt(
-    status: TrainingJobStatus, left: Iterable[ChildReading], domain: PowerDomainSpec, now: datetime, workers: int
+    status: TrainingJobStatus,
+    left: Iterable[ChildReading],
+    domain: PowerDomainSpec,
+    now: datetime,
+    workers: int,
+    series: CarbonSeries | None = None,
 ) -> TrainingJobStatus:
     """`status` with what children of a group of `workers` had used when they ended, which nobody heard."""
     readings = sorted(left, key=lambda reading: reading.attempt)
-    return enter(status, readings, domain, now, {reading.uid for reading in readings}, workers)
+    return enter(status, readings, domain, now, {reading.uid for reading in readings}, workers, series)
 
 
 def resume(status: TrainingJobStatus, paused_seconds: float, saved_step: int | None) -> TrainingJobStatus:

@@ -13,7 +13,7 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.fleet_job import FleetJob, fleet_job
 from wattrain_operator.core.notifying import is_awaited
-from wattrain_operator.core.observed import Event, Grant
+from wattrain_operator.core.observed import NO_SERIES, CarbonView, Event, Grant
 from wattrain_operator.core.plan import plan
 from wattrain_operator.local.backend import LocalBackend
 from wattrain_operator.local.conclusion import conclude, record_crash, unwritten
@@ -80,10 +80,10 @@ class JobRun:
         """End the workers now."""
         self._backend.kill()
 
-    def make_pass(self, grant: Grant, now: datetime) -> tuple[Event, ...]:
+    def make_pass(self, grant: Grant, now: datetime, carbon: CarbonView = NO_SERIES) -> tuple[Event, ...]:
         """One pass. An error that nobody foresaw ends the job, and this job alone."""
         try:
-            events = self._pass(grant, now)
+            events = self._pass(grant, now, carbon)
             if self._is_over():
                 self.result = self._conclude()
         except Exception as error:  # whatever it is, the other jobs go on
@@ -123,8 +123,9 @@ class JobRun:
     def _set_suspend(self, suspend: bool) -> None:
         self._job = self._job.model_copy(update={"spec": self._job.spec.model_copy(update={"suspend": suspend})})
 
-    def _pass(self, grant: Grant, now: datetime) -> tuple[Event, ...]:
+    def _pass(self, grant: Grant, now: datetime, carbon: CarbonView = NO_SERIES) -> tuple[Event, ...]:
         seen = self._backend.observe(self._job, self._status, self.domain.spec, now, grant, self._storage_failure)
+        seen = replace(seen, carbon=carbon)
         if self._notifier is not None:
             seen = replace(seen, receiver=self._notifier.receiver, delivery=self._notifier.delivery)
         decided = plan(seen)

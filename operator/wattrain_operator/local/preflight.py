@@ -22,6 +22,7 @@ from wattrain_api.trackers import missing_libraries
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_api.variables import VariableSource
 from wattrain_api.workers import Workers
+from wattrain_operator.local.carbon_reader import CarbonReader
 from wattrain_operator.local.launch import worker_path
 from wattrain_operator.local.refused import Refused
 from wattrain_operator.workers.environment import cluster_variables
@@ -73,6 +74,7 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
         f"PowerDomain {domain.metadata.name}, spec.{field.removeprefix('spec.')}: {sentence}"
         for field, sentence in unsupported_domain(domain.spec)
     ]
+    problems += _carbon_series(domain)
     if spec.recipe is not None and (missing := missing_packages()):
         problems.append(missing)
     problems += _missing_optional(spec)
@@ -82,6 +84,15 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
     problems += _missing_variables(spec.workers) + _cluster_only_volumes(spec.workers) + _missing_gpus(spec.workers)
     if problems:
         raise Refused(*problems)
+
+
+def _carbon_series(domain: PowerDomain) -> list[str]:
+    """A file is looked at before anything starts; an address may answer later, and never stops a run."""
+    carbon, where = domain.spec.carbon, f"PowerDomain {domain.metadata.name}, spec.carbon"
+    if carbon.config_map is not None:
+        return [f"{where}.configMap: is a cluster's; here give the series as a file, in carbon.file, or as carbon.url"]
+    problem = CarbonReader(carbon).view().problem if carbon.file is not None else ""
+    return [f"PowerDomain {domain.metadata.name}, spec.{problem}"] if problem else []
 
 
 def notes(spec: TrainingJobSpec) -> list[str]:

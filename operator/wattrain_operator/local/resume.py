@@ -17,6 +17,7 @@ from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.resumption import adopt, resume
+from wattrain_operator.local.carbon_reader import CarbonReader
 from wattrain_operator.local.refused import EXIT_FAILED, Refused
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.workers.decode import to_reading
@@ -64,7 +65,8 @@ def start(directory: RunDirectory, job: TrainingJob, domain: PowerDomainSpec, no
     directory.write_job(job)
     messages = directory.termination_messages()
     readings = [reading for _, left in messages if (reading := to_reading(left, now)) is not None]
-    status = adopt(status, readings, domain, now.replace(microsecond=0), job.spec.workers.replicas)
+    series = CarbonReader(domain.carbon).view().series
+    status = adopt(status, readings, domain, now.replace(microsecond=0), job.spec.workers.replicas, series)
     if not is_finished(status):
         status = resume(status, directory.seconds_since_written(now), directory.newest_checkpoint_step())
         directory.write_status(status)

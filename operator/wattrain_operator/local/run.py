@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local import metrics_page
 from wattrain_operator.local.backend import LocalBackend
+from wattrain_operator.local.carbon_reader import CarbonReader
 from wattrain_operator.local.interrupts import Interrupts
 from wattrain_operator.local.job_run import JobRun, JobToRun
 from wattrain_operator.local.launch import SUPERVISOR
@@ -44,6 +45,7 @@ class LocalRun:
         self._to_run, self._command = jobs, command
         self._view, self._interrupts = view, interrupts
         self._interrupts_heeded = 0
+        self._carbon = {to_run.domain.metadata.name: CarbonReader(to_run.domain.spec.carbon) for to_run in jobs}
         self._fleets = {to_run.domain.metadata.name: LocalFleet(to_run.domain) for to_run in jobs}
         members = Counter(to_run.domain.metadata.name for to_run in jobs)
         self._at_once = sum(fleet.most_at_once(members[domain]) for domain, fleet in self._fleets.items())
@@ -91,7 +93,7 @@ class LocalRun:
             members = _of(domain, jobs)
             grants = fleet.grants([job.seen_by_fleet() for job in members], now)
             for job in members:
-                self._show(job, job.make_pass(grants[job.uid], now))
+                self._show(job, job.make_pass(grants[job.uid], now, self._carbon[domain].view()))
 
     def _heed_interrupts(self, jobs: Sequence[JobRun]) -> None:
         """The first one suspends all jobs, so that their workers save and stop; the next one ends them now."""

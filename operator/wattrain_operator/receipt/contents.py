@@ -9,6 +9,7 @@ from pydantic import Field
 from wattrain_api.base import Model
 from wattrain_api.facts import units
 from wattrain_api.status import (
+    CleanHoursStatus,
     DamagedCheckpoint,
     Meter,
     Metrics,
@@ -174,6 +175,8 @@ class Receipt(Model):
     """Step whose model was tested and exported, and why that one; empty: it was not told."""
     energy: EnergyFacts
     carbon: CarbonFacts | None = None
+    clean_hours: CleanHoursStatus | None = None
+    """What was waited for clean hours, and what that has saved; None: nothing was to be waited for."""
     cost: CostFacts | None = None
     """In the last currency that a tariff had."""
     costs: tuple[CostFacts, ...] = ()

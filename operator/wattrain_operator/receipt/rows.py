@@ -9,7 +9,7 @@ from wattrain_api.facts.data_tables import classes_table, data_table
 from wattrain_api.facts.metric_rows import metric_rows
 from wattrain_api.facts.prepared import sample_nouns
 from wattrain_api.facts.titled_rows import Row, Table
-from wattrain_api.status import Restart
+from wattrain_api.status import CleanHoursStatus, Restart
 from wattrain_operator.receipt.contents import (
     CarbonFacts,
     CostFacts,
@@ -99,14 +99,28 @@ def cost_table(receipt: Receipt) -> Table:
     if carbon is not None:
         source = f"{kind}; {carbon.basis}, {_intensity(receipt, carbon)}"
         rows.append(("CO2 equivalent", units.grams(carbon.grams, carbon.low_grams, carbon.high_grams), source))
+    if receipt.clean_hours is not None and receipt.clean_hours.compared_joules > 0:
+        rows.append(_saved(receipt.clean_hours, receipt.energy))
     rows += [_cost_row(receipt, cost, kind) for cost in receipt.costs]
     return Table("What it cost", ("", "Amount (low to high)", "How it is known"), tuple(rows))
 
 
 def _intensity(receipt: Receipt, carbon: CarbonFacts) -> str:
-    if len({rate.grams_per_kwh for rate in receipt.rates}) > 1:
+    intensities = {rate.grams_per_kwh for rate in receipt.rates}
+    if len(intensities) > 1 or None in intensities:
         return f"mean of {carbon.grams_per_kwh:g} g/kWh"
     return f"{carbon.grams_per_kwh:g} g/kWh, zone {carbon.zone} ({carbon.source})"
+
+
+def _saved(hours: CleanHoursStatus, energy: EnergyFacts) -> Row:
+    """What waiting for clean hours has saved, beside a start at once."""
+    share = hours.compared_joules / energy.facility_joules if energy.facility_joules else 0.0
+    of = "" if share > 0.999 else f"of {_percent(share)} of the energy, whose hours the series knows; "
+    saved, waited = hours.at_once_grams - hours.grams, units.seconds(hours.held_seconds)
+    known = (
+        f"{hours.basis.lower()} intensity: {units.grams(hours.grams)} in place of {units.grams(hours.at_once_grams)}"
+    )
+    return "Saved by waiting for clean hours", units.grams(saved), f"{of}{known} of a start at once, {waited} earlier"
 
 
 def _cost_row(receipt: Receipt, cost: CostFacts, kind: str) -> Row:

@@ -13,6 +13,8 @@ from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core.domains import Domain, grant_of
 from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.observed import (
+    NO_SERIES,
+    CarbonView,
     Child,
     CreateChild,
     DeleteChild,
@@ -61,6 +63,8 @@ class Setting(NamedTuple):
     """Whether its view of the job has what it wrote itself at once, or waits for the event."""
     receiver: Receiver | None = None
     """Who is to be notified of the job's end."""
+    carbon: CarbonView = NO_SERIES
+    """The series of carbon intensity of its power domain."""
 
 
 DEFAULT_SETTING = Setting()
@@ -170,6 +174,7 @@ class SimulatedOperator:
             children=tuple(_child(seen, world.now) for seen in self.cache.values()),
             report=None if self.answer is None else _aged(self.answer, world.now),
             domain=self.domain.spec,
+            carbon=self.setting.carbon,
             grant=self.grant,
             fresh=fresh,
             shared_storage=self.setting.shared_storage,

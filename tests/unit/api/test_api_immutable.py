@@ -33,7 +33,6 @@ def test_what_the_user_steers_may_change(job, override):
         ("recipe.params.hidden=[9]", "recipe"),
         ("policy.maxRestarts=9", "policy.maxRestarts"),
         ("workers.processesPerWorker=2", "workers.processesPerWorker"),
-        ("energy.carbon={}", "energy.carbon"),
         ("image=x", "image"),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_tariff_and_a_yearly_mean_are_supported():
         ({"storage": {"uri": "s3://bucket"}}, "spec.storage.uri"),
         ({"energy": {"powerCap": {"jobWatts": 100}}}, "spec.energy.powerCap"),
         ({"energy": {"budget": {"cost": 1}}}, "spec.energy.budget"),
-        ({"energy": {"carbon": {"mode": "StartWindow"}}}, "spec.energy.carbon.mode"),
+        ({"energy": {"carbon": {"mode": "PauseResume"}}}, "spec.energy.carbon.mode"),
         ({"inference": {"enabled": True}}, "spec.inference.enabled"),
     ],
 )
@@ -50,7 +50,7 @@ def test_an_empty_carbon_is_not_refused(job):
     [
         ({"nodeSelector": {"rack": "a"}}, "spec.nodeSelector"),
         ({"baseWatts": 50}, "spec.baseWatts"),
-        ({"carbon": {"configMap": {"name": "a", "namespace": "b"}}}, "spec.carbon.configMap"),
+        ({"carbon": {"basis": "Marginal"}}, "spec.carbon.basis"),
     ],
 )
 def test_what_a_domain_cannot_have_yet_is_refused(spec, field):

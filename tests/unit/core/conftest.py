@@ -15,6 +15,7 @@ from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_operator.core.observed import (
     GRANTED,
+    NO_SERIES,
     Child,
     Delivery,
     DirectChild,
@@ -57,6 +58,7 @@ class Scene:
         self.refusal: Refusal | None = None
         self.grant = GRANTED
         self.domain = PowerDomainSpec()
+        self.carbon = NO_SERIES
         self.interval_seconds = 0.0
         self.storage_failure = ""
         self.receiver: Receiver | None = None
@@ -83,6 +85,7 @@ class Scene:
             gone=self.gone,
             report=self.report,
             domain=self.domain,
+            carbon=self.carbon,
             grant=self.grant,
             fresh=fresh,
             shared_storage=self.shared,

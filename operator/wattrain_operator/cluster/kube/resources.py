@@ -38,6 +38,7 @@ class Resource:
 TRAINING_JOBS = Resource("wattrain.dev", "v1alpha1", "trainingjobs")
 POWER_DOMAINS = Resource("wattrain.dev", "v1alpha1", "powerdomains")
 PODS = Resource("", "v1", "pods")
+CONFIG_MAPS = Resource("", "v1", "configmaps")
 SERVICES = Resource("", "v1", "services")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 EVENTS = Resource("events.k8s.io", "v1", "events")
