@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client.core import Metric as Family
 
 from wattrain_api import metrics
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import Identity, families_of
 from wattrain_api.powerdomain import DomainPower, Tariff
@@ -127,9 +128,12 @@ class ExportedDomain:
 
 
 def exported_domain(
-    domain: Domain, jobs: Sequence[tuple[TrainingJob, TrainingJobStatus]], now: datetime
+    domain: Domain,
+    jobs: Sequence[tuple[TrainingJob, TrainingJobStatus]],
+    now: datetime,
+    series: CarbonSeries | None = None,
 ) -> ExportedDomain:
-    """What is exported of `domain` with its `jobs` at the moment `now` (aware)."""
+    """What is exported of `domain` with its `jobs` at the moment `now` (aware), and with the `series` of its carbon."""
     reserved = {(r.uid, r.turn) for r in domain.reservations}
     seen = [fleet_job(job, status, living_children=False, fresh=False) for job, status in jobs]
     running = {(job.uid, job.turn) for job in seen if job.runs}
@@ -143,13 +147,14 @@ def exported_domain(
     )
     if domain.spec is None:
         return exported
+    known = None if series is None or series.basis != "Average" else series.at(now)
     return replace(
         exported,
         max_running_jobs=domain.spec.max_running_jobs,
         cap_watts=domain.spec.cap_watts,
         usable_watts=domain.spec.usable_watts,
         power=domain.power,
-        grams_per_kwh=domain.spec.carbon.grams_per_kwh,
+        grams_per_kwh=domain.spec.carbon.grams_per_kwh if known is None else known,
         pue=domain.spec.pue,
         price=_price(domain.spec.tariff, now),
     )

@@ -116,7 +116,8 @@ async def families(shell: Shell, *, leads: bool, loop_lag_seconds: float) -> Ite
         members.setdefault(job.spec.energy.power_domain, []).append((job, job.status))
         of_jobs.add(exported_job(job, job.status, as_of), identity_of(job))
     for name in shell.cache.domain_names():
-        exported = exported_domain(shell.fleets.domain(name), members.get(name, ()), now)
+        domain = shell.fleets.domain(name)
+        exported = exported_domain(domain, members.get(name, ()), now, shell.fleets.carbon(domain).series)
         domains.add(exported, identity_of_domain(name))
     own = families_of(metrics.OPERATOR, figures)
     return chain(own, _PROCESS.collect(), of_jobs.all(), domains.all())

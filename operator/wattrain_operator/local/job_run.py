@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wattrain_api import names, reasons
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
@@ -52,6 +53,7 @@ class JobRun:
         self._curve = LossCurve(self._directory.metrics_file)
         self.name, self.uid = self._job.metadata.name, self._job.metadata.uid
         self._storage_failure = ""
+        self._series: CarbonSeries | None = None
         self._decided_nothing = False
         self.result: Result | None = None
         """Set once there is nothing left to do."""
@@ -118,13 +120,16 @@ class JobRun:
 
     def figures(self) -> JobFigures:
         """What it exports now. For another thread than the loop's."""
-        return JobFigures(self._job, self._status, self.domain, self._backend.fetch_all(names.PATH_METRICS))
+        return JobFigures(
+            self._job, self._status, self.domain, self._backend.fetch_all(names.PATH_METRICS), self._series
+        )
 
     def _set_suspend(self, suspend: bool) -> None:
         self._job = self._job.model_copy(update={"spec": self._job.spec.model_copy(update={"suspend": suspend})})
 
     def _pass(self, grant: Grant, now: datetime, carbon: CarbonView = NO_SERIES) -> tuple[Event, ...]:
         seen = self._backend.observe(self._job, self._status, self.domain.spec, now, grant, self._storage_failure)
+        self._series = carbon.series
         seen = replace(seen, carbon=carbon)
         if self._notifier is not None:
             seen = replace(seen, receiver=self._notifier.receiver, delivery=self._notifier.delivery)

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
 from wattrain_api import metrics, names
+from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.metric_families import Families, text_of
 from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.status import TrainingJobStatus
@@ -35,6 +36,8 @@ class JobFigures:
     domain: PowerDomain
     pages: Mapping[str, bytes]
     """/metrics of each supervisor, by worker index."""
+    series: CarbonSeries | None = None
+    """The carbon intensity of its domain over time."""
 
 
 class MetricsServer:
@@ -89,11 +92,12 @@ def families(jobs: Sequence[JobFigures]) -> list[Family]:
             into = workers.setdefault(family.name, Family(family.name, family.documentation, family.type))
             into.samples += family.samples
         of_jobs.add(exported_job(figures.job, figures.status, as_of), identity_of(figures.job))
-    for name, domain in {figures.domain.metadata.name: figures.domain for figures in jobs}.items():
+    for name, figures in {figures.domain.metadata.name: figures for figures in jobs}.items():
+        domain = figures.domain
         members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == name]
         status = domain.status
         known = Domain(name, domain.spec, reservations=status.reservations, power=status.power)
-        domains.add(exported_domain(known, members, now), identity_of_domain(name))
+        domains.add(exported_domain(known, members, now, figures.series), identity_of_domain(name))
     return [*workers.values(), *of_jobs.all(), *domains.all()]
 
 

@@ -108,7 +108,7 @@ def cost_table(receipt: Receipt) -> Table:
 def _intensity(receipt: Receipt, carbon: CarbonFacts) -> str:
     intensities = {rate.grams_per_kwh for rate in receipt.rates}
     if len(intensities) > 1 or None in intensities:
-        return f"mean of {carbon.grams_per_kwh:g} g/kWh"
+        return f"mean of {carbon.grams_per_kwh:.4g} g/kWh"
     return f"{carbon.grams_per_kwh:g} g/kWh, zone {carbon.zone} ({carbon.source})"
 
 

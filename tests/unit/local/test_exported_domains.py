@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from wattrain_api import reasons
+from wattrain_api.carbon_series import HOUR, Basis, CarbonSeries, Interval
 from wattrain_api.metric_families import families_of
 from wattrain_api.metrics import DOMAIN
 from wattrain_api.powerdomain import CarbonIntensity, PowerDomainSpec, Reservation, Tariff, TariffWindow
@@ -47,6 +48,14 @@ def test_a_domain_shows_its_limit_its_prices_of_now_and_who_has_or_waits_for_a_p
         "max_running_jobs": 2, "granted_jobs": 2, "queued_jobs": 1, "power_watts": 100.0,
         "carbon_intensity_grams_per_kwh": 300, "energy_price_per_kwh": 0.4, "pue_ratio": 1.2, "accepted": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("basis", "shown"), [("Average", 120.0), ("Marginal", 300.0)])
+def test_the_intensity_of_a_domain_is_that_of_its_series_now_as_far_as_it_counts(basis: Basis, shown: float) -> None:
+    series = CarbonSeries((Interval(NOON, NOON + HOUR, 120.0),), basis=basis)
+    domain = Domain("hall", PowerDomainSpec(carbon=CarbonIntensity(grams_per_kwh=300)))
+    assert exported_domain(domain, (), NOON, series).grams_per_kwh == shown
+    assert exported_domain(domain, (), NOON + HOUR, series).grams_per_kwh == 300
 
 
 def test_a_domain_that_cannot_be_read_shows_that_and_its_jobs_alone() -> None:
