@@ -38,14 +38,17 @@ class Loaded:
     """What the files say."""
 
     jobs: tuple[TrainingJob, ...]
-    """At least one, in the order of the files; no two have the same name."""
+    """In the order of the files; no two have the same name."""
     domains: tuple[PowerDomain, ...]
     skipped: tuple[str, ...] = ()
     """Documents of other kinds, which are for kubectl alone, such as `volume.yaml:1: PersistentVolumeClaim`."""
 
 
-def load_files(paths: Iterable[str | FilePath], overrides: Sequence[str] = ()) -> Loaded:
-    """All TrainingJobs in `paths`, each changed by `overrides` (`workers.replicas=3`), and all PowerDomains.
+def load_files(
+    paths: Iterable[str | FilePath], overrides: Sequence[str] = (), *, wanted: str = "TrainingJob"
+) -> Loaded:
+    """All TrainingJobs in `paths`, each changed by `overrides` (`workers.replicas=3`), and all PowerDomains. Of the kind
+    `wanted` there must be one.
 
     InvalidInput carries every problem found, in the order of files and lines.
     """
@@ -60,9 +63,10 @@ def load_files(paths: Iterable[str | FilePath], overrides: Sequence[str] = ()) -
             found[kind].append(document)
         elif kind is not None:
             skipped.append(f"{document.file}:{document.line_of(())}: {kind}")
-    if not found["TrainingJob"] and not problems:
-        remedy = "give a file with kind: TrainingJob, such as one of examples/"
-        problems.append(Problem(", ".join(names) or "(no file)", 0, "", "", "there is no TrainingJob", remedy))
+    if not found[wanted] and not problems:
+        remedy = f"give a file with kind: {wanted}"
+        remedy += ", such as one of examples/" if wanted == "TrainingJob" else ""
+        problems.append(Problem(", ".join(names) or "(no file)", 0, "", "", f"there is no {wanted}", remedy))
     _refuse_twins(found, problems)
     jobs = [_validated(TrainingJob, document, overrides, problems) for document in found["TrainingJob"]]
     domains = [_domain(document, problems) for document in found["PowerDomain"]]

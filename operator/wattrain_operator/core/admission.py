@@ -57,18 +57,21 @@ class Holding(NamedTuple):
     """When what is reserved will be free, at the latest that is to be expected; inf: nobody knows."""
 
 
-def admit(queue: Iterable[Request], holdings: Sequence[Holding], room: Room) -> list[int]:
-    """Who of `queue`, which is in order, goes now: their indices. Each of them must fit into an empty domain."""
+def admit(queue: Iterable[Request], holdings: Iterable[Holding], room: Room) -> list[int]:
+    """Who of `queue`, which is in order, goes now: their indices. Each of them must fit into an empty domain.
+
+    `holdings` are looked at only where the head has to wait. Times may count from any moment, if all count from it.
+    """
     waiting = iter(enumerate(queue))
     admitted: list[int] = []
-    running = list(holdings)
+    begun: list[Holding] = []
     for index, head in waiting:
         if room.fits(head.watts):
             admitted.append(index)
             room = room.without(head.watts)
-            running.append(Holding(head.watts, head.longest_seconds))
+            begun.append(Holding(head.watts, head.longest_seconds))
             continue
-        fits_in_seconds, spare = _when_it_fits(head, running, room)
+        fits_in_seconds, spare = _when_it_fits(head, [*holdings, *begun], room)
         if fits_in_seconds < inf:
             admitted += _backfilled(waiting, room, fits_in_seconds, spare)
         break

@@ -1,0 +1,146 @@
+"""Jobs of a trace under one policy, in virtual time: who is admitted is decided by `core.admission`, as a PowerDomain
+does it; only the clock is not real.
+
+What a policy knows of the future is what a domain knows: when those that run will have ended, by their ETA taken
+ETA_BIAS times and ENDING_SECONDS longer, and by when one that waits has ended for certain, by `bound_ratio`: its
+activeDeadlineSeconds, as many times its duration.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush
+from math import inf
+from typing import NamedTuple
+
+from wattrain_operator.core.admission import BACKFILL_DEPTH, Holding, Request, Room, admit
+from wattrain_operator.core.fleet_forecasts import ENDING_SECONDS, ETA_BIAS
+from wattrain_operator.policies.job_trace import TraceJob
+from wattrain_operator.policies.power_curve import PowerCurve
+from wattrain_operator.policies.registry import Policy
+
+Entry = tuple[float, float, int]
+"""Priority negated, moment of submission, index of the job: the order of the queue."""
+
+
+class Run(NamedTuple):
+    """What became of the jobs of a trace."""
+
+    starts: list[float]
+    """By index of the job: when it was admitted; inf: never, for the cap has no room for it."""
+    curve: PowerCurve
+    waiting: list[tuple[float, int]]
+    """Moments at which it changed how many wait, and how many then did."""
+    events: int
+    """Submissions, releases and ends."""
+
+
+class VirtualTime:
+    """One run of a trace under one policy. `release` says until when a job waits for clean hours, in seconds."""
+
+    def __init__(
+        self, jobs: Sequence[TraceJob], policy: Policy, usable_watts: float, places: float, bound_ratio: float,
+        release: Callable[[TraceJob], float],
+    ) -> None:  # fmt: skip
+        self._jobs, self._policy, self._release, self._bound = jobs, policy, release, bound_ratio
+        self._usable, self._room = usable_watts, Room(places, usable_watts)
+        self._queue: list[Entry] = []
+        self._ends: list[tuple[float, int]] = []
+        self._running: list[tuple[float, int]] = []
+        """By when each job that runs is expected to have ended, and its index, in this order."""
+        self._held: list[tuple[float, int]] = []
+        self._starts = [inf] * len(jobs)
+        self._curve = PowerCurve(usable_watts)
+        self._waiting: list[tuple[float, int]] = [(0.0, 0)]
+        self._events = 0
+
+    def run(self) -> Run:
+        """To the end of the last job."""
+        submitted = 0
+        while True:
+            next_submit = self._jobs[submitted].submit_seconds if submitted < len(self._jobs) else inf
+            now = min(next_submit, self._ends[0][0] if self._ends else inf, self._held[0][0] if self._held else inf)
+            if now == inf:
+                break
+            looks = self._end(now) + self._let_go(now)
+            while submitted < len(self._jobs) and self._jobs[submitted].submit_seconds <= now:
+                looks += self._submit(submitted, now)
+                submitted += 1
+            if looks and self._queue:
+                self._admit(now)
+            if len(self._queue) != self._waiting[-1][1]:
+                self._waiting.append((now, len(self._queue)))
+        return Run(self._starts, self._curve, self._waiting, self._events)
+
+    def _end(self, now: float) -> int:
+        ended = 0
+        while self._ends and self._ends[0][0] <= now:
+            _, index = heappop(self._ends)
+            expected = self._expected(index)
+            del self._running[bisect_left(self._running, (expected, index))]
+            self._room = self._room.plus(self._jobs[index].watts)
+            self._curve.change(now, -self._jobs[index].watts)
+            ended += 1
+        self._events += ended
+        return ended
+
+    def _let_go(self, now: float) -> int:
+        """Jobs whose clean hours begin."""
+        looks = 0
+        while self._held and self._held[0][0] <= now:
+            looks += self._enqueue(heappop(self._held)[1])
+        return looks
+
+    def _submit(self, index: int, now: float) -> int:
+        job = self._jobs[index]
+        if job.watts > self._usable + 1e-6:
+            self._events += 1
+            return 0  # PowerCapTooSmall: it holds nobody up
+        until = self._release(job) if self._policy.clean_hours else now
+        if until > now:
+            self._events += 1
+            heappush(self._held, (until, index))
+            return 0
+        return self._enqueue(index)
+
+    def _enqueue(self, index: int) -> int:
+        """Whether it can change who is admitted now."""
+        job = self._jobs[index]
+        entry = (-float(job.priority) if self._policy.by_priority else 0.0, job.submit_seconds, index)
+        insort(self._queue, entry)
+        self._events += 1
+        depth = BACKFILL_DEPTH if self._policy.overtakes else 0
+        return int(len(self._queue) <= depth + 1 or entry <= self._queue[depth])
+
+    def _admit(self, now: float) -> None:
+        queue = self._requests(now)
+        admitted = admit(queue, self._holdings(), self._room)
+        for place in admitted:
+            self._start(self._queue[place][2], now)
+        for place in reversed(admitted):
+            del self._queue[place]
+
+    def _requests(self, now: float) -> Iterator[Request]:
+        """The queue as the admission sees it: times are moments, here as in the holdings."""
+        jobs, overtakes = self._jobs, self._policy.overtakes
+        for _, _, index in self._queue:
+            job = jobs[index]
+            bound = now + job.duration_seconds * self._bound + ENDING_SECONDS if overtakes else inf
+            yield Request(job.watts, bound)
+
+    def _holdings(self) -> Iterator[Holding]:
+        """Those that run; none where nobody overtakes: when the head will fit is then of no use."""
+        if self._policy.overtakes:
+            yield from (Holding(self._jobs[index].watts, expected) for expected, index in self._running)
+
+    def _start(self, index: int, now: float) -> None:
+        job = self._jobs[index]
+        self._starts[index] = now
+        self._room = self._room.without(job.watts)
+        self._curve.change(now, job.watts)
+        heappush(self._ends, (now + job.duration_seconds, index))
+        insort(self._running, (self._expected(index), index))
+
+    def _expected(self, index: int) -> float:
+        return self._starts[index] + self._jobs[index].duration_seconds * ETA_BIAS + ENDING_SECONDS
