@@ -27,8 +27,8 @@ def main() -> int:
 
 
 def _say_trace(jobs: int, chance: random.Random) -> None:
-    """Submissions at random, one in 40 s on average; 1 to 8 workers of 300 W; a median of 18 minutes, some take days; one
-    job in four is more important, and all have two days."""
+    """Submissions at random, one in 40 s on average; 1 to 8 workers of 300 W; a median of 18 minutes, some take days;
+    one job in four is more important, and all have two days."""
     submit_seconds = 0.0
     for number in range(jobs):
         submit_seconds += chance.expovariate(1 / 40)
