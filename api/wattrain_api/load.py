@@ -47,8 +47,9 @@ class Loaded:
 def load_files(
     paths: Iterable[str | FilePath], overrides: Sequence[str] = (), *, wanted: str = "TrainingJob"
 ) -> Loaded:
-    """All TrainingJobs in `paths`, each changed by `overrides` (`workers.replicas=3`), and all PowerDomains; one at least
-    is of the kind `wanted`.
+    """All TrainingJobs in `paths`, each changed by `overrides` (`workers.replicas=3`), and all PowerDomains.
+
+    At least one must be of the kind `wanted`.
 
     InvalidInput carries every problem found, in the order of files and lines.
     """
