@@ -204,6 +204,8 @@ class Progress(StatusPart):
     """The most operations a second of all processors together, in the precision of the training; unset: not known."""
     peak_source: Annotated[str, Field(max_length=16)] = ""
     """Where that is from: `data sheet` of the GPU, or `measured` by a product of matrices."""
+    tuning: Annotated[str, Field(max_length=400)] = ""
+    """What training.auto has chosen and why; empty: nothing was to be chosen."""
     flops_per_second: float | None = None
     """Operations a second that the training makes."""
     flops_utilization: float | None = None

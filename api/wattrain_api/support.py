@@ -122,6 +122,10 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("energy.carbon.estimatedDurationSeconds", _NO_CLEAN_HOURS, _waits_for_nothing),
     Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
         "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
+    Gap("training.auto", "channelsLast is for models of pictures, and the recipe's samples are none; remove it",
+        lambda s: s.training is not None and "channelsLast" in s.training.auto and _samples(s) != "image"),
+    Gap("training.auto", "adafactor has no fused form; remove fused", lambda s: s.training is not None
+        and "fused" in s.training.auto and s.training.optimizer.name == "adafactor"),
     Gap("training.bestMetric", "the model of the last step is exported, which needs no choice; remove it, or write "
         "export: best", lambda s: s.training is not None and s.training.export_metric is None),
     Gap("training.optimizer.momentum", "only sgd and muon have it; remove it, or write name: sgd",

@@ -177,6 +177,11 @@ class Training(Model):
             "restarts",
             lambda t: not (t.deterministic and t.compile),
         ),
+        Rule(
+            "!(self.compile && self.auto.exists(choice, choice == 'compile'))",
+            "auto decides about compile, or compile: true does; remove one of them",
+            lambda t: not (t.compile and "compile" in t.auto),
+        ),
     )
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -207,6 +212,11 @@ class Training(Model):
     loss, so that small gradients do not become 0."""
     compile: bool = False
     """Compile the model with torch.compile. The image needs a C++ compiler for it, which the default one has not."""
+    auto: Annotated[tuple[Literal["compile", "fused", "channelsLast"], ...], Field(max_length=3)] = ()
+    """What is chosen by measuring some steps with and without, at the start and on copies of the model: `compile`, as
+    above; `fused`, whether the optimizer changes all parameters in one kernel, as it does by default; `channelsLast`,
+    whether the weights of a model of pictures have the channels last in memory. The ranks choose alike, the job's
+    status says what, and a restart keeps it. Deterministic training measures nothing and keeps what it has without."""
     deterministic: bool = False
     """The same losses, bit for bit, on any number of workers and after any restart. It costs speed."""
     logical_shards: Annotated[int, Field(ge=1, le=4096)] = 12

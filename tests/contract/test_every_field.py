@@ -130,6 +130,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.text.vocabularySize": (RECIPE, 500),
     "data.text.sequenceLength": (PICTURES, 64),
     "data.split.seed": (TIME, 7),
+    "training.auto": (RECIPE, ["channelsLast"]),
     "training.initialModel": (TEXTS, {"path": "runs/topics-bert"}),
     "checkpoint.every": (SCRIPT, {"seconds": 5}),
     "checkpoint.keep": (SCRIPT, 5),

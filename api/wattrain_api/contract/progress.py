@@ -35,6 +35,7 @@ WRITING = "writing"
 PREPARE_STAGES = (READING, WRITING)
 DEVICE_CHARACTERS = 128
 NAME_CHARACTERS = 253
+TUNING_CHARACTERS = 400
 WARNING_CHARACTERS = 400
 MOST_WARNINGS = 5
 """Of one preparation: more would not fit into a termination message."""
@@ -248,6 +249,8 @@ class RankReport:
     not known."""
     peak_source: str | None = field(default=None, metadata=one_of((DATA_SHEET, MEASURED)))
     """Where that is from: the data sheet of the GPU, or a product of matrices at the start."""
+    tuning: str | None = field(default=None, metadata=text(TUNING_CHARACTERS))
+    """What `training.auto` has chosen and why, in a sentence."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data since the last report."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
@@ -415,6 +418,8 @@ class Progress:
     """Of the group, as the ranks report it; absent: not known."""
     peak_source: str | None = field(default=None, metadata=one_of((DATA_SHEET, MEASURED)))
     """As the ranks report it; absent: not known."""
+    tuning: str | None = field(default=None, metadata=text(TUNING_CHARACTERS))
+    """As the ranks report it; absent: nothing was to be chosen."""
     samples: int = field(default=0, metadata=count("samples"))
     """Samples that this worker has trained on, repeated ones counted again."""
     step_durations: Distribution | None = field(default=None, metadata=nested(Distribution))

@@ -23,6 +23,7 @@ from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import (
     DATA_SHEET,
     MEASURED,
+    TUNING_CHARACTERS,
     EnergyGap,
     Evaluation,
     Model,
@@ -77,6 +78,8 @@ class TerminationMessage:
     peak_flops_per_second: float | None = field(default=None, metadata=amount("1/s"))
     """As in the worker's progress."""
     peak_source: str | None = field(default=None, metadata=one_of((DATA_SHEET, MEASURED)))
+    """As in the worker's progress."""
+    tuning: str | None = field(default=None, metadata=text(TUNING_CHARACTERS))
     """As in the worker's progress."""
     loss: float | None = field(default=None, metadata=figure())
     learning_rate: float | None = field(default=None, metadata=figure())

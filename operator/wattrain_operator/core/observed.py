@@ -148,6 +148,7 @@ class Report:
     peak_flops_per_second: float | None = None
     """Of the group; None: not known."""
     peak_source: str = ""
+    tuning: str = ""
     step_seconds: float = 0.0
     """Running mean."""
     samples: int = 0

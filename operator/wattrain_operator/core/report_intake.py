@@ -161,6 +161,7 @@ def _progress(draft: Draft, report: Report) -> Progress:
         flops_per_sample=report.flops_per_sample,
         peak_flops_per_second=report.peak_flops_per_second,
         peak_source=report.peak_source,
+        tuning=report.tuning,
         flops_per_second=flops,
         flops_utilization=_utilization(flops, report.peak_flops_per_second),
         percent=round(100 * report.step / report.total_steps, 1) if report.total_steps else None,

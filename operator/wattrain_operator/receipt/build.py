@@ -97,6 +97,7 @@ def _training(status: TrainingJobStatus, samples_per_second: float | None) -> Tr
         flops_utilization=flops / peak if flops is not None and peak else None,
         peak_flops_per_second=peak,
         peak_source=progress.peak_source,
+        tuning=progress.tuning,
         validation=progress.validation,
         samples_per_second=samples_per_second,
     )

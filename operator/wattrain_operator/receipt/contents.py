@@ -56,6 +56,8 @@ class TrainingFacts(Model):
     """The most that all processors together do in the precision of the training."""
     peak_source: str = ""
     """Where that is from: `data sheet`, or `measured`."""
+    tuning: str = ""
+    """What `training.auto` has chosen and why; empty: nothing was to be chosen."""
     validation: Metrics | None = None
     """Of the last evaluation on the validation split."""
     samples_per_second: float | None = None

@@ -70,6 +70,8 @@ def _training(training: TrainingFacts, data: dict[str, Any] | None) -> list[Row]
         rows.append((f"{sample.capitalize()} per second", f"{training.samples_per_second:,.0f}"))
     if training.flops_per_second is not None:
         rows.append(("Operations per second", _operations(training)))
+    if training.tuning:
+        rows.append(("Chosen by measuring", training.tuning))
     return rows
 
 

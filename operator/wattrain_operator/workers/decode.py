@@ -65,6 +65,7 @@ def to_report(
         flops_per_sample=progress.flops_per_sample,
         peak_flops_per_second=_figure(progress.peak_flops_per_second),
         peak_source=progress.peak_source or "",
+        tuning=progress.tuning or "",
         step_seconds=progress.step_seconds or 0.0,
         # worker 0's own share: all have the same to within one sample a step
         samples=(0 if group is None else group.samples) or progress.samples * workers,
@@ -148,6 +149,7 @@ def with_termination(progress: Progress, left: termination.TerminationMessage) -
             flops_per_sample=_newer(left.flops_per_sample, progress.flops_per_sample),
             peak_flops_per_second=_newer(left.peak_flops_per_second, progress.peak_flops_per_second),
             peak_source=_newer(left.peak_source, progress.peak_source),
+            tuning=_newer(left.tuning, progress.tuning),
             phase=left.phase or progress.phase,
             resumed=left.resumed or progress.resumed,
             validation=left.validation or progress.validation,

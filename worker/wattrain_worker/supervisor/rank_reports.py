@@ -127,6 +127,7 @@ class RankReports:
             flops_per_sample=_newer(report.flops_per_sample, old.flops_per_sample),
             peak_flops_per_second=_newer(report.peak_flops_per_second, old.peak_flops_per_second),
             peak_source=_newer(report.peak_source, old.peak_source),
+            tuning=_newer(report.tuning, old.tuning),
             checkpoint=old.checkpoint if saved is None else self._with_time(saved),
         )
         self._evaluated = report.validation or self._evaluated

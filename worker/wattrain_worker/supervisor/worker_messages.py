@@ -54,6 +54,7 @@ def termination_of(
         flops_per_sample=progress.flops_per_sample,
         peak_flops_per_second=progress.peak_flops_per_second,
         peak_source=progress.peak_source,
+        tuning=progress.tuning,
         loss=progress.loss,
         learning_rate=progress.learning_rate,
         phase=progress.phase,

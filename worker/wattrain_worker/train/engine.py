@@ -61,9 +61,9 @@ class Engine:
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
         self._reporter = Reporter(self._total_steps, epochs, prints=group.rank == 0)
-        self._optimizer = make_optimizer(task.model, strategy.parameters, training.optimizer)
+        self._optimizer = make_optimizer(task.model, strategy.parameters, training.optimizer, fused=task.tuning.fused)
         self._checkpoints = strategy.checkpoints(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
-        self._progress = Progress()
+        self._progress = Progress(tuning=task.tuning)
         self._directives = RankDirectives(environment.directive_file)
         self._stop_at_step = 0
         self._saved_step = 0

@@ -16,6 +16,7 @@ from wattrain_worker.train.elastic_sampler import Position
 from wattrain_worker.train.evaluation import Best, Patience
 from wattrain_worker.train.loss_scaling import LossScale
 from wattrain_worker.train.non_finite import NonFiniteSteps
+from wattrain_worker.train.tuning import Tuning, tuning_from
 
 _VERSION: Final = 1
 _DIRECTORY: Final = re.compile(r"step-(\d+)\.attempt-(\d+)\.generation-(\d+)")
@@ -37,6 +38,7 @@ class Progress:
     non_finite: NonFiniteSteps = field(default_factory=NonFiniteSteps)
     loss_scale: LossScale = field(default_factory=LossScale)
     """Of `precision: fp16`; the same on all ranks."""
+    tuning: Tuning = field(default_factory=Tuning)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def write_manifest(directory: Path, name: CheckpointName, progress: Progress, wo
         "best": None if progress.best is None else asdict(progress.best),
         "nonFiniteSteps": {"total": progress.non_finite.total, "inARow": progress.non_finite.in_a_row},
         "lossScale": asdict(progress.loss_scale),
+        "tuning": asdict(progress.tuning),
         "files": files,
     }
     write_atomically(directory / FILE_MANIFEST, json.dumps(document, indent=1, allow_nan=False).encode())
@@ -128,6 +131,7 @@ def read_manifest(directory: Path) -> tuple[Progress, str]:
             evaluated_step=int(document.get("evaluatedStep", step)),
             best=None if best is None else Best(int(best["step"]), float(best["value"])),
             loss_scale=_loss_scale(document.get("lossScale")),
+            tuning=tuning_from(document.get("tuning")),
             non_finite=NonFiniteSteps(int(left_out.get("total", 0)), int(left_out.get("inARow", 0))),
         )
         spec_hash = str(document["specSha256"])

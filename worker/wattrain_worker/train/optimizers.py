@@ -19,19 +19,21 @@ _ONE_CYCLE_END: Final = 1e-4
 """Of torch's OneCycleLR: `pct_start`, 1 / `div_factor`, and 1 / `final_div_factor`, which is of the first rate."""
 
 
-def make_optimizer(model: nn.Module, parameters: Iterable[nn.Parameter], settings: Optimizer) -> torch.optim.Optimizer:
-    """The optimizer of `parameters`, which are those of `model`, in torch's fused form where there is one: on a CPU too
-    it is several times faster. BadSpec where it cannot train this model."""
+def make_optimizer(
+    model: nn.Module, parameters: Iterable[nn.Parameter], settings: Optimizer, *, fused: bool = True
+) -> torch.optim.Optimizer:
+    """The optimizer of `parameters`, which are those of `model`, in torch's fused form where there is one and
+    `fused` says so: on a CPU too it is several times faster. BadSpec where it cannot train this model."""
     lr, decay = settings.lr, settings.weight_decay
     if settings.name == "sgd":
         momentum = settings.momentum or 0.0
-        return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=True)
+        return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=fused)
     if settings.name == "adafactor":
         return torch.optim.Adafactor(parameters, lr=lr, weight_decay=decay)
     if settings.name == "muon":
-        return MuonWithAdamW(hidden_weights(model), parameters, settings)
+        return MuonWithAdamW(hidden_weights(model), parameters, settings, fused=fused)
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=lr, betas=(settings.beta1, settings.beta2), weight_decay=decay, fused=True)
+    return kind(parameters, lr=lr, betas=(settings.beta1, settings.beta2), weight_decay=decay, fused=fused)
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
@@ -41,7 +43,9 @@ class MuonWithAdamW(torch.optim.Optimizer):
     Training, 2025, section 2.2): one learning rate and one weight decay do for both.
     """
 
-    def __init__(self, hidden: list[nn.Parameter], parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
+    def __init__(
+        self, hidden: list[nn.Parameter], parameters: Iterable[nn.Parameter], settings: Optimizer, *, fused: bool = True
+    ) -> None:
         """`hidden`: those of `parameters` that are Muon's. BadSpec where there are none."""
         if not hidden:
             raise BadSpec(
@@ -54,7 +58,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         betas = (settings.beta1, settings.beta2)
         self._parts: tuple[torch.optim.Optimizer, ...] = (
             torch.optim.Muon(hidden, lr=lr, weight_decay=decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=lr, betas=betas, weight_decay=decay, fused=True),
+            torch.optim.AdamW(others, lr=lr, betas=betas, weight_decay=decay, fused=fused),
         )
         super().__init__([dict(part.param_groups[0]) for part in self._parts], {})
         self._share()

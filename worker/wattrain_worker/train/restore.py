@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from wattrain_worker.train.manifest import (
 )
 from wattrain_worker.train.reporting import say
 from wattrain_worker.train.training_state import State
+from wattrain_worker.train.tuning import Tuning, tuning_from
 
 
 class Restored(NamedTuple):
@@ -30,6 +32,17 @@ class Restored(NamedTuple):
     progress: Progress
     state: State
     """On the CPU."""
+
+
+def remembered_tuning(root: Path) -> Tuning | None:
+    """What `training.auto` had chosen by the newest checkpoint below `root`; None where there is none. All
+    of a training hold the same choice, so one whose tensors are damaged will do."""
+    for name in checkpoint_names(root):
+        try:
+            return tuning_from(json.loads((root / str(name) / FILE_MANIFEST).read_bytes())["tuning"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
 
 
 OnDamage = Callable[[CheckpointDamage], object]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from wattrain_worker.errors import BadData, BadSpec
 from wattrain_worker.report import report
 from wattrain_worker.train.class_weights import class_weights
 from wattrain_worker.train.compiler import check_compiler
+from wattrain_worker.train.elastic_sampler import BatchSampler
 from wattrain_worker.train.engine import Engine
 from wattrain_worker.train.loss_scaling import LossScaling
 from wattrain_worker.train.manifest import Fence, spec_sha256
@@ -22,10 +24,14 @@ from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.rank_environment import RankEnvironment
 from wattrain_worker.train.recipes import find_recipe
 from wattrain_worker.train.recipes.recipe_protocol import BeginsWithModel, Recipe, Shape
+from wattrain_worker.train.reporting import say
+from wattrain_worker.train.restore import remembered_tuning
 from wattrain_worker.train.sample_shapes import shape_of, wanted_classes
 from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies import find_strategy
+from wattrain_worker.train.strategies.protocol import StrategyFactory
 from wattrain_worker.train.task import Rows, Task
+from wattrain_worker.train.tuning_trials import Trials, laid_out, still_possible
 
 
 def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
@@ -59,9 +65,29 @@ def run_rank(environment: RankEnvironment, stop: StopSignal) -> int:
         class_weights=weights,
         loss_scaling=LossScaling(group.device if environment.training.precision == "fp16" else None),
     )
+    task = _tuned(environment, group, task, wrap)
+    environment = replace(environment, training=task.training)
     strategy = wrap(group, task)
     fence = Fence(environment.attempt, environment.generation, group.size, spec_sha256(environment.spec))
     return Engine(environment, group, task, strategy, prepared, fence).train(stop)
+
+
+def _tuned(environment: RankEnvironment, group: ProcessGroup, task: Task, wrap: StrategyFactory) -> Task:
+    """`task` as `training.auto` would have it computed: as a checkpoint remembers, else as is measured now."""
+    training = task.training
+    if not training.auto:
+        return task
+    remembered = group.broadcast_object(remembered_tuning(environment.checkpoint_dir) if group.rank == 0 else None)
+    if remembered is not None:
+        tuning = still_possible(remembered, group, task.model)
+    else:
+        steps = BatchSampler(len(task.rows), training.batch_size, training.seed).steps_per_epoch
+        tuning = Trials(group, task, wrap, training.max_steps or (training.epochs or 0) * steps).choose()
+    if group.rank == 0:
+        say(f"auto: {tuning.told}")
+        report(tuning=tuning.told)
+    settled = training.model_copy(update={"compile": tuning.compile})
+    return replace(task, model=laid_out(task.model, tuning), training=settled, tuning=tuning)
 
 
 def _begin_with_model(

@@ -17,6 +17,7 @@ from wattrain_worker.data.prepared_data import Shard
 from wattrain_worker.train.elastic_sampler import Indices
 from wattrain_worker.train.loss_scaling import LossScaling
 from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe
+from wattrain_worker.train.tuning import Tuning
 
 MakeBatch = Callable[[RawSamples, Tensor, Draw | None], tuple[Tensor, Tensor]]
 """`Recipe.make_batch`, with the parameters of the job."""
@@ -77,6 +78,8 @@ class Task:
     """[classes]: what the loss of a sample counts by its class; None: all count 1."""
     loss_scaling: LossScaling = field(default_factory=LossScaling)
     """What losses are multiplied by before their gradients are computed. Default: by nothing."""
+    tuning: Tuning = field(default_factory=Tuning)
+    """What `training.auto` has chosen; what it says of compiling, `training` says too."""
 
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The recipe's loss, summed over samples, each of which counts by its class."""

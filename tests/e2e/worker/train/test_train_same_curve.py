@@ -45,6 +45,14 @@ def test_an_optimizer_that_looks_at_whole_matrices_has_identical_bits_too(make_j
     assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
 
 
+def test_what_is_chosen_by_measuring_changes_nothing_but_rounding_and_is_kept(make_job: Any) -> None:
+    job = make_job(training={"auto": ["fused"]})
+    np.testing.assert_allclose(list(curve_of(job, 2).values()), list(curve_of(make_job(), 2).values()), rtol=2e-5)
+    assert [told[:7] for told in job.runs[0].reports.of("tuning")] == ["fused o"]
+    again = job.start(3).succeeds()
+    assert again.reports.of("tuning") == job.runs[0].reports.of("tuning"), "a restart chooses anew"
+
+
 def test_another_seed_gives_another_curve(make_job: Any) -> None:
     curves = [curve_of(make_job(training={"deterministic": True, "seed": seed}), 1) for seed in (1, 2)]
     assert curves[0] != curves[1]
