@@ -16,7 +16,6 @@ from typing import Final
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from wattrain_worker.errors import BadSpec
 from wattrain_worker.report import report
@@ -26,6 +25,7 @@ from wattrain_worker.train.loss_scaling import LossScaling
 from wattrain_worker.train.optimizers import make_optimizer
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.strategies.protocol import StrategyFactory
+from wattrain_worker.train.strategies.shared_batch_norm import batch_norm_of
 from wattrain_worker.train.task import Task, autocast
 from wattrain_worker.train.tuning import Tuning
 
@@ -149,7 +149,7 @@ class Trials:
 
 def why_not_compiled(group: ProcessGroup, model: nn.Module) -> str:
     """Why torch.compile cannot work here, in words; empty: nothing is known against it."""
-    norm = next((type(m).__name__ for m in model.modules() if isinstance(m, _BatchNorm)), None)
+    norm = batch_norm_of(model)
     if norm is not None and group.size > 1:
         return f"the model's {norm} adds up over {group.size} ranks, which a compiled model cannot"
     missing = 0.0

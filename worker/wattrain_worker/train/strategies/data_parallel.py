@@ -16,7 +16,7 @@ from wattrain_worker.train.seeds import seed_torch
 from wattrain_worker.train.strategies.changing_buffers import BufferWatch
 from wattrain_worker.train.strategies.protocol import OnLosses
 from wattrain_worker.train.strategies.replicated import Replicated
-from wattrain_worker.train.strategies.shared_batch_norm import share_batch_norms
+from wattrain_worker.train.strategies.shared_batch_norm import batch_norm_of, share_batch_norms
 from wattrain_worker.train.task import Task, autocast
 
 
@@ -92,7 +92,7 @@ def _refuse_own_buffers(group: ProcessGroup, model: nn.Module, changed: list[str
 def _refuse_batch_norm(group: ProcessGroup, task: Task) -> None:
     """A BatchNorm takes mean and variance of the samples that it is given: of one sample there is no variance. And with
     micro-batches it would be given other samples on another number of ranks."""
-    norm = next((type(m).__name__ for m in task.model.modules() if isinstance(m, _BatchNorm)), None)
+    norm = batch_norm_of(task.model)
     batch_size = min(task.training.batch_size, len(task.rows))
     last = len(task.rows) % batch_size or batch_size
     fewest = last // task.training.gradient_accumulation

@@ -22,6 +22,11 @@ def share_batch_norms(model: nn.Module) -> None:
             module.__class__ = _SharedBatchNorm
 
 
+def batch_norm_of(model: nn.Module) -> str | None:
+    """The class of the first BatchNorm in `model`; None: there is none."""
+    return next((type(module).__name__ for module in model.modules() if isinstance(module, _BatchNorm)), None)
+
+
 class _SharedBatchNorm(_BatchNorm):
     """[samples, channels, ...], any number of samples on a rank; with at least 2 values a channel on all together."""
 
