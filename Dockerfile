@@ -30,7 +30,7 @@ WORKDIR /src
 COPY pyproject.toml ./
 RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
     [open(f'{extra}.txt', 'w').write('\n'.join(p['dependencies'] + sum((p['optional-dependencies'][e] \
-    for e in extras), []))) for extra, extras in {'operator': ('operator', 'otlp'), 'worker': ('worker', 'images', 'text', 'onnx', 'stores')}.items()]"
+    for e in extras), []))) for extra, extras in {'operator': ('operator', 'otlp'), 'worker': ('worker', 'images', 'text', 'onnx', 'stores', 'dask')}.items()]"
 
 # Bytecode is compiled here, since the root file system of a running container cannot be written to, and is not compared
 # with its sources, whose times a builder may change.

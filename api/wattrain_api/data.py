@@ -177,4 +177,5 @@ class Data(Model):
     interactions: Interactions = Interactions()
     """Which columns say who turned to what; for recipes whose samples are interactions."""
     engine: Literal["local", "dask"] = "local"
-    """What prepares the data: one process, or Dask inside the job's own pods for what no machine holds."""
+    """What prepares a table: one process, or Dask with a process for each CPU that the preparing worker may use. The
+    shards are the same, byte for byte."""

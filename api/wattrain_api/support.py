@@ -77,8 +77,6 @@ _OF_TABLES: Final = (
 _SCRIPT_SAVES: Final = "a script saves its own checkpoints; remove it, and give the script an argument for it"
 
 NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
-    Gap("data.engine", "preparing data on Dask is not in this version; write local, which streams tables that are "
-        "larger than memory"),
     Gap("workers.minReplicas", "elastic jobs are not in this version; remove it: the job then runs with exactly "
         "workers.replicas workers"),
     Gap("parallelism.strategy", f"others than {' and '.join(STRATEGIES)} are not in this version; write "
@@ -140,6 +138,8 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         lambda s: s.data is not None and s.data.clean.outliers.method == "none"),
     Gap("data.split.column", "only the methods group and time go by a column; remove it, or write one of them",
         lambda s: s.data is not None and s.data.split.method not in ("group", "time")),
+    Gap("data.engine", "only tables are prepared on Dask, and the recipe's samples are no rows of one; write local",
+        _has_no_table),
     Gap("data.image", "the samples are no pictures; remove it, or choose a recipe for pictures, such as resnet",
         lambda s: s.recipe is None or s.recipe.params.SAMPLES != "image"),
     *(Gap(field, _TABLES_ALONE, _has_no_table) for field in _OF_TABLES),

@@ -93,7 +93,7 @@ TEXTS = {**RECIPE, "recipe": {"name": "gpt"}, "data": {"source": {"uri": "a.txt"
 PICTURES = {**RECIPE, "recipe": {"name": "resnet"}, "data": {"source": {"uri": "pictures"}}}
 PAIRS = {**RECIPE, "recipe": {"name": "recommender"}, "data": {"source": {"uri": "pairs.csv"}}}
 REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
-    "data.engine": (RECIPE, "dask"),
+    "data.engine": (PICTURES, "dask"),
     "workers.minReplicas": (RECIPE, 1),
     "parallelism.strategy": (RECIPE, "FSDP"),
     "parallelism.tensor": (RECIPE, 2),

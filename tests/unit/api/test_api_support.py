@@ -21,7 +21,6 @@ def test_a_tariff_and_a_yearly_mean_are_supported():
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"data": {"engine": "dask"}}, "spec.data.engine"),
         ({"workers": {"minReplicas": 1}}, "spec.workers.minReplicas"),
         ({"parallelism": {"strategy": "FSDP"}}, "spec.parallelism.strategy"),
         ({"parallelism": {"strategy": "LocalSGD"}}, "spec.parallelism.strategy"),

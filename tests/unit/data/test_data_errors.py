@@ -91,7 +91,6 @@ def test_files_that_cannot_be_trained_on_are_refused(bench: Any, text: str, expe
         ({"features": ["age", "age"]}, '"age" is there twice'),
         ({"schema": {"kind": {"type": "string", "max": 3}}}, "min and max do not apply to strings"),
         ({"schema": {"age": {"min": 3, "max": 2}}}, "min 3 is above max 2"),
-        ({"engine": "dask"}, "spec.data.engine: 'dask' is not supported yet"),
         ({"source": {"uri": "table.xlsx"}}, "'table.xlsx' is none of the formats that can be read"),
         ({"source": {"uri": "unheard-of://host/a.csv"}}, "needs a driver that is not here (Protocol not known"),
         ({"source": {"claim": {"name": "pictures", "path": "../x.csv"}}}, "'../x.csv' leaves the claim"),

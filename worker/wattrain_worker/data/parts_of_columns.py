@@ -6,13 +6,15 @@ them is refused, the column is read at once, which decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wattrain_api.data import ColumnSchema
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.columns import MOST_CATEGORIES, Numbers, check_schema
 from wattrain_worker.data.scratch import Scratch
 from wattrain_worker.data.table import Table
@@ -33,13 +35,19 @@ class _Indices(NamedTuple):
 
 
 def read_in_parts(
-    table: Table, name: str, field: str, read: Callable[[Table, str], Numbers], scratch: Scratch
+    table: Table,
+    name: str,
+    field: str,
+    read: Callable[[Table, str], Numbers],
+    scratch: Scratch,
+    in_order: InOrder = one_by_one,
 ) -> Numbers:
     """`read(table, name)`, whose values lie in `scratch` where memory does not hold the table."""
     if table.stored is None:
         return read(table, name)
     values: npt.NDArray[np.float64] = scratch.empty((len(table.places),), np.float64)
-    found = _agreeing_parts(table, name, field, read, values)
+    parts_read = in_order(functools.partial(_read_part, read, name), table.parts(name, field))
+    found = _agreeing_parts(len(table.places), parts_read, values)
     if found is None:
         whole = read(table, name)
         values[:] = whole.values
@@ -54,15 +62,20 @@ def read_in_parts(
     return Numbers(values, kind.is_boolean, kind.is_date, tuple(different) if kind.are_texts else None)
 
 
+def _read_part(read: Callable[[Table, str], Numbers], name: str, part: Table) -> Numbers | None:
+    try:
+        return read(part, name)
+    except BadData:
+        return None
+
+
 def _agreeing_parts(
-    table: Table, name: str, field: str, read: Callable[[Table, str], Numbers], values: npt.NDArray[np.float64]
+    rows: int, parts_read: Iterator[Numbers | None], values: npt.NDArray[np.float64]
 ) -> tuple[_Kind, list[_Indices]] | None:
     """What the parts hold, and where their texts are, once all are in `values`; None where they do not agree."""
     kind, of_nothing, parts, start, different = None, None, list[_Indices](), 0, set[str]()
-    for part in table.parts(name, field):
-        try:
-            numbers = read(part, name)
-        except BadData:
+    for numbers in parts_read:
+        if numbers is None:
             return None
         at = slice(start, start + len(numbers.values))
         values[at], start = numbers.values, at.stop
@@ -77,7 +90,7 @@ def _agreeing_parts(
             parts.append(_Indices(at, numbers.texts))
             different |= {*numbers.texts}
             # Whether there are too many is decided by all rows.
-            if len(different) > MOST_CATEGORIES or 2 * len(different) > len(table.places):
+            if len(different) > MOST_CATEGORIES or 2 * len(different) > rows:
                 return None
     return (kind or of_nothing or _Kind(False, False, False)), parts
 

@@ -18,6 +18,7 @@ import numpy as np
 from wattrain_api.data import Data
 from wattrain_api.recipe_parameters import ClassifierParameters
 from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.blocks_in_order import InOrder, computed_by
 from wattrain_worker.data.doubts import doubtful_classes, doubtful_repeats
 from wattrain_worker.data.features import fitted_to_json
 from wattrain_worker.data.label_issues import suspicious_rows
@@ -60,12 +61,18 @@ def prepare_table(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> Sample
 
 
 def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: Path) -> Document:
+    with computed_by(data) as in_order:
+        return _prepared_by(in_order, spec, data, source, data_dir)
+
+
+def _prepared_by(in_order: InOrder, spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: Path) -> Document:
     with ThreadPoolExecutor(1) as beside:
         beside.submit(lambda: source.sha256)
         recipe = spec.recipe
         scratch = Scratch(data_dir if isinstance(source.content, LargeFile) else None)
-        table = read(source, data.missing_values, scratch)
-        samples = gather(table, data, recipe.name if recipe else "", recipe.params if recipe else None, scratch)
+        table = read(source, data.missing_values, scratch, in_order)
+        name, params = (recipe.name, recipe.params) if recipe else ("", None)
+        samples = gather(table, data, name, params, scratch, in_order)
         del table  # and the files that it lies in
     firsts = first_of_equals(samples)
     counts = {"read": len(samples.digests), "repeats": len(samples.digests) - len(firsts)}
@@ -83,7 +90,7 @@ def _prepared(spec: TrainingJobSpec, data: Data, source: SourceFile, data_dir: P
             writers[split] = written.enter_context(TensorWriter(data_dir / shard_name(split), shapes))
             return writers[split].tensors
 
-        result = transform(samples, dealt, data, make_tensors)
+        result = transform(samples, dealt, data, make_tensors, in_order)
         counts |= {"outliersDropped": result.outliers_dropped, "outliersClipped": result.outliers_clipped}
         counts |= {COUNT_NAMES[split]: len(shard) for split, shard in result.shards.items()}
         in_test, in_training = (samples.digests[dealt == split] for split in (TEST, TRAIN))

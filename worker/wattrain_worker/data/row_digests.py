@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.row_blocks import RowBlocks
 
 Digests = npt.NDArray[np.uint64]
@@ -27,15 +28,19 @@ GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 """What a sequence of SplitMix64 goes on by."""
 
 
-def row_digests(rows: RowBlocks) -> Digests:
+def row_digests(rows: RowBlocks, in_order: InOrder = one_by_one) -> Digests:
     """BLAKE2b of each row's features ([rows, columns], in order, as float64).
 
     It depends on nothing but the row's features: neither on its label nor its place nor the file's format.
     """
     found = np.empty((len(rows), 2), np.uint64)
-    for (start, end), block in zip(rows.spans(), rows, strict=True):
-        found[start:end] = digests_of(_bytes_of_rows(block))
+    for (start, end), digests in zip(rows.spans(), in_order(_digests_of_block, rows), strict=True):
+        found[start:end] = digests
     return found
+
+
+def _digests_of_block(block: npt.NDArray[np.float64]) -> Digests:
+    return digests_of(_bytes_of_rows(block))
 
 
 def _bytes_of_rows(features: npt.NDArray[np.float64]) -> list[bytes]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from wattrain_api.data import ColumnSchema, Data, Missing
 from wattrain_api.recipe_parameters import RecipeParameters
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.columns import (
     FEATURES,
     LABEL,
@@ -108,7 +109,12 @@ class Samples:
 
 
 def gather(
-    table: Table, data: Data, recipe: str, params: RecipeParameters | None, scratch: Scratch | None = None
+    table: Table,
+    data: Data,
+    recipe: str,
+    params: RecipeParameters | None,
+    scratch: Scratch | None = None,
+    in_order: InOrder = one_by_one,
 ) -> Samples:
     """The samples in `table` for the recipe called `recipe`, after `data.column_schema` was checked on every value.
     Their features lie in `scratch`."""
@@ -117,7 +123,7 @@ def gather(
         check_in_parts(table, name, schema)
     label, columns = _chosen(table, data)
     task = choose_task(table, label, data, recipe, params)
-    read, warnings = raw_features(table, columns, data.column_schema, FEATURES, scratch), list[str]()
+    read, warnings = raw_features(table, columns, data.column_schema, FEATURES, scratch, in_order), list[str]()
     for name, of_column in zip(columns, read, strict=True):
         warnings += _rounded(table, name, of_column.values) if of_column.texts is None else ()
     read_label = read_numbers if task.kind == "regression" else read_labels
@@ -128,7 +134,7 @@ def gather(
         named = tuple(columns[number] for number in of_numbers)
         warnings += doubtful_columns(named, [read[number].values for number in of_numbers], table.place_word)
     features = RowBlocks(as_rows([column.values for column in read], scratch))
-    digests = row_digests(_told_apart(features, read))
+    digests = row_digests(_told_apart(features, read), in_order)
     method, column = data.split.method, data.split.column
     keys = read_split_keys(table, column, method) if column and method in ("group", "time") else None
     return Samples(
@@ -156,6 +162,7 @@ def raw_features(
     schemas: Mapping[str, ColumnSchema],
     field: str,
     scratch: Scratch | None = None,
+    in_order: InOrder = one_by_one,
 ) -> list[Numbers]:
     """`columns` of `table`, which `field` asked for, as numbers: how preparation and prediction read a row. BadData at
     the first value that is none."""
@@ -169,7 +176,7 @@ def raw_features(
         return numbers(part, name, field, schema)
 
     def read(name: str) -> Numbers:
-        return read_in_parts(table, name, field, read_part, scratch or Scratch(None))
+        return read_in_parts(table, name, field, read_part, scratch or Scratch(None), in_order)
 
     if len(table.places) < _ROWS_WORTH_THREADS:
         return [read(name) for name in columns]

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from wattrain_api.contract.progress import WRITING
 from wattrain_api.data import Data
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.date_parts import parts_that_differ
-from wattrain_worker.data.features import Fitted, fit_categories
-from wattrain_worker.data.fit import Bounds, Facts, Scaler, facts_of, filled, fit_bounds, fit_scaler
+from wattrain_worker.data.features import Fitted, Texts, fit_categories
+from wattrain_worker.data.fit import Bounds, Facts, Matrix, Scaler, facts_of, filled, fit_bounds, fit_scaler
 from wattrain_worker.data.precision import merged_values
 from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.prepared_data import SPLITS, Shard
@@ -47,7 +48,9 @@ class Transformed:
     """What may not be as the user means it, a sentence each."""
 
 
-def transform(samples: Samples, dealt: Deal, data: Data, make_tensors: MakeTensors) -> Transformed:
+def transform(
+    samples: Samples, dealt: Deal, data: Data, make_tensors: MakeTensors, in_order: InOrder = one_by_one
+) -> Transformed:
     """Remove or clip outliers, fill in what is missing, scale. `dealt` [rows] says which split each row is in.
 
     Outliers go first, so that they shift neither the mean that is filled in nor the scale. Rows are looked at a block
@@ -71,7 +74,9 @@ def transform(samples: Samples, dealt: Deal, data: Data, make_tensors: MakeTenso
     label_scaler = _fit_label(samples, rows["train"], data)
     written = SampleCounter(WRITING, sum(map(len, rows.values())))
     shards = {
-        split: _shard(samples, rows[split], fitted, label_scaler, functools.partial(make_tensors, split), written)
+        split: _shard(
+            samples, rows[split], fitted, label_scaler, functools.partial(make_tensors, split), written, in_order
+        )
         for split in SPLITS
     }
     written.end()
@@ -190,24 +195,30 @@ def _shard(
     label_scaler: Scaler | None,
     make_tensors: Callable[[Mapping[str, Shape]], Tensors],
     written: SampleCounter,
+    in_order: InOrder,
 ) -> Shard:
     labels = _labels(samples, rows, label_scaler)
     width, raw = len(fitted.origins), samples.features.of(rows)
     shapes = {"features": ((len(rows), width), np.float32), "labels": (labels.shape, labels.dtype.type)}
     tensors = make_tensors(shapes)
-    for (start, end), block in zip(raw.spans(), raw, strict=True):
-        features = fitted.apply(block, samples.texts)
+    apply = functools.partial(_applied, fitted, samples.texts)
+    for (start, end), features in zip(raw.spans(), in_order(apply, raw), strict=True):
         beyond = np.argwhere(~np.isfinite(features))
         if len(beyond):
             row, column = int(beyond[0][0]), int(fitted.origins[beyond[0][1]])
+            value = raw.at(np.array([start + row]))[0, column]
             raise BadData(
                 f'data: column "{samples.columns[column]}", {samples.place(int(rows[start + row]))}: '
-                f"{block[row, column]:g} is too large for float32 after normalizing; give the column in a larger unit"
+                f"{value:g} is too large for float32 after normalizing; give the column in a larger unit"
             )
         tensors["features"][start:end] = features
         written.add(end - start)
     tensors["labels"][:] = labels
     return Shard(tensors)
+
+
+def _applied(fitted: Fitted, texts: Texts, block: Matrix) -> npt.NDArray[np.float32]:
+    return fitted.apply(block, texts)
 
 
 def _labels(

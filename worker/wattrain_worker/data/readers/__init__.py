@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers.csv_file import read_csv
 from wattrain_worker.data.readers.datasets_folder import read_datasets_folder
@@ -29,13 +30,18 @@ _READERS: Final[dict[Format, Callable[[bytes], Table]]] = {
 }
 
 
-def read(source: SourceFile, missing_values: tuple[str, ...], scratch: Scratch | None = None) -> Table:
+def read(
+    source: SourceFile,
+    missing_values: tuple[str, ...],
+    scratch: Scratch | None = None,
+    in_order: InOrder = one_by_one,
+) -> Table:
     """The table in `source`, in which `missing_values` stand for no value. `scratch` is where that of a LargeFile lies.
 
     BadData where the file is damaged, empty, or not of the format its name says; of a folder it names the file.
     """
     if isinstance(source.content, LargeFile):
-        table = read_streamed(source.content, source.format, scratch or Scratch(None))
+        table = read_streamed(source.content, source.format, scratch or Scratch(None), in_order)
     else:
         table = joined(_parts(source)) if source.parts else _READERS[source.format](source.content)
     if not len(table.places):

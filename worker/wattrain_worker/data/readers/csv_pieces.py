@@ -6,13 +6,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers.content import demand_text, end_of_line, told_by_beginning
 from wattrain_worker.data.readers.csv_file import (
@@ -35,7 +37,9 @@ Piece = tuple[pl.DataFrame, npt.NDArray[np.int64]]
 """All columns of some rows as strings, and the last line of each row."""
 
 
-def read_csv_pieces(source: LargeFile, piece_bytes: int) -> tuple[list[str], Iterator[Piece]]:
+def read_csv_pieces(
+    source: LargeFile, piece_bytes: int, in_order: InOrder = one_by_one
+) -> tuple[list[str], Iterator[Piece]]:
     """The names of the columns, and the rows, about `piece_bytes` of the file at a time. BadData, as `read_csv`."""
     head = source.bytes[:_HEAD_BYTES]
     if b"\n" not in head:
@@ -46,23 +50,58 @@ def read_csv_pieces(source: LargeFile, piece_bytes: int) -> tuple[list[str], Ite
     demand_text(head[begin : head.rfind(b"\n") + 1], _WHAT)
     with fields_of_any_length():
         header = header_of(head[begin:])
-    return header.names, _pieces(source, begin + end_of_line(head[begin:], header.last_line), header, piece_bytes)
+    return header.names, _pieces(
+        source, begin + end_of_line(head[begin:], header.last_line), header, piece_bytes, in_order
+    )
 
 
-def _pieces(source: LargeFile, position: int, header: Header, piece_bytes: int) -> Iterator[Piece]:
-    lines = header.last_line
-    while position < len(source):
-        end = _end_of_piece(source, position, piece_bytes)
-        piece = source.bytes[position:end] if end is not None else b""
-        regular = None
-        if end is not None:
-            demand_text(piece, _WHAT, lines)
-            regular = read_regular(piece, header.names, lines)
-        if end is None or regular is None:
-            yield from _slow_pieces(source, position, header, lines)
-            return
+class _Cut(NamedTuple):
+    """A piece of the file as it is, and what is above it."""
+
+    content: bytes
+    names: list[str]
+    lines_before: int
+
+
+def _pieces(source: LargeFile, position: int, header: Header, piece_bytes: int, in_order: InOrder) -> Iterator[Piece]:
+    reached = _Reached(position, header.last_line)
+    for end, cut_lines, regular in _regular_pieces(source, reached, header, piece_bytes, in_order):
+        if regular is None:
+            break
         yield regular
-        position, lines = end, lines + _lines_in(piece)
+        reached = _Reached(end, cut_lines)
+    if reached.position < len(source):
+        yield from _slow_pieces(source, reached.position, header, reached.lines)
+
+
+class _Reached(NamedTuple):
+    """How far a file is read: bytes and lines."""
+
+    position: int
+    lines: int
+
+
+def _regular_pieces(
+    source: LargeFile, reached: _Reached, header: Header, piece_bytes: int, in_order: InOrder
+) -> Iterator[tuple[int, int, Piece | None]]:
+    """Of each piece that can be cut off: where it ends, how many lines are above that, and what is in it."""
+    ends = deque[_Reached]()
+
+    def cuts() -> Iterator[_Cut]:
+        position, lines = reached
+        while position < len(source) and (end := _end_of_piece(source, position, piece_bytes)) is not None:
+            content, lines_before = source.bytes[position:end], lines
+            position, lines = end, lines + _lines_in(content)
+            ends.append(_Reached(position, lines))
+            yield _Cut(content, header.names, lines_before)
+
+    for regular in in_order(_read_cut, cuts()):
+        yield *ends.popleft(), regular
+
+
+def _read_cut(cut: _Cut) -> Piece | None:
+    demand_text(cut.content, _WHAT, cut.lines_before)
+    return read_regular(cut.content, cut.names, cut.lines_before)
 
 
 def _end_of_piece(source: LargeFile, start: int, piece_bytes: int) -> int | None:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from wattrain_api.contract.progress import READING
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.prepare_progress import SampleCounter
 from wattrain_worker.data.readers.csv_pieces import read_csv_pieces
@@ -24,19 +25,19 @@ _MOST_PIECES: Final = 500
 """Each is an open file."""
 
 
-def read_streamed(source: LargeFile, kind: Format, scratch: Scratch) -> Table:
+def read_streamed(source: LargeFile, kind: Format, scratch: Scratch, in_order: InOrder = one_by_one) -> Table:
     """The table in `source`, of one of `sources.STREAMED_FORMATS`: as readers that hold it give it. BadData."""
     piece_bytes = max(_PIECE_BYTES, len(source) // _MOST_PIECES)
-    table = _csv(source, piece_bytes, scratch) if kind == "csv" else _parquet(source, piece_bytes)
+    table = _csv(source, piece_bytes, scratch, in_order) if kind == "csv" else _parquet(source, piece_bytes)
     source.demand_unchanged()
     return table
 
 
-def _csv(source: LargeFile, piece_bytes: int, scratch: Scratch) -> Table:
+def _csv(source: LargeFile, piece_bytes: int, scratch: Scratch, in_order: InOrder) -> Table:
     """A copy of the columns, as strings, in files of `scratch`."""
     if scratch.folder is None:
         raise ValueError("a table that is streamed needs a folder for its columns")
-    names, pieces = read_csv_pieces(source, piece_bytes)
+    names, pieces = read_csv_pieces(source, piece_bytes, in_order)
     parts, places = list[Part](), [np.zeros(0, np.int64)]
     rows_read = SampleCounter(READING)
     for frame, lines in pieces:
