@@ -86,7 +86,8 @@ def _killed(number: int) -> int:
     return number
 
 
-def test_results_come_in_order_up_to_the_error_and_a_killed_process_is_told() -> None:
+def test_results_come_in_order_up_to_the_error_and_a_killed_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))  # by which the processes find this module
     with on_dask(1) as in_order:
         results = in_order(_refused, iter(range(9)))
         assert [next(results) for _ in range(5)] == [0, 2, 4, 6, 8]

@@ -18,8 +18,7 @@ from wattrain_api.local_path import local_path
 from wattrain_api.reasons import EXIT_BAD_SPEC, EXIT_INPUT_MISSING
 from wattrain_worker.data import prepare_table
 from wattrain_worker.data.readers import read
-from wattrain_worker.data.scratch import Scratch
-from wattrain_worker.data.sources import SourceFile, fetched
+from wattrain_worker.data.sources import fetched
 
 NAMED = pl.DataFrame({"named": range(40), "kind": ["a", "b"] * 20})
 OTHER = pl.DataFrame({"other": range(40), "kind": ["a", "b"] * 20})
@@ -76,9 +75,9 @@ def test_a_file_that_is_replaced_while_it_is_read_is_hashed_as_it_was_read(
     write(NAMED, path)
     before = hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def replaced_then_read(source: SourceFile, missing_values: tuple[str, ...], scratch: Scratch | None = None) -> Any:
+    def replaced_then_read(*arguments: Any) -> Any:
         write(OTHER, path)
-        return read(source, missing_values, scratch)
+        return read(*arguments)
 
     monkeypatch.setattr(prepare_table, "read", replaced_then_read)
     document = bench.prepare(path, label="kind").document
