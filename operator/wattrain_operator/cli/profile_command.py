@@ -1,12 +1,12 @@
-"""`wattrain profile`: has a training that runs on this machine profile some steps, and prints what took most of the
-time."""
+"""`wattrain profile`: has a training that runs, here or on a cluster, profile some steps, and prints what took most of
+the time."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -15,25 +15,73 @@ from wattrain_api.atomic_file import write_atomically
 from wattrain_api.contract.codec import decode_json, encode_json
 from wattrain_api.contract.directive import Directive
 from wattrain_api.trainingjob import TrainingJob
+from wattrain_operator.cli.cluster_options import Context, Kubeconfig, Namespace, in_cluster, place_of
+from wattrain_operator.cli.completion import complete_job
 from wattrain_operator.cli.refusal import say_no
-from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_COMPLETE, EXIT_FAILED, EXIT_INTERRUPTED
 from wattrain_operator.local.rundir import is_in_use
+
+if TYPE_CHECKING:
+    from wattrain_operator.remote.connection import Connection
 
 _LOOK_SECONDS: Final = 0.2
 
 
 def profile(
-    directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Directory of a run that trains a recipe now.", show_default=False)
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|NAME",
+            help="A run that trains a recipe now: its directory, if there is one of that name here; else the name of a "
+            "job on the cluster.",
+            show_default=False,
+            autocompletion=complete_job,
+        ),
     ],
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Steps that are profiled.")] = 5,
     rank: Annotated[int, typer.Option(min=0, help="Rank whose steps these are.")] = 0,
+    namespace: Namespace = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
 ) -> None:
     """Profile some steps of a training that runs, and print the operators that took most of the time.
 
-    The trace is in DIR/profiles; chrome://tracing and https://ui.perfetto.dev show it. What is trained stays the same.
+    The trace is in DIR/profiles, or in profiles/ of the job's storage, for chrome://tracing or https://ui.perfetto.dev.
+    What is trained stays the same. On a cluster it takes the right to change pods, which the role edit has.
     Exit code: 0, 1 where the training ended before, 2 bad input, 130 interrupted: the profile is written all the same.
     """
+    directory = Path(target)
+    if directory.is_dir():
+        _profile_here(directory, steps, rank)
+        return
+    if directory.parent != Path():
+        _refuse(f"{target}: there is no such directory; name that of a run, or a job on the cluster by its name")
+
+    async def ask(connection: Connection) -> int:
+        return await _profile_there(connection, target, steps, rank)
+
+    in_cluster(
+        place_of(namespace, context, kubeconfig), ask, as_json=False,
+        interrupted=f"interrupted; the profile will be in profiles/ of the storage of {target}",
+    )  # fmt: skip
+
+
+async def _profile_there(connection: Connection, name: str, steps: int, rank: int) -> int:
+    from wattrain_operator.remote.profile_request import profile_of
+
+    job, found = await profile_of(connection, name, steps, rank, lambda sentence: typer.echo(sentence, err=True))
+    typer.echo(found.table)
+    typer.echo(found.said)
+    if not job.claim_address:
+        typer.echo(
+            f"{name} has no spec.storage.claim: that directory goes with its pod, worker {found.worker}", err=True
+        )
+    else:
+        typer.echo(f"on the claim: {job.claim_address}/profiles")
+    return EXIT_COMPLETE
+
+
+def _profile_here(directory: Path, steps: int, rank: int) -> None:
     file = _directive_file(directory, rank)
     there = _tables(directory, rank)
     old = decode_json(Directive, file.read_bytes())

@@ -31,7 +31,8 @@ def wait_for_group_to_stop(draft: Draft) -> bool:
     if draft.internal.stop_time is None:
         if report is None or not _listen(draft, workers):
             return False
-        version = max(draft.internal.directive_version, report.directive_version) + 1  # a person may have directed it
+        directed = max(report.directive_version, first.directive_version)  # a person may have, taken already or not
+        version = max(draft.internal.directive_version, directed) + 1
         draft.internal = replace(draft.internal, directive_version=version, stop_time=draft.now)
     over = _over(draft, report)
     if draft.seen.now >= over:

@@ -44,8 +44,13 @@ class SeenJob:
     @property
     def records_address(self) -> str:
         """Where its records are, as in `claim://training/digits-mlp/records`; empty: it has no claim for them."""
+        return f"{self.claim_address}/{names.DIRECTORY_RECORDS}" if self.claim_address else ""
+
+    @property
+    def claim_address(self) -> str:
+        """Where its files are, as in `claim://training/digits-mlp`; empty: it has no claim for them."""
         claim = ((self.body.get("spec") or {}).get("storage") or {}).get("claim")
-        return f"claim://{claim}/{self.name}/{names.DIRECTORY_RECORDS}" if claim else ""
+        return f"claim://{claim}/{self.name}" if claim else ""
 
     @property
     def tells_phase(self) -> bool:

@@ -225,7 +225,7 @@ def test_completion_without_a_cluster_offers_nothing_and_says_nothing():
     result = complete("complete_bash", COMP_WORDS="wattrain logs d", COMP_CWORD="2")
     assert (result.stdout.strip(), result.stderr, result.exception) == ("", "", None)
     commands = complete("complete_bash", COMP_WORDS="wattrain s", COMP_CWORD="1")
-    assert commands.stdout.split() == ["submit", "suspend"]
+    assert commands.stdout.split() == ["simulate", "submit", "suspend"]
 
 
 def complete(instruction, **environment):

@@ -4,6 +4,7 @@ show, and as a table of the operators that took most of the time."""
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from wattrain_api.atomic_file import write_atomically
+from wattrain_api.contract.profile_lines import profile_name
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.reporting import say
 
@@ -71,16 +73,20 @@ class Profiler:
         return step >= self._last
 
     def end(self, last_step: int) -> str:
-        """Write what there is up to `last_step`, and say where. What cannot be written ends no training."""
+        """Write what there is up to `last_step`, the table into the log as well, and say where. What cannot be written
+        ends no training."""
         self._profile.stop()
         name = f"steps-{self._first}-{last_step}.rank-{self._rank}"
         trace, partial = self._directory / f"{name}.trace.json", self._directory / f".{name}.tmp"
-        what = f"the profile of rank {self._rank} over steps {self._first} to {last_step}"
+        what = profile_name(self._rank, self._first, last_step)
         try:
+            table = f"{self._table()}\n"
+            sys.stderr.write(f"{what}:\n{table}")
+            sys.stderr.flush()
             self._directory.mkdir(parents=True, exist_ok=True)
             self._profile.export_chrome_trace(str(partial))
             partial.replace(trace)
-            write_atomically(self._directory / f"{name}.txt", f"{self._table()}\n".encode())  # who waits, waits for it
+            write_atomically(self._directory / f"{name}.txt", table.encode())  # who waits, waits for it
         except (OSError, RuntimeError) as error:
             cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             return f"{what} cannot be written to {self._directory}: {cause}"
