@@ -111,6 +111,17 @@ def test_a_model_that_cannot_be_compiled_stays_as_it_is(monkeypatch: pytest.Monk
     assert not trials()._compiles()
 
 
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_model_that_one_rank_cannot_compile_is_compiled_on_none(
+    failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = trials()
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    assert here._compiles()
+    monkeypatch.setattr(here, "_of_all", lambda failed: [float(rank == failing) for rank in range(2)])
+    assert not here._compiles()
+
+
 def test_a_checkpoint_remembers_the_choice(tmp_path: Any) -> None:
     assert remembered_tuning(tmp_path) is None
     name, chosen = CheckpointName(1, 0, 5), Tuning(compile=True, fused=False, told="why")

@@ -111,7 +111,7 @@ class Trials:
         except Exception as error:  # torch raises what it likes here, and the training needs none of it
             failed = 1.0
             report(message=f"torch.compile: {type(error).__name__}: {str(error).strip().splitlines()[0][:300]}")
-        return not self._of_all(failed)[0]
+        return not any(self._of_all(failed))
 
     def _timed(self, tuning: Tuning) -> _Timed:
         found = self._timed_on_a_copy(tuning)
