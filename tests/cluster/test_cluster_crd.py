@@ -105,7 +105,7 @@ def test_kubectl_explain_helps(cluster, words, expected):
     ("kind", "columns"),
     [
         ("tj", "NAME STATE WORKERS STEP LOSS WATTS JOULES QUEUE HELD BY AGE"),
-        ("pd", "NAME LIMIT RUNNING WAITING ACCEPTED AGE"),
+        ("pd", "NAME LIMIT CAP RESERVED DRAWN FREE RUNNING WAITING ACCEPTED AGE"),
     ],
 )
 def test_kubectl_get_shows_what_a_person_asks_first(cluster, namespace, kind, columns):
@@ -138,6 +138,8 @@ BROKEN: list[tuple[str, str, Spec]] = [
     ("TrainingJob", "training belongs to a recipe", SCRIPT | {"training": {"epochs": 1}}),
     ("TrainingJob", "deterministic and compile exclude each other",
      RECIPE | {"training": {"epochs": 1, "deterministic": True, "compile": True}}),
+    ("TrainingJob", "auto decides about compile, or compile: true does",
+     RECIPE | {"training": {"epochs": 1, "compile": True, "auto": ["compile"]}}),
     ("TrainingJob", "metricPatterns takes the names",
      {"script": SCRIPT["script"] | {"metricPatterns": {"los": "(x)"}}}),
     ("TrainingJob", "must say where the number is", {"script": SCRIPT["script"] | {"metricPatterns": {"loss": "x"}}}),
@@ -204,6 +206,8 @@ BROKEN: list[tuple[str, str, Spec]] = [
     ("PowerDomain", "timeZone must be a name of the IANA time zone database",
      {"tariff": {"pricePerKWh": 1, "timeZone": ""}}),
     ("PowerDomain", "each key must have 1 to 317 characters", {"nodeSelector": {"": "x"}}),
+    ("PowerDomain", "each key must have 1 to 63 characters", {"namespaceWeights": {"": 1}}),
+    ("PowerDomain", "give at most one of configMap, file and url", {"carbon": {"file": "a.csv", "url": "http://a/b"}}),
 ]  # fmt: skip
 
 

@@ -80,8 +80,8 @@ def full_once_it_runs(monkeypatch, method, until=lambda directory: False):
     real, make_pass = getattr(RunDirectory, method), JobRun.make_pass
     runs = []
 
-    def note(self, grant, now):
-        events = make_pass(self, grant, now)
+    def note(self, *seen):
+        events = make_pass(self, *seen)
         runs.extend(event for event in events if event.reason == "WorkersRunning")
         return events
 
