@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import itertools
 
+import pytest
+
 from wattrain_operator.cluster import shell as shell_module
 from wattrain_operator.cluster.kube.resources import POWER_DOMAINS
 
@@ -273,11 +275,14 @@ async def within_cap(cluster, domain, usable_watts):
     say(f"{len(sums)} versions of the domain, of which the most reserved {max(sums)} W")
 
 
-def test_an_operator_killed_after_any_write_lets_no_two_jobs_run_at_once(scenario):
+@pytest.mark.parametrize("limits", [{"maxRunningJobs": 1}, {**CAP, "capWatts": 25}], ids=["places", "watts"])
+def test_an_operator_killed_after_any_write_lets_no_two_jobs_run_at_once(scenario, limits):
     async def main(cluster):
         async with Domains(cluster) as domains:
-            domain = await domains.apply({**CAP, "capWatts": 25})
-            async with watched(cluster) as seen, within_cap(cluster, domain, 25), cluster.playing():
+            domain = await domains.apply(limits)
+            usable_watts = limits.get("capWatts")
+            within = within_cap(cluster, domain, usable_watts) if usable_watts else contextlib.nullcontext()
+            async with watched(cluster) as seen, within, cluster.playing():
                 for lives in itertools.count(1):
                     low = await apply(cluster, f"low-{lives}", domain, priority=1, replicas=1)
                     high = await apply(cluster, f"high-{lives}", domain, priority=2, replicas=1)

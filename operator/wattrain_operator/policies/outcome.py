@@ -81,6 +81,7 @@ def outcome_of(
     completions = sorted(start + job.duration_seconds - job.submit_seconds for job, start in ran)
     makespan = max((start + job.duration_seconds for job, start in ran), default=0.0)
     joules = _with_base(run.curve, makespan, spec.base_watts)
+    facility = _facility(joules, spec, begin)
     missed = sum(
         job.deadline_seconds is not None and start + job.duration_seconds > job.submit_seconds + job.deadline_seconds
         for job, start in ran
@@ -93,9 +94,9 @@ def outcome_of(
         completions[max(0, ceil(0.95 * len(completions)) - 1)] if completions else 0.0,
         _mean([start - job.submit_seconds for job, start in ran]),
         sum(joules) / _JOULES_PER_KWH,
-        sum(kwh * _grams(spec, series, moment) for kwh, moment in _facility(joules, spec, begin)) / 1000,
+        sum(kwh * _grams(spec, series, moment) for kwh, moment in facility) / 1000,
         None if spec.tariff is None
-        else sum(kwh * spec.tariff.price_at(moment) for kwh, moment in _facility(joules, spec, begin)),
+        else sum(kwh * spec.tariff.price_at(moment) for kwh, moment in facility),
         run.curve.overshoot_watt_seconds,
         missed,
         60 * run.events / wall_seconds if wall_seconds else 0.0,
