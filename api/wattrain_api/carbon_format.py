@@ -36,7 +36,10 @@ def read_series(content: bytes, zone: str, basis: Basis, source: str) -> CarbonS
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"line {line}: not UTF-8 text; save it as UTF-8") from None
-    series = _read_json(text) if text.lstrip().startswith("[") else _read_csv(text, basis)
+    try:
+        series = _read_json(text) if text.lstrip().startswith("[") else _read_csv(text, basis)
+    except OverflowError:
+        raise ValueError("a time or a duration in it is beyond every calendar; mend it") from None
     if series.basis != basis:
         raise ValueError(
             f"the series is {series.basis.lower()}, and the power domain takes it for {basis.lower()}; write "

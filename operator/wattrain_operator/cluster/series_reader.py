@@ -70,6 +70,9 @@ class SeriesReader:
         except (ValueError, ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             state.view = CarbonView(before.series, _problem(state.carbon, error))
             logger.warning("power domain %s: %s", name, state.view.problem)
+        except Exception:  # jobs are admitted by the same task group, and go on without a series
+            state.view = CarbonView(before.series, "the series cannot be read for a defect; the operator's log has it")
+            logger.exception("power domain %s: a defect in reading its series", name)
         state.due_at = self._clock() + (RETRY_SECONDS if state.view.problem else READ_SECONDS)
         if state.view != before:
             self._changed(name)

@@ -99,3 +99,16 @@ def test_a_domain_without_a_series_is_never_asked_for() -> None:
     assert reading.sources.view(Domain("plain", PowerDomainSpec())) == NO_SERIES
     assert reading.sources.view(Domain("broken", None)) == NO_SERIES
     assert reading.server.asked == 0
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("a defect"), [], None])
+def test_a_defect_in_reading_is_told_and_ends_nothing_else(answer: Any) -> None:
+    reading = Reading(answer)
+    assert "for a defect" in reading.read().problem
+    reading.server.answer = binary(json.dumps(ENTRIES).encode())
+    assert reading.read(RETRY_SECONDS).series is not None
+
+
+def test_a_duration_beyond_every_calendar_is_told_as_what_is_wrong_with_the_series() -> None:
+    entries = json.dumps([{**ENTRIES[0], "duration": "1e300:0:0"}]).encode()
+    assert "beyond every calendar" in Reading(binary(entries)).read().problem
