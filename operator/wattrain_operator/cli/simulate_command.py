@@ -17,13 +17,16 @@ from pydantic.alias_generators import to_camel
 from wattrain_api.carbon_format import read_series
 from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.load import InvalidInput, load_files
-from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.powerdomain import PowerDomain
 from wattrain_api.support import unsupported_domain
 from wattrain_operator.cli.refusal import say_no
+from wattrain_operator.dashboard.shipped import drawing_code
 from wattrain_operator.local.refused import EXIT_BAD_INPUT
+from wattrain_operator.policies.compared_page import Compared, to_html
+from wattrain_operator.policies.compared_rows import rows_of
 from wattrain_operator.policies.comparing import Setting, simulate
 from wattrain_operator.policies.job_trace import TraceError, TraceJob, read_trace
-from wattrain_operator.policies.outcome import Bound, Outcome, bound_of
+from wattrain_operator.policies.outcome import bound_of
 from wattrain_operator.policies.registry import POLICIES, Policy
 
 
@@ -32,6 +35,7 @@ class Comparison(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    HTML = "html"
 
 
 def simulate_policies(
@@ -50,42 +54,37 @@ def simulate_policies(
     bound: Annotated[
         float, typer.Option(min=1.0, help="Jobs have an activeDeadlineSeconds of so many times their duration.")
     ] = 2.0,
-    output: Annotated[Comparison, typer.Option(help="json: one object.")] = Comparison.TABLE,
+    output: Annotated[
+        Comparison, typer.Option(help="json: one object. html: a page with plots, in one file.")
+    ] = Comparison.TABLE,
 ) -> None:
     """Compare policies on a trace of jobs, in virtual time, by the rules that a PowerDomain follows.
 
     Exit code: 0, 2 bad input.
     """
     chosen, jobs = _chosen(policies), _jobs(trace)
-    spec, series = _domain(domain), None if carbon is None else _series(carbon)
+    named, series = _domain(domain), None if carbon is None else _series(carbon)
+    spec = named.spec
     setting = Setting(spec, series, start.replace(tzinfo=UTC), bound)
-    outcomes = [simulate(jobs, policy, setting, time.perf_counter)[0] for policy in chosen]
-    least = bound_of(jobs, inf if spec.usable_watts is None else spec.usable_watts)
+    results = [simulate(jobs, policy, setting, time.perf_counter) for policy in chosen]
+    outcomes = [outcome for outcome, _ in results]
+    usable, currency = spec.usable_watts, "" if spec.tariff is None else spec.tariff.currency
+    cap = inf if usable is None else usable
+    least = bound_of(jobs, cap)
     if output is Comparison.JSON:
         told = {to_camel(name): value for name, value in asdict(least).items()}
         typer.echo(json.dumps({"bound": told, "policies": [outcome.to_json_object() for outcome in outcomes]}))
-        return
-    for line in _table(outcomes, least, len(jobs), spec):
-        typer.echo(line)
+    elif output is Comparison.HTML:
+        found = Compared(trace.name, named.metadata.name, jobs, results, least, cap, currency)
+        typer.echo(to_html(found, drawing_code()), nl=False)
+    else:
+        for line in _table(rows_of(outcomes, least, len(jobs), currency)):
+            typer.echo(line)
 
 
-def _table(outcomes: list[Outcome], least: Bound, jobs: int, spec: PowerDomainSpec) -> list[str]:
-    currency = "" if spec.tariff is None else f"COST, {spec.tariff.currency}"
-    head = ("POLICY", "JOBS", "MAKESPAN, H", "MEAN COMPLETION, H", "P95, H", "MEAN WAIT, H", "KWH", "KG CO2E", currency,
-            "OVERSHOOT, W S", "LATE")  # fmt: skip
-    rows: list[tuple[str, ...]] = [head]
-    for each in outcomes:
-        hours = (each.makespan_seconds, each.mean_completion_seconds, each.p95_completion_seconds,
-                 each.mean_wait_seconds)  # fmt: skip
-        cost = "" if each.cost is None else f"{each.cost:.2f}"
-        rows.append((each.policy, str(each.jobs), *(f"{seconds / 3600:.2f}" for seconds in hours),
-                     f"{each.energy_kwh:.1f}", f"{each.carbon_kg:.1f}", cost,
-                     f"{each.cap_overshoot_watt_seconds:g}", str(each.deadlines_missed)))  # fmt: skip
-    perfect = (least.makespan_seconds / 3600, least.mean_completion_seconds / 3600)
-    rows.append(("(bound)", str(jobs), f"{perfect[0]:.2f}", f"{perfect[1]:.2f}", *[""] * 7))
-    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in kept]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in zip(*kept)]  # noqa: B905
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return [line.rstrip() for line in lines]
 
 
@@ -107,7 +106,7 @@ def _jobs(path: Path) -> list[TraceJob]:
         _refuse(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; name a file of jobs")
 
 
-def _domain(path: Path) -> PowerDomainSpec:
+def _domain(path: Path) -> PowerDomain:
     try:
         found = load_files([path], wanted="PowerDomain").domains
     except InvalidInput as error:
@@ -116,7 +115,7 @@ def _domain(path: Path) -> PowerDomainSpec:
         _refuse(f"{path}: has {len(found)} PowerDomains; give a file with one")
     if gaps := unsupported_domain(found[0].spec):
         _refuse(*(f"{path}: {field}: {sentence}" for field, sentence in gaps))
-    return found[0].spec
+    return found[0]
 
 
 def _series(path: Path) -> CarbonSeries:

@@ -31,7 +31,7 @@ class Run(NamedTuple):
     """By index of the job: when it was admitted; inf: never, for the cap has no room for it."""
     curve: PowerCurve
     waiting: list[tuple[float, int]]
-    """Moments at which it changed how many wait, and how many then did."""
+    """Moments at which it changed how many wait, for room or for clean hours, and how many then did."""
     events: int
     """Submissions, releases and ends."""
 
@@ -69,8 +69,9 @@ class VirtualTime:
                 submitted += 1
             if looks and self._queue:
                 self._admit(now)
-            if len(self._queue) != self._waiting[-1][1]:
-                self._waiting.append((now, len(self._queue)))
+            waiting = len(self._queue) + len(self._held)
+            if waiting != self._waiting[-1][1]:
+                self._waiting.append((now, waiting))
         return Run(self._starts, self._curve, self._waiting, self._events)
 
     def _end(self, now: float) -> int:
