@@ -451,6 +451,20 @@ class NotificationStatus(StatusPart):
 
 
 @dataclass(frozen=True)
+class Hold(StatusPart):
+    """Why a job is to save and stop, and what has it go on."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    """In one CamelCase word: the reason of the condition Suspended."""
+    why: Text
+    """In half a sentence, such as `the budget of 2 kWh is spent`."""
+    until: Text
+    """When the job goes on, in half a sentence after `once`."""
+    by_itself: bool = True
+    """Whether it may go on without anybody changing its spec: whoever runs it waits for that."""
+
+
+@dataclass(frozen=True)
 class Internal(StatusPart):
     """The operator's own book-keeping: what another operator needs to go on. It may change without notice."""
 
@@ -488,6 +502,8 @@ class Internal(StatusPart):
     """When the position in the queue last changed."""
     directive_version: Count = 0
     """Version of the newest directive that the operator has given a group of the job; each has a higher one."""
+    holds: Annotated[tuple[Hold, ...], Field(max_length=8)] = ()
+    """What keeps the job from running beside spec.suspend, in the order in which it came."""
     save_failure: Text = ""
     """How a worker of the current group failed that was asked to save and stop."""
     notices_told: Count = 0

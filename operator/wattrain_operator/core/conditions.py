@@ -9,6 +9,7 @@ from wattrain_api import reasons
 from wattrain_api.contract.phases import STARTING_PHASES, Phase
 from wattrain_api.status import Condition, State, TrainingJobStatus
 from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.holding import hold_of
 
 Answer = Literal["True", "False", "Unknown"]
 
@@ -91,7 +92,7 @@ def _state(draft: Draft) -> State:
         return "Failed"
     if is_true(status, reasons.COMPLETE):
         return "Complete"
-    if draft.spec.suspend:
+    if hold_of(draft.spec, status) is not None:
         return "Suspended" if is_true(status, reasons.SUSPENDED) else "Suspending"
     if not is_true(status, reasons.ADMITTED):
         return "Queued" if condition_of(status, reasons.ADMITTED).reason == reasons.QUEUED else "Pending"

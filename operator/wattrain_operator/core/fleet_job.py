@@ -12,6 +12,7 @@ from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core import fleet_forecasts
 from wattrain_operator.core.clean_hours import awaits_clean_hours
 from wattrain_operator.core.conditions import is_finished, is_true
+from wattrain_operator.core.holding import hold_of
 from wattrain_operator.core.power_estimate import estimated_watts
 from wattrain_operator.core.reservations import Draw
 
@@ -52,7 +53,7 @@ def fleet_job(
     """`job` as the fleet sees it. `living_children`: whether a process of it may run. `cpus`: what a worker is counted
     with that names neither a limit nor a request."""
     finished, admitted = is_finished(status), is_true(status, reasons.ADMITTED)
-    ends = finished or job.spec.suspend or job.metadata.deletion_timestamp is not None
+    ends = finished or hold_of(job.spec, status) is not None or job.metadata.deletion_timestamp is not None
     # A resumed job waits once its status says so: only then does another suspension raise its turn, and free its place.
     suspended = is_true(status, reasons.SUSPENDED)
     return FleetJob(

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from wattrain_api import reasons
-from wattrain_api.status import QueueStatus
+from wattrain_api.status import Hold, QueueStatus
 from wattrain_api.support import unsupported
 from wattrain_operator.core import clean_hours, notifying, restarts, stopping
 from wattrain_operator.core.conditions import condition_of, is_finished, is_true, set_condition
 from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.holding import BY_ITS_USER, hold_of
 from wattrain_operator.core.observed import Child, Grant
 
 NODE_LOST_SECONDS = 90.0
@@ -84,18 +85,10 @@ def is_outdated(draft: Draft) -> bool:
 
 
 def suspend(draft: Draft) -> bool:
-    """Stop the workers, who save a checkpoint, and remember that they are gone before saying so."""
-    suspended = is_true(draft.status, reasons.SUSPENDED)
-    if not draft.spec.suspend:
-        if draft.internal.stop_time is not None:
-            draft.internal = replace(draft.internal, stop_time=None)
-        if suspended:
-            set_condition(draft, reasons.SUSPENDED, "False", reasons.JOB_RESUMED, "")
-            again = "goes on after a suspension" if draft.status.attempt else "may start, being suspended no more"
-            set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, f"the job {again}")
-            draft.add_event(reasons.JOB_RESUMED, f"the job {again}")
-        elif any(c.reason == reasons.SUSPENDING for c in draft.status.conditions if c.type == reasons.SUSPENDED):
-            set_condition(draft, reasons.SUSPENDED, "False", reasons.NOT_SUSPENDED, "")
+    """Stop the workers of a job that is held; they save a checkpoint. That they are gone is noted before it is said."""
+    hold, suspended = hold_of(draft.spec, draft.status), is_true(draft.status, reasons.SUSPENDED)
+    if hold is None:
+        _go_on(draft, suspended)
         return False
     if draft.seen.children:
         stopping.note_failed_save(draft)
@@ -105,15 +98,33 @@ def suspend(draft: Draft) -> bool:
                 end_child(draft, child)
         if suspended:  # an old view, or a late child: the job stays suspended
             return True
-        set_condition(draft, reasons.SUSPENDED, "False", reasons.SUSPENDING, "waiting for the workers to save and stop")
+        why = "" if hold == BY_ITS_USER else f"{hold.why}; "
+        set_condition(
+            draft, reasons.SUSPENDED, "False", reasons.SUSPENDING, f"{why}waiting for the workers to save and stop"
+        )
         if is_true(draft.status, reasons.RUNNING):
             set_condition(draft, reasons.RUNNING, "False", reasons.SUSPENDING, "the workers are being stopped")
         return True
-    if not suspended and not draft.seen.fresh:
+    if suspended:
+        _say_what_holds_it(draft, hold)
+    elif draft.seen.fresh:
+        _set_suspended(draft, hold)
+    else:
         draft.needs_fresh_view = True
-    elif not suspended:
-        _set_suspended(draft)
     return True
+
+
+def _go_on(draft: Draft, suspended: bool) -> None:
+    """Nothing holds the job any more, or nothing does."""
+    if draft.internal.stop_time is not None:
+        draft.internal = replace(draft.internal, stop_time=None)
+    if suspended:
+        set_condition(draft, reasons.SUSPENDED, "False", reasons.JOB_RESUMED, "")
+        again = "goes on after a suspension" if draft.status.attempt else "may start, being suspended no more"
+        set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, f"the job {again}")
+        draft.add_event(reasons.JOB_RESUMED, f"the job {again}")
+    elif condition_of(draft.status, reasons.SUSPENDED).reason == reasons.SUSPENDING:
+        set_condition(draft, reasons.SUSPENDED, "False", reasons.NOT_SUSPENDED, "")
 
 
 def admit(draft: Draft) -> bool:
@@ -200,7 +211,7 @@ def end_child(draft: Draft, child: Child) -> None:
         draft.wake_after(NODE_LOST_SECONDS - child.terminating_seconds + 1)
 
 
-def _set_suspended(draft: Draft) -> None:
+def _set_suspended(draft: Draft, hold: Hold) -> None:
     failure = draft.internal.save_failure
     since, before = draft.internal.active_since, draft.internal.active_seconds
     active = 0 if since is None else int((draft.now - since).total_seconds())
@@ -212,23 +223,32 @@ def _set_suspended(draft: Draft) -> None:
     if draft.status.attempt:
         restarts.lose_own_storage(draft)
         restarts.next_attempt(draft)  # the workers of the old one are gone: resuming starts others
-    message = _suspended(draft, failure)
-    set_condition(draft, reasons.SUSPENDED, "True", reasons.JOB_SUSPENDED, message)
+    message = _suspended(draft, hold, failure)
+    set_condition(draft, reasons.SUSPENDED, "True", hold.reason, message)
     set_condition(draft, reasons.ADMITTED, "False", reasons.JOB_SUSPENDED, "a suspended job is not in the queue")
     set_condition(draft, reasons.RUNNING, "False", reasons.JOB_SUSPENDED, "the job is suspended")
     draft.add_event(reasons.JOB_SUSPENDED, message)
 
 
-def _suspended(draft: Draft, failure: str) -> str:
-    """What is suspended, and where it will go on. `failure`: of a worker that was asked to save."""
+def _say_what_holds_it(draft: Draft, hold: Hold) -> None:
+    """A suspended job may be held by something else than what had suspended it, or for another cause."""
+    told = condition_of(draft.status, reasons.SUSPENDED)
+    is_said = hold == BY_ITS_USER or (told.message.startswith(hold.why) and hold.until in told.message)
+    if told.reason != hold.reason or not is_said:
+        set_condition(draft, reasons.SUSPENDED, "True", hold.reason, _suspended(draft, hold, ""))
+
+
+def _suspended(draft: Draft, hold: Hold, failure: str) -> str:
+    """What holds the job, and where it will go on. `failure`: of a worker that was asked to save."""
+    once = "" if hold == BY_ITS_USER else f"once {hold.until}, "
     if not draft.status.attempt:
-        return "suspended before it started; it starts once spec.suspend is false"
+        return f"{hold.why} before it started; it starts once {hold.until}"
     if not draft.seen.shared_storage:
-        return "suspended; it will begin anew, for its checkpoints went with its workers"
+        return f"{hold.why}; {once}it will begin anew, for its checkpoints went with its workers"
     checkpoint = draft.status.checkpoint
     if checkpoint is None and draft.spec.script is not None:
-        where = "the script will start again, with what it has saved in WATTRAIN_CHECKPOINT_DIR"
+        where = f"{once}the script will start again, with what it has saved in WATTRAIN_CHECKPOINT_DIR"
     else:
         step = 0 if checkpoint is None else checkpoint.step
-        where = f"it will go on from the newest checkpoint, which is at step {step} or later"
-    return f"suspended, but not saved: {failure}; {where}" if failure else f"suspended; {where}"
+        where = f"{once}it will go on from the newest checkpoint, which is at step {step} or later"
+    return f"{hold.why}, but not saved: {failure}; {where}" if failure else f"{hold.why}; {where}"

@@ -13,6 +13,7 @@ from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.fleet_job import FleetJob, fleet_job
+from wattrain_operator.core.holding import hold_of
 from wattrain_operator.core.notifying import is_awaited
 from wattrain_operator.core.observed import NO_SERIES, CarbonView, Event, Grant
 from wattrain_operator.core.plan import plan
@@ -151,7 +152,9 @@ class JobRun:
         return decided.events
 
     def _is_over(self) -> bool:
-        over = is_finished(self._status) or is_true(self._status, reasons.SUSPENDED)
+        hold = hold_of(self._job.spec, self._status)
+        stays_suspended = is_true(self._status, reasons.SUSPENDED) and hold is not None and not hold.by_itself
+        over = is_finished(self._status) or stays_suspended
         return over and not self._backend.has_living_children and not self._waits_for_receiver()
 
     def _waits_for_receiver(self) -> bool:

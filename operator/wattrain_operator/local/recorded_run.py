@@ -73,7 +73,8 @@ class RecordedRun:
     @property
     def _has_said_its_end(self) -> bool:
         ended = self.status.completion_time is not None or is_finished(self.status)
-        return ended or is_true(self.status, reasons.SUSPENDED)
+        waits = any(hold.by_itself for hold in self.status.internal.holds)
+        return ended or (is_true(self.status, reasons.SUSPENDED) and not waits)
 
     @property
     def silent_since(self) -> datetime | None:
