@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from wattrain_api import names
-from wattrain_api.atomic_file import write_atomically
-from wattrain_api.contract.codec import decode_json, encode_json
 from wattrain_api.contract.directive import Directive
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cli.cluster_options import Context, Kubeconfig, Namespace, in_cluster, place_of
 from wattrain_operator.cli.completion import complete_job
 from wattrain_operator.cli.refusal import say_no
+from wattrain_operator.local.directive_writing import given_directive, sole_writer, write_directive
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_COMPLETE, EXIT_FAILED, EXIT_INTERRUPTED
 from wattrain_operator.local.rundir import is_in_use
 
@@ -84,11 +83,11 @@ async def _profile_there(connection: Connection, name: str, steps: int, rank: in
 def _profile_here(directory: Path, steps: int, rank: int) -> None:
     file = _directive_file(directory, rank)
     there = _tables(directory, rank)
-    old = decode_json(Directive, file.read_bytes())
-    if old is not None and old.stop_at_step is not None:
-        _refuse(f"{directory}: this training has been asked to stop; profile it when it runs again")
-    directive = Directive(1 if old is None else old.version + 1, profile_steps=steps, profile_rank=rank)
-    write_atomically(file, encode_json(directive))
+    with sole_writer(file):
+        old = given_directive(file)
+        if old is not None and old.stop_at_step is not None:
+            _refuse(f"{directory}: this training has been asked to stop; profile it when it runs again")
+        write_directive(file, Directive(1 if old is None else old.version + 1, profile_steps=steps, profile_rank=rank))
     typer.echo(f"profiling {steps} steps of rank {rank}", err=True)
     try:
         table = _wait(directory, rank, there)

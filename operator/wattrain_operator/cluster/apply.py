@@ -22,7 +22,14 @@ from wattrain_operator.cluster.kube.apierrors import (
 from wattrain_operator.cluster.kube.cache import Cache, JobKey, owner_uid
 from wattrain_operator.cluster.kube.client import Client
 from wattrain_operator.cluster.kube.resources import NETWORK_POLICIES, PODS, SERVICES, TRAINING_JOBS, Json, Resource
-from wattrain_operator.cluster.objects import PodSettings, UnbuildableError, network_policy_of, pod_of, service_of
+from wattrain_operator.cluster.objects import (
+    PodSettings,
+    UnbuildableError,
+    directive_of,
+    network_policy_of,
+    pod_of,
+    service_of,
+)
 from wattrain_operator.cluster.refused_requests import NotYetError, explain, name_taken
 from wattrain_operator.core.observed import CreateChild, DeleteChild, DirectChild, Refusal
 from wattrain_operator.core.roles import Support
@@ -83,9 +90,12 @@ class Applier:
         """End children, if they still are those that were seen."""
         await _all([self._delete_pod(key.namespace, d.name, d.uid, force=d.force) for d in deletes])
 
-    async def direct(self, key: JobKey, directs: Sequence[DirectChild]) -> None:
-        """Give workers their directives, if they still are those that were seen."""
-        await _all([self._direct_pod(key.namespace, d) for d in directs])
+    async def direct(self, job: TrainingJob, directs: Sequence[DirectChild]) -> None:
+        """Give workers their directives, if they still are those that were seen. NotYetError: one has changed since; it
+        may have been given a directive of that version, which then is no new one for its supervisor."""
+        pods = self._cache.pods(job.metadata.namespace, job.metadata.uid)
+        seen = {pod["metadata"]["uid"]: pod for pod in pods}
+        await _all([self._direct_pod(seen[d.uid], d) for d in directs if d.uid in seen])
 
     async def delete_job(self, job: TrainingJob) -> None:
         """Delete the job itself; the garbage collector follows with all that it owns."""
@@ -135,11 +145,19 @@ class Applier:
             raise NotYetError(f"{what} belongs to a deleted job of the same name")
         raise _RefusedError(name_taken(what, self._now()))
 
-    async def _direct_pod(self, namespace: str, direct: DirectChild) -> None:
+    async def _direct_pod(self, pod: Json, direct: DirectChild) -> None:
+        namespace, given = pod["metadata"]["namespace"], directive_of(pod)
+        if given is not None and given.version >= direct.directive.version:
+            raise NotYetError(f"Pod {direct.name} has just been directed by somebody else")
+        same = {"uid": direct.uid, "resourceVersion": pod["metadata"]["resourceVersion"]}
         annotations = {names.ANNOTATION_DIRECTIVE: encode_json(direct.directive).decode()}
-        patch = {"metadata": {"uid": direct.uid, "annotations": annotations}}  # a foreign uid is a conflict
-        with contextlib.suppress(NotFoundError, ConflictError):  # gone already, or another of that name
-            self._cache.apply("Pod", await self._client.merge(PODS, namespace, direct.name, patch))
+        with contextlib.suppress(NotFoundError):  # gone already
+            try:
+                patch = {"metadata": {**same, "annotations": annotations}}
+                self._cache.apply("Pod", await self._client.merge(PODS, namespace, direct.name, patch))
+            except ConflictError:
+                self._cache.apply("Pod", await self._client.get(PODS, namespace, direct.name))
+                raise NotYetError(f"Pod {direct.name} has just changed") from None
 
     async def _delete_pod(self, namespace: str, name: str, uid: str, *, force: bool) -> None:
         try:

@@ -201,7 +201,7 @@ class Reconciler:
         if decided.creates:
             memory.refusal = await self._applier.create(job, decided.creates, supports)
         if decided.directs:
-            await self._applier.direct(key, decided.directs)
+            await self._applier.direct(job, decided.directs)
         if decided.deletes:
             await self._applier.delete(key, decided.deletes)
 

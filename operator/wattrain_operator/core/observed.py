@@ -78,13 +78,18 @@ class Child:
     """Set once phase is Succeeded or Failed."""
     others_run: bool = False
     """It has ended, but what others have put beside it goes on, and holds what it held until it is deleted."""
-    directive_version: int = 0
-    """Version of the newest directive that it has been given; 0: none."""
+    directive: Directive | None = None
+    """The newest directive that it has been given, by whomever; None: none."""
 
     @property
     def ended(self) -> bool:
         """Whether none of its own processes runs any more."""
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def directive_version(self) -> int:
+        """Version of its newest directive; 0: it has been given none."""
+        return 0 if self.directive is None else self.directive.version
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,10 @@ def wait_for_group_to_stop(draft: Draft) -> bool:
     if draft.internal.stop_time is None:
         if report is None or not _listen(draft, workers):
             return False
-        directed = max(report.directive_version, first.directive_version)  # a person may have, taken already or not
-        version = max(draft.internal.directive_version, directed) + 1
-        draft.internal = replace(draft.internal, directive_version=version, stop_time=draft.now)
+        draft.internal = replace(draft.internal, stop_time=draft.now)
+        _take_next_version(draft, first)
+    elif _has_another_directive(draft, first):
+        _take_next_version(draft, first)
     over = _over(draft, report)
     if draft.seen.now >= over:
         return False
@@ -69,6 +70,21 @@ def _listen(draft: Draft, workers: list[Child]) -> bool:
     """Whether all workers are there and answer, and none is about to end."""
     whole = len(workers) == draft.spec.workers.replicas
     return whole and all(c.ready and not _leaves(c) for c in workers)
+
+
+def _take_next_version(draft: Draft, first: Child) -> None:
+    """The directive that is to come is newer than all that a person has given, taken already or not."""
+    taken = 0 if draft.report is None else draft.report.directive_version
+    version = max(draft.internal.directive_version, taken, first.directive_version) + 1
+    draft.internal = replace(draft.internal, directive_version=version)
+
+
+def _has_another_directive(draft: Draft, first: Child) -> bool:
+    """Whether somebody else has directed the group since this version was meant for it, which so cannot reach it."""
+    given = first.directive
+    if given is None or given.version < draft.internal.directive_version:
+        return False
+    return given.stop_at_step != NEXT_POSSIBLE_STEP
 
 
 def _leaves(child: Child) -> bool:

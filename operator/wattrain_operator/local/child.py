@@ -9,11 +9,10 @@ import time
 import uuid
 from typing import Literal
 
-from wattrain_api.atomic_file import write_atomically
-from wattrain_api.contract.codec import encode_json
 from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.termination import TerminationMessage as Left
 from wattrain_operator.core.observed import Child, CreateChild, TerminationMessage
+from wattrain_operator.local.directive_writing import given_directive, sole_writer, write_directive
 from wattrain_operator.local.launch import RunContext, directive_file, launch, listening_socket, termination_file
 from wattrain_operator.local.processes import kill_tree
 from wattrain_operator.workers.decode import to_termination
@@ -33,7 +32,6 @@ class LocalChild:
         self.removed = False
         self._file = termination_file(context.directory, made.name)
         self._directive_file = directive_file(context.directory, made.name)
-        self._directive_version = 0
         self._asked_to_end_at: float | None = None
         self._termination: TerminationMessage | None = None
         self._shown_ended = False
@@ -62,9 +60,12 @@ class LocalChild:
         return self.removed and self._shown_ended
 
     def direct(self, directive: Directive) -> None:
-        """Give it `directive` for its group."""
-        write_atomically(self._directive_file, encode_json(directive))
-        self._directive_version = directive.version
+        """Give it `directive` for its group, unless `wattrain profile` has given one of that version meanwhile, which
+        the next look sees."""
+        with sole_writer(self._directive_file):
+            given = given_directive(self._directive_file)
+            if given is None or given.version < directive.version:
+                write_directive(self._directive_file, directive)
 
     def look_for_end(self) -> Left | None:
         """Notice that the process has ended: what it left, once; None: it runs, or left nothing readable."""
@@ -88,7 +89,7 @@ class LocalChild:
             terminating_seconds=None if asked is None else time.monotonic() - asked,
             message="" if ready else "its supervisor does not answer",
             termination=self._termination,
-            directive_version=self._directive_version,
+            directive=given_directive(self._directive_file),
         )
 
     def remove(self, *, force: bool = False) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from wattrain_api import names, reasons
 from wattrain_api.contract.codec import decode_json, encode_json
 from wattrain_api.contract.directive import Directive
-from wattrain_api.contract.phases import Phase
+from wattrain_api.contract.phases import STARTING_PHASES, Phase
 from wattrain_api.contract.profile_lines import profile_start
 from wattrain_operator.cluster.kube.apierrors import ConflictError, NotFoundError
 from wattrain_operator.cluster.kube.resources import PODS, Json
@@ -21,6 +21,9 @@ from wattrain_operator.remote.job_changes import get_job
 from wattrain_operator.remote.pod_logs import LogLine, LogReader
 from wattrain_operator.remote.seen_job import SeenJob
 from wattrain_operator.remote.sentences import is_missing
+
+_PROFILED_PHASES: Final = (Phase.TRAINING, Phase.EVALUATING, Phase.CHECKPOINTING)
+"""In between the last two there are steps, and who asks sees one phase of many."""
 
 
 class Profile(NamedTuple):
@@ -120,12 +123,16 @@ def _demand_that_it_can_be_asked(request: ProfileRequest) -> None:
         raise Refused(f"{job.name}: a script cannot be asked; call torch.profiler in it")
     if request.rank >= ranks:
         raise Refused(f"--rank {request.rank}: the job has {ranks} ranks; write one from 0 to {ranks - 1}")
-    phase = "" if status.progress is None else status.progress.phase
-    if not is_true(status, reasons.RUNNING) or phase != Phase.TRAINING:
+    if not is_true(status, reasons.RUNNING):
         state = status.state or "not seen by the operator yet"
         raise Refused(
             f"{job.name}: it is {state} and does not train now; wattrain wait {job.name} --for running waits for it"
         )
+    phase = "" if status.progress is None else status.progress.phase
+    if phase in STARTING_PHASES:
+        raise Refused(f"{job.name}: its workers run and do not train yet; try again in a moment")
+    if phase not in _PROFILED_PHASES:
+        raise Refused(f"{job.name}: it is {phase}, and has no step left to profile")
 
 
 async def _direct(connection: Connection, request: ProfileRequest) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.failures import Failure
 from wattrain_api.powerdomain import PowerDomainSpec, Reservation, Tariff
 from wattrain_api.status import Meter, TrainingJobStatus
@@ -72,8 +71,6 @@ class Process(NamedTuple):
     """It will never start."""
     mute: bool = False
     """Its supervisor will never answer again."""
-    directive: Directive | None = None
-    """What it was given last, for its group."""
     peer_lost: Failure | None = None
     """Why it is about to fail, its group being torn."""
 

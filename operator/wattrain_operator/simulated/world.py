@@ -120,8 +120,7 @@ class World:
         """Give a child a directive, unless it has a newer one."""
         process = self.children.get(name)
         if process is not None and process.child.uid == uid and process.child.directive_version < directive.version:
-            child = replace(process.child, directive_version=directive.version)
-            self._put(process._replace(child=child, directive=directive))
+            self._put(process._replace(child=replace(process.child, directive=directive)))
 
     # --- What children do --------------------------------------------------------------------------------------
     def start(self, name: str) -> None:
@@ -296,7 +295,7 @@ class World:
         """The directive that worker 0 of the group has been given and the group has not taken. None: there is none."""
         group = self.group
         first = None if group is None else next((p for p in self.workers(group.attempt) if p.child.worker == 0), None)
-        directive = None if first is None else first.directive
+        directive = None if first is None else first.child.directive
         if group is None or directive is None or directive.version <= group.directive_version:
             return None
         return directive

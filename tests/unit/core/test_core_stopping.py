@@ -27,7 +27,7 @@ def test_worker_0_alone_is_asked_once_and_nobody_is_ended(scene: Scene) -> None:
     [asked] = decided.directs
     assert (asked.name, asked.directive, decided.deletes) == ("job-1-0", Directive(1, stop_at_step=0), ())
     assert decided.wake_after_seconds == TAKEN_WITHIN_SECONDS
-    job.add(0, directive_version=1)
+    job.add(0, directive=asked.directive)
     assert job.plan().directs == ()
 
 
@@ -106,6 +106,27 @@ def test_each_directive_is_newer_than_all_that_were_given_before(scene: Scene) -
     _suspend(job, False).run()
     [asked] = _suspend(job).plan().directs
     assert (asked.name, asked.directive.version) == ("job-2-0", 9)
+
+
+def test_a_person_who_directs_the_group_at_the_same_moment_does_not_keep_the_stop_from_it(scene: Scene) -> None:
+    job = _suspend(scene().run())
+    job.plan()
+    job.add(0, directive=Directive(1, checkpoint=True))  # it came before what the operator has just decided
+    job.report = replace(job.report, directive_version=1)
+    [asked] = job.plan().directs
+    assert asked.directive == Directive(2, stop_at_step=0)
+    job.add(0, directive=asked.directive)
+    assert job.plan().directs == ()
+    job.add(0, directive=Directive(9, profile_steps=5))  # and replaced it before the group had taken it
+    [asked] = job.plan().directs
+    assert asked.directive == Directive(10, stop_at_step=0)
+
+
+def test_a_person_who_has_asked_the_group_to_stop_has_done_the_operators_work(scene: Scene) -> None:
+    job = _suspend(scene().run())
+    job.plan()
+    job.add(0, directive=Directive(5, stop_at_step=0))
+    assert job.plan().directs == ()
 
 
 def test_a_suspension_that_is_taken_back_and_wanted_again_gives_the_time_anew(scene: Scene) -> None:

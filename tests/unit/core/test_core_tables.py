@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wattrain_api import reasons
+from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.failures import Failure
 from wattrain_api.status import Metrics, Progress
 from wattrain_operator.core.observed import (
@@ -295,9 +296,9 @@ def test_who_stops_before_all_were_seen_is_charged_unless_its_group_had_to_stop(
 
 def test_who_stops_as_directed_is_not_charged(scene: Scene) -> None:
     job = scene(maxRestarts=0).run()
-    for worker, version in ((0, 1), (1, 0)):  # worker 0 alone is told
+    for worker, told in ((0, Directive(1, stop_at_step=0)), (1, None)):  # worker 0 alone is told
         left = TerminationMessage(143)
-        job.add(worker, phase="Failed", ready=False, termination=left, directive_version=version)
+        job.add(worker, phase="Failed", ready=False, termination=left, directive=told)
     job.plan()
     assert (job.status.restarts[-1].reason, job.status.restarts[-1].counted) == ("Preempted", False)
 

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from wattrain_api.contract.directive import Directive
 from wattrain_api.orphans import descendants
 from wattrain_api.status import TrainingJobStatus
-from wattrain_operator.core.observed import CreateChild, DeleteChild, Plan
+from wattrain_operator.core.observed import CreateChild, DeleteChild, DirectChild, Plan
 from wattrain_operator.core.roles import Role
 from wattrain_operator.local import child as child_module
 from wattrain_operator.local.backend import LocalBackend
+from wattrain_operator.local.directive_writing import write_directive
+from wattrain_operator.local.launch import directive_file
 
 STATUS = TrainingJobStatus()
 
@@ -39,6 +42,9 @@ class Bench:
 
     def delete(self, *children, force=False):
         self.backend.apply(Plan(STATUS, deletes=tuple(DeleteChild(c.name, c.uid, force) for c in children)))
+
+    def direct(self, child, directive):
+        self.backend.apply(Plan(STATUS, directs=(DirectChild(child.name, child.uid, directive),)))
 
     def pids(self):
         return [child.pid for child in self.backend._children]
@@ -187,6 +193,17 @@ def test_metrics_of_all_supervisors_are_fetched_by_worker(bench, make_job, until
     pages = b.backend.fetch_all("/metrics")
     assert set(pages) == {"0", "1"}
     assert all(b"wattrain_worker_loss 0.5" in page for page in pages.values())
+
+
+def test_a_directive_of_another_command_is_seen_and_not_replaced_by_one_of_its_version(bench, make_job, directory):
+    b = bench(make_job(FAKE_MODE="undirected"))
+    b.create(*creates(b.job))
+    first = b.observe().children[0]
+    write_directive(directive_file(directory, first.name), Directive(1, profile_steps=5))  # as wattrain profile does
+    b.direct(first, Directive(1, stop_at_step=0))
+    assert b.observe().children[0].directive == Directive(1, profile_steps=5)
+    b.direct(first, Directive(2, stop_at_step=0))
+    assert b.observe().children[0].directive == Directive(2, stop_at_step=0)
 
 
 def test_the_output_of_a_child_is_in_its_log(bench, make_job, directory, until):

@@ -16,6 +16,12 @@ RUNNING = {
     "conditions": [{"type": "Running", "status": "True", "reason": "WorkersRunning", "message": "",
                     "lastTransitionTime": "2026-11-30T00:00:00Z"}],
 }  # fmt: skip
+
+
+def in_phase(phase):
+    return RUNNING | {"progress": {"phase": phase}}
+
+
 OLD = [
     "[rank 1] the profile of rank 1 over steps 2 to 3:",
     "[rank 1] an old table",
@@ -85,6 +91,13 @@ def test_it_directs_worker_0_as_it_was_seen_and_reads_the_table_that_comes_after
     assert "is in /t/new" in found.said
 
 
+@pytest.mark.parametrize("phase", ["evaluating", "checkpointing"])
+def test_a_training_that_evaluates_or_saves_at_this_moment_is_asked_as_well(phase):
+    client = FakeClient(status=in_phase(phase))
+    profile(client)
+    assert len(client.patches) == 1
+
+
 @pytest.mark.parametrize(
     ("client", "rank", "words"),
     [
@@ -92,6 +105,8 @@ def test_it_directs_worker_0_as_it_was_seen_and_reads_the_table_that_comes_after
         (FakeClient(directive={"version": 1, "stopAtStep": 0}), 1, "has been asked to stop"),
         (FakeClient(spec={"script": {"command": ["x"]}}), 0, "a script cannot be asked"),
         (FakeClient(status={"state": "Queued"}), 0, "it is Queued and does not train now"),
+        (FakeClient(status=in_phase("compiling")), 0, "its workers run and do not train yet; try again in a moment"),
+        (FakeClient(status=in_phase("exporting")), 0, "it is exporting, and has no step left to profile"),
         (FakeClient(conflict=True), 1, "has just changed; try again"),
     ],
 )

@@ -60,7 +60,7 @@ def child_of(pod: Json, now: datetime) -> Child:
         others_run=others_run(pod),
         unexplained=phase == "Pending" and not obstacle and bool(why_not_ready),
         kept_by=", ".join(metadata.get("finalizers") or ())[:LINE_CHARACTERS] if ended else "",
-        directive_version=_directive_version(metadata.get("annotations") or {}),
+        directive=directive_of(pod),
     )
 
 
@@ -71,10 +71,10 @@ def gone_child_of(pod: Json) -> GoneChild:
     return GoneChild(pod["metadata"]["name"], node, one_line(why, LINE_CHARACTERS))
 
 
-def _directive_version(annotations: Json) -> int:
-    text = annotations.get(names.ANNOTATION_DIRECTIVE)
-    given = decode_json(Directive, text) if text else None  # most pods have none, and there are thousands
-    return 0 if given is None else given.version
+def directive_of(pod: Json) -> Directive | None:
+    """The newest directive that `pod` was given; None: none that can be read."""
+    text = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_DIRECTIVE)
+    return decode_json(Directive, text) if text else None  # most pods have none, and there are thousands
 
 
 def _terminating_seconds(metadata: Json, now: datetime) -> float | None:
