@@ -25,6 +25,7 @@ from wattrain_operator.cli.profile_command import profile
 from wattrain_operator.cli.recipes_command import recipes
 from wattrain_operator.cli.refusal import crash, say_no
 from wattrain_operator.cli.simulate_command import simulate_policies
+from wattrain_operator.cli.trace_command import trace
 from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Refused
 from wattrain_operator.local.run_notifier import SECRET_VARIABLE, webhook_of
 from wattrain_operator.local.session import run_files
@@ -160,6 +161,7 @@ app.command("recipes")(recipes)
 app.command("predict")(predict)
 app.command("profile")(profile)
 app.add_typer(carbon)
+app.add_typer(trace)
 app.command("simulate")(simulate_policies)
 app.command("operator")(operate)
 app.command("dashboard")(show_dashboard)

@@ -46,6 +46,25 @@ def read_trace(lines: Iterable[str]) -> list[TraceJob]:
     return sorted(jobs, key=lambda job: job.submit_seconds)
 
 
+def to_line(job: TraceJob) -> str:
+    """`job` as a line of a trace."""
+    fields: dict[str, object] = {
+        "name": job.name, "namespace": job.namespace, "submitSeconds": _short(job.submit_seconds),
+        "workers": job.workers, "wattsPerWorker": _short(job.watts_per_worker),
+        "durationSeconds": _short(job.duration_seconds),
+    }  # fmt: skip
+    if job.priority:
+        fields["priority"] = job.priority
+    if job.deadline_seconds is not None:
+        fields["deadlineSeconds"] = _short(job.deadline_seconds)
+    return json.dumps(fields)
+
+
+def _short(value: float) -> float | int:
+    """Milliseconds and milliwatts are enough."""
+    return int(value) if math.isfinite(value) and value == int(value) else round(value, 3)
+
+
 def _job(number: int, line: str) -> TraceJob:
     try:
         found = json.loads(line)
