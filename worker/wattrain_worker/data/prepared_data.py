@@ -15,7 +15,7 @@ import numpy.typing as npt
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_PREPARE
 from wattrain_api.recipe_parameters import SampleKind, TaskKind
-from wattrain_worker.data.shard_file import DamagedFile, Tensors, verified_tensors, write_tensors
+from wattrain_worker.data.shard_file import DamagedFile, MappedTensors, Tensors, verified_tensors, write_tensors
 from wattrain_worker.errors import BadData, InputMissing
 
 PREPARE_VERSION: Final = 2
@@ -34,6 +34,8 @@ class Shard:
 
     tensors: Tensors
     """By name, [rows, ...] each: what the kind of samples consists of."""
+    mapped: MappedTensors | None = None
+    """The file that they are read from as they are touched; None: they are in memory."""
 
     @classmethod
     def of_table(
@@ -154,7 +156,7 @@ def verify_files(directory: Path, document: Mapping[str, Any]) -> bool:
     """Whether every shard that `document` lists is in `directory` with the size and SHA-256 it lists."""
     try:
         for name in document["files"]:
-            _verified(directory, name, document)
+            _verify(directory, name, document)
     except (KeyError, TypeError, InputMissing, BadData):
         return False
     return True
@@ -206,18 +208,23 @@ def _is_shard(name: str) -> bool:
 _REMEDY = "prepare it anew with python -m wattrain_worker.data"
 
 
-def _verified(directory: Path, name: str, document: Mapping[str, Any]) -> Tensors:
-    path, entry = directory / name, document["files"][name]
-    if not _is_shard(name):
+def _verify(directory: Path, name: str, document: Mapping[str, Any]) -> None:
+    if _is_shard(name):
+        _mapped(directory, name, document)
+    else:
         read_companion(directory, name, document)
-        return {}
+
+
+def _load_shard(directory: Path, split: str, document: Mapping[str, Any]) -> Shard:
+    mapped = _mapped(directory, shard_name(split), document)
+    return Shard(mapped.tensors, mapped)
+
+
+def _mapped(directory: Path, name: str, document: Mapping[str, Any]) -> MappedTensors:
+    path, entry = directory / name, document["files"][name]
     try:
         return verified_tensors(path, entry)
     except DamagedFile as error:
         raise BadData(f"{path}: {error}; {_REMEDY}") from error
     except OSError as error:
         raise InputMissing(f"{path}: {error.strerror}, though prepare.json lists it; {_REMEDY}") from error
-
-
-def _load_shard(directory: Path, split: str, document: Mapping[str, Any]) -> Shard:
-    return Shard(_verified(directory, shard_name(split), document))
