@@ -29,6 +29,7 @@ _STANDARD_OUTPUT = "-"
 _LINES = ".jsonl"
 _NO_TABLES = (".txt", ".tar", ".tar.gz", ".tgz")
 _OF_TABLE_FOLDERS = (".parquet", ".arrow")
+_OF_TABLE_FILES = (".csv", ".jsonl", ".ndjson", ".npz", ".parquet")
 _FEWEST_WORDS = 5
 
 
@@ -142,7 +143,9 @@ def _is_table_folder(file: str, folder: Path) -> bool:
     try:
         table_folder(names)
     except ValueError as error:
-        if any(name.lower().endswith(_OF_TABLE_FOLDERS) for name in names):
+        if folder.name.lower().endswith(_OF_TABLE_FILES) or any(
+            name.lower().endswith(_OF_TABLE_FOLDERS) for name in names
+        ):
             _refuse(f"{file}: {error}")
         return False
     return True

@@ -72,7 +72,7 @@ def test_what_the_worker_refuses_is_one_sentence_and_leaves_no_file():
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        'error: data: column "lable" (--label) is not in the data; did you mean '
+        "error: data: 'my table.csv': column \"lable\" (--label) is not in the data; did you mean "
         "'label'? its columns are a, b, label\n"
     )
     assert not Path("job.yaml").exists()
@@ -103,6 +103,13 @@ def test_what_cannot_be_looked_at_is_refused_without_a_process(arguments, said, 
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_folder_that_is_named_like_a_table_is_told_that_it_is_one():
+    Path("a.csv").mkdir()
+    done = call("a.csv/")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: a.csv/: is a directory without .parquet files; give a file, ")
 
 
 @pytest.mark.parametrize(

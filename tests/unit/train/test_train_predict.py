@@ -244,7 +244,7 @@ def test_columns_in_another_order_with_others_between_and_without_labels_are_fou
     frame.drop("c2").write_csv(other)
     code, out, err = predict(model, file=other)
     assert (code, out) == (2, "")
-    assert err.startswith('error: data: column "c2" (a column of the model) is not in the data')
+    assert 'column "c2" (a column of the model) is not in the data' in err
 
 
 def test_a_row_that_lacks_a_value_keeps_its_place_and_has_no_prediction(tmp_path: Path, predict: Predict) -> None:
@@ -306,8 +306,30 @@ def test_values_that_cannot_be_used_are_refused_with_their_place(
     other.write_text(_lines(("no", "yes"), lambda i: cell if i == 7 else str(i / 8)))
     code, out, err = predict(model, file=other)
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: data: {expected}")
+    assert err.startswith(f"error: data: {str(other)!r}: {expected}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", b"a,b,kind\n1,2,\xe9\n", "line 2: not UTF-8; save the CSV file as UTF-8"),
+        ("a.csv", b"a,a,kind\n1,2,x\n", 'line 1: column "a" is there twice; give every column a name of its own'),
+        ("a.csv", b"", "the file is empty; give a CSV file"),
+        ("a.parquet", b"PAR1" + bytes(90), "not a readable Parquet file: it is cut off after 94 bytes"),
+        ("a.npz", b"PK\3\4" + bytes(90), "not a readable NPZ file: it is cut off after 94 bytes"),
+        ("a.jsonl", b'{"a": 1, "b": 2}\n{"a": 1,', "line 2: no JSON ("),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_place(
+    name: str, content: bytes, expected: str, tmp_path: Path, predict: Predict
+) -> None:
+    (tmp_path / "table.csv").write_text(_lines(("no", "yes"), lambda i: str(i / 8)))
+    model = exported(tmp_path, LINEAR, clean={})
+    (tmp_path / name).write_bytes(content)
+    code, out, err = predict(model, file=tmp_path / name)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: data: '{tmp_path}/{name}': {expected}")
 
 
 def _rename_the_recipe(model: Exported) -> str:

@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m wattrain_worker.data.folder_inspection")
     parser.add_argument("--source", required=True)
     chosen = parser.parse_args(arguments)
-    return answered(lambda: inspect_folder(Source.model_validate_json(chosen.source)))
+    return answered(inspect_folder, chosen.source)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--recipe", required=True)
     parser.add_argument(_OPTION)
     chosen = parser.parse_args(arguments)
-    return answered(lambda: inspect_table(Source.model_validate_json(chosen.source), chosen.recipe, chosen.label))
+    return answered(lambda source: inspect_table(source, chosen.recipe, chosen.label), chosen.source)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from wattrain_api.data import Data
 from wattrain_api.names import FILE_PREPARE
 from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.naming import naming_source
 from wattrain_worker.data.prepared_data import PREPARE_VERSION, read_document, verify_files, write_document
 from wattrain_worker.data.preparer import Document, SampleSource, demand_rows_for_ranks
 from wattrain_worker.data.preparers import find_preparer
@@ -37,14 +38,15 @@ def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR
     prepare_kind = find_preparer(recipe.params.SAMPLES if recipe else "table", recipe.name if recipe else "")
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        source = prepare_kind(spec, data, claims_dir)
-        document = _found(data_dir, digest, source)
-        if document is not None:
-            demand_rows_for_ranks(document["counts"]["training"], spec)
-            return Preparation(document, was_there=True)
-        # An old prepare.json must not vouch for new shards, not even for a moment.
-        (data_dir / FILE_PREPARE).unlink(missing_ok=True)
-        document = source.write(data_dir)
+        with naming_source(data.source):
+            source = prepare_kind(spec, data, claims_dir)
+            document = _found(data_dir, digest, source)
+            if document is not None:
+                demand_rows_for_ranks(document["counts"]["training"], spec)
+                return Preparation(document, was_there=True)
+            # An old prepare.json must not vouch for new shards, not even for a moment.
+            (data_dir / FILE_PREPARE).unlink(missing_ok=True)
+            document = source.write(data_dir)
         document |= {"version": PREPARE_VERSION, "specHash": digest, "source": source.identity()}
         write_document(data_dir, document)
         return Preparation(document, was_there=False)

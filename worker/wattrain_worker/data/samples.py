@@ -48,7 +48,7 @@ from wattrain_worker.data.row_digests import (
     row_digests,
 )
 from wattrain_worker.data.scratch import Scratch
-from wattrain_worker.data.table import Table, listed
+from wattrain_worker.data.table import Table
 from wattrain_worker.data.task_choice import Task, choose_task
 from wattrain_worker.data.words import stripped
 from wattrain_worker.errors import BadData, BadSpec
@@ -275,7 +275,7 @@ def _chosen(table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
     names = table.names
     label = data.label or table.default_label
     if label is None:
-        raise BadSpec(f"spec.data.label: not given; name the column to predict, one of {listed(names)}")
+        raise BadSpec(f"spec.data.label: not given; name the column to predict, one of {table.names_told}")
     table.column(label, LABEL)
     # What rows are grouped or ordered by is no measurement; as a feature by default it would leak.
     not_features = {label} | ({data.split.column} if data.split.method in ("group", "time") else set())

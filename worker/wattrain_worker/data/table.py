@@ -34,6 +34,8 @@ class Table:
     """Columns that pandas stored as a frame's index, [rows] each: no features unless the spec names them."""
     files: tuple[tuple[str, int], ...] = ()
     """Of a folder: its files in the order of their rows, and the number of rows before each."""
+    rule_of_names: str = ""
+    """How the format names columns, for messages; empty: as the file does."""
     stored: StoredColumns | None = None
     """All of the columns, where memory does not hold them; `frame` and `index` then have none."""
 
@@ -41,6 +43,12 @@ class Table:
     def names(self) -> list[str]:
         """Of the columns, without those of an index."""
         return self.frame.columns if self.stored is None else list(self.stored.columns)
+
+    @property
+    def names_told(self) -> str:
+        """The names of all columns, for a message."""
+        rule = f" ({self.rule_of_names})" if self.rule_of_names else ""
+        return f"{listed([*self.names, *self.index_names])}{rule}"
 
     @property
     def index_names(self) -> list[str]:
@@ -56,7 +64,7 @@ class Table:
             return self.stored.column(name)
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise BadData(f'data: column "{name}" ({field}) is not in the data; {hint}its columns are {listed(names)}')
+        raise BadData(f'data: column "{name}" ({field}) is not in the data; {hint}its columns are {self.names_told}')
 
     def parts(self, name: str, field: str) -> Iterator[Table]:
         """Tables of the column `name` alone, which `field` of the spec asked for, that are together its rows in order.

@@ -11,6 +11,7 @@ from typing import Final
 from wattrain_api.data import Source
 from wattrain_api.names import FILE_MODEL
 from wattrain_api.recipe_parameters import SampleKind
+from wattrain_worker.data.naming import naming_source
 from wattrain_worker.data.prepared_data import samples_of
 from wattrain_worker.errors import BadSpec, StorageUnavailable, WorkerError
 from wattrain_worker.predict.forms import WRITERS
@@ -57,11 +58,10 @@ def _predict(model: ExportedModel, directory: Path, source: Source | None, split
     """Of `source`, or of `split`, by the kind of samples that the model was trained on."""
     kind = samples_of(model.document)
     try:
-        if kind == "text" and model.task != "classification":
-            return _predict_text(model, directory, source, split)
         if source is None:
-            return predict_split(model, directory, split or "")
-        return _predict_file(model, directory, source)
+            return _predict_split(model, directory, split or "")
+        with naming_source(source):
+            return _predict_file(model, directory, source)
     except ImportError as error:
         if kind not in _EXTRAS:
             raise
@@ -77,6 +77,10 @@ def _predict_file(model: ExportedModel, directory: Path, source: Source) -> Pred
         from wattrain_worker.predict.image_predictions import predict_pictures
 
         return predict_pictures(model, source)
+    if samples_of(model.document) == "text" and model.task != "classification":
+        from wattrain_worker.predict.text_predictions import predict_texts
+
+        return predict_texts(model, directory, source)
     if samples_of(model.document) == "text":
         from wattrain_worker.predict.text_class_predictions import predict_text_classes
 
@@ -90,12 +94,12 @@ def _predict_file(model: ExportedModel, directory: Path, source: Source) -> Pred
     return predict_rows(model, source)
 
 
-def _predict_text(model: ExportedModel, directory: Path, source: Source | None, split: str | None) -> Predictions:
-    from wattrain_worker.predict.text_predictions import predict_texts, predict_windows
+def _predict_split(model: ExportedModel, directory: Path, split: str) -> Predictions:
+    if samples_of(model.document) == "text" and model.task != "classification":
+        from wattrain_worker.predict.text_predictions import predict_windows
 
-    if source is None:
-        return predict_windows(model, directory, split or "")
-    return predict_texts(model, directory, source)
+        return predict_windows(model, directory, split)
+    return predict_split(model, directory, split)
 
 
 def _source(file: str) -> Source:

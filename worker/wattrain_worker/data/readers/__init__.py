@@ -8,6 +8,7 @@ from typing import Final
 
 from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.large_file import LargeFile
+from wattrain_worker.data.naming import naming
 from wattrain_worker.data.readers.csv_file import read_csv
 from wattrain_worker.data.readers.datasets_folder import read_datasets_folder
 from wattrain_worker.data.readers.digits import read_digits
@@ -55,7 +56,6 @@ def _parts(source: SourceFile) -> Iterator[tuple[str, Table]]:
             yield name, table_of(frame, [])
         return
     for part in source.parts:
-        try:
-            yield part.name, _READERS[source.format](part.content)
-        except BadData as error:
-            raise BadData(f"data: {part.name!r}: {str(error).removeprefix('data: ')}") from error
+        with naming(part.name):
+            table = _READERS[source.format](part.content)
+        yield part.name, table

@@ -18,12 +18,20 @@ from wattrain_worker.errors import BadData
 
 _LABEL_ARRAYS: Final = ("y", "labels")
 _MOST_COLUMNS: Final = 65_536
+_RULE: Final = "a 2-D array X has the columns X_0, X_1, ...; the label is y or labels, if there is such an array"
+_END: Final = b"PK\5\6"
+"""Begins what a ZIP archive ends with, which is 22 bytes and a comment of at most 65,535."""
 
 
 def read_npz(content: bytes) -> Table:
     """Every array of n or n x 1 is a column of its name, every 2-D array `X` the columns X_0, X_1, ..."""
     if not content.startswith(b"PK"):
         raise BadData(f"data: not a readable NPZ file: {told_by_beginning(content) or 'write it with numpy.savez'}")
+    if _END not in content[-65_557:]:
+        raise BadData(
+            f"data: not a readable NPZ file: it is cut off after {len(content)} bytes, its end is not there; copy or "
+            "write it anew"
+        )
     columns: dict[str, npt.NDArray[Any]] = {}
     owners: dict[str, str] = {}
     try:
@@ -47,7 +55,7 @@ def read_npz(content: bytes) -> Table:
         )
     label = next((name for name in _LABEL_ARRAYS if name in columns), None)
     frame = pl.DataFrame(columns)
-    return Table(frame, np.arange(1, frame.height + 1), "row", default_label=label)
+    return Table(frame, np.arange(1, frame.height + 1), "row", default_label=label, rule_of_names=_RULE)
 
 
 def _arrays(content: bytes) -> Iterator[tuple[str, npt.NDArray[Any]]]:
