@@ -1,4 +1,4 @@
-"""Models of language on ranks over gloo: what they reach, and that the number of ranks changes nothing."""
+"""Models of language on ranks over gloo: what they reach, how they go on, and what they say of texts."""
 
 from __future__ import annotations
 
@@ -77,16 +77,13 @@ def test_gpt_on_two_ranks_reaches_the_bits_per_byte_that_a_small_model_can(make_
     assert found.notes == ("1 lines have an empty text, and no prediction",)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_gpt_has_identical_bits_on_one_to_four_ranks(make_job: Any, windows_dir: Path, precision: str) -> None:
-    worlds = (1, 2, 3, 4) if precision == "fp32" else (1, 3)
-    jobs = [make_job(data=windows_dir, **changes(GPT, deterministic=True, precision=precision)) for _ in worlds]
-    runs = [job.start(world).succeeds() for world, job in zip(worlds, jobs, strict=True)]
+def test_gpt_has_identical_bits_in_bf16_and_brings_its_tokenizer(make_job: Any, windows_dir: Path) -> None:
+    jobs = [make_job(data=windows_dir, **changes(GPT, deterministic=True, precision="bf16")) for _ in range(2)]
+    runs = [job.start(world).succeeds() for world, job in zip((1, 3), jobs, strict=True)]
     curves = [run.reports.curve() for run in runs]
-    assert curves[1:] == curves[:1] * (len(worlds) - 1)
+    assert curves[0] == curves[1]
     assert len(curves[0]) == STEPS
-    tests = [run.reports.of("test") for run in runs]
-    assert tests[1:] == tests[:1] * (len(worlds) - 1)
+    assert runs[0].reports.of("test") == runs[1].reports.of("test")
     assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
     assert (jobs[0].model / "tokenizer.json").read_bytes() == (windows_dir / "tokenizer.json").read_bytes()
 
@@ -101,17 +98,6 @@ def test_gpt_goes_on_from_a_checkpoint_as_if_nothing_had_happened(make_job: Any,
     rest = job.start(1).succeeds().reports
     assert rest.curve() == {step: loss for step, loss in whole.curve().items() if step > 3}
     assert rest.of("test") == whole.of("test")
-
-
-def test_bert_has_identical_bits_on_any_number_of_ranks(make_job: Any, pairs_dir: Path) -> None:
-    worlds = (1, 3)
-    jobs = [make_job(data=pairs_dir, **changes(BERT, deterministic=True)) for _ in worlds]
-    runs = [job.start(world).succeeds() for world, job in zip(worlds, jobs, strict=True)]
-    curves = [run.reports.curve() for run in runs]
-    assert curves[0] == curves[1]
-    assert len(curves[0]) == STEPS
-    assert runs[0].reports.of("test") == runs[1].reports.of("test")
-    assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
 
 
 def test_bert_on_two_ranks_finds_hidden_words_and_says_of_other_texts_how_many(make_job: Any, pairs_dir: Path) -> None:

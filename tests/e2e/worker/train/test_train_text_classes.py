@@ -67,19 +67,11 @@ def labelled(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder / "data"
 
 
-def test_it_has_identical_bits_on_one_to_three_ranks_and_says_of_other_texts_what_they_are(
+def test_two_ranks_learn_to_tell_classes_and_the_model_says_of_other_texts_what_they_are(
     make_job: Any, pretrained: Path, labelled: Path
 ) -> None:
-    settings = [training(pretrained, deterministic=True, onnx=number == 0) for number in range(3)]
-    jobs = [make_job(data=labelled, recipe=CLASSIFIER, training=each) for each in settings]
-    runs = [job.start(world).succeeds() for world, job in enumerate(jobs, start=1)]
-    curves = [run.reports.curve() for run in runs]
-    assert len(curves[0]) == STEPS
-    assert curves[1:] == curves[:1] * 2
-    tests = [run.reports.of("test") for run in runs]
-    assert tests[1:] == tests[:1] * 2
-    assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
-    ((score,), job) = tests[0], jobs[0]
+    job = make_job(data=labelled, recipe=CLASSIFIER, training=training(pretrained, onnx=True))
+    (score,) = job.start(2).succeeds().reports.of("test")
     assert score["accuracy"] > 0.9
     assert set(score) == {"step", "loss", "accuracy", "balancedAccuracy", "f1", "rocAuc"}
     assert (job.model / "model.onnx").exists()
