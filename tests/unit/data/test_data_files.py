@@ -32,7 +32,7 @@ def test_tensors_that_are_filled_in_part_by_part_are_the_file_that_safetensors_r
                 writer.tensors[name][row] = each[row]
         assert not path.exists()
     assert writer.entry["rows"] == 2
-    for found in (load_file(path), verified_tensors(path, writer.entry).tensors):
+    for found in (load_file(path), verified_tensors(path, writer.entry)):
         assert {name: each.tolist() for name, each in found.items()} == {k: v.tolist() for k, v in VALUES.items()}
         assert {name: each.dtype for name, each in found.items()} == {k: v.dtype for k, v in VALUES.items()}
 
@@ -65,10 +65,10 @@ def test_a_file_that_the_disk_has_no_room_for_is_refused_and_not_left_behind(tmp
 
 def test_tensors_without_rows_are_read_back(tmp_path: Path) -> None:
     entry = write_tensors(tmp_path / "test.safetensors", {"features": np.empty((0, 3), np.float32)})
-    assert verified_tensors(tmp_path / "test.safetensors", entry).tensors["features"].shape == (0, 3)
+    assert verified_tensors(tmp_path / "test.safetensors", entry)["features"].shape == (0, 3)
     with TensorWriter(tmp_path / "filled", {"x": ((0, 2), np.uint8)}) as writer:
         pass
-    assert verified_tensors(tmp_path / "filled", writer.entry).tensors["x"].shape == (0, 2)
+    assert verified_tensors(tmp_path / "filled", writer.entry)["x"].shape == (0, 2)
 
 
 def test_one_changed_byte_of_a_file_is_found(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.names import FILE_PREPARE
 from wattrain_api.recipe_parameters import SampleKind, TaskKind
-from wattrain_worker.data.shard_file import DamagedFile, MappedTensors, Tensors, verified_tensors, write_tensors
+from wattrain_worker.data.shard_file import DamagedFile, Tensors, verified_tensors, write_tensors
 from wattrain_worker.errors import BadData, InputMissing
 
 PREPARE_VERSION: Final = 2
@@ -34,8 +34,6 @@ class Shard:
 
     tensors: Tensors
     """By name, [rows, ...] each: what the kind of samples consists of."""
-    mapped: MappedTensors | None = None
-    """The file that they are read from as they are touched; None: they are in memory."""
 
     @classmethod
     def of_table(
@@ -210,17 +208,16 @@ _REMEDY = "prepare it anew with python -m wattrain_worker.data"
 
 def _verify(directory: Path, name: str, document: Mapping[str, Any]) -> None:
     if _is_shard(name):
-        _mapped(directory, name, document)
+        _tensors(directory, name, document)
     else:
         read_companion(directory, name, document)
 
 
 def _load_shard(directory: Path, split: str, document: Mapping[str, Any]) -> Shard:
-    mapped = _mapped(directory, shard_name(split), document)
-    return Shard(mapped.tensors, mapped)
+    return Shard(_tensors(directory, shard_name(split), document))
 
 
-def _mapped(directory: Path, name: str, document: Mapping[str, Any]) -> MappedTensors:
+def _tensors(directory: Path, name: str, document: Mapping[str, Any]) -> Tensors:
     path, entry = directory / name, document["files"][name]
     try:
         return verified_tensors(path, entry)

@@ -36,6 +36,7 @@ from wattrain_worker.data.labels import (
     read_numbers,
     read_split_keys,
 )
+from wattrain_worker.data.mapped_rows import mapped_rows
 from wattrain_worker.data.parts_of_columns import check_in_parts, read_in_parts
 from wattrain_worker.data.precision import may_be_rounded, rounded_row
 from wattrain_worker.data.row_blocks import RowBlocks, Rows
@@ -206,8 +207,11 @@ def _told_apart(features: RowBlocks, columns: list[Numbers]) -> RowBlocks:
 def as_rows(columns: Sequence[npt.NDArray[np.float64]], scratch: Scratch | None = None) -> Matrix:
     """[rows, columns] of `columns`, [rows] each; rows that stay in a processor's cache at a time."""
     rows: Matrix = (scratch or Scratch(None)).empty((len(columns[0]), len(columns)), np.float64)
+    mapped = [each for values in columns if (each := mapped_rows(values))]
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
+        for each in mapped:
+            each.ask_for_span(block.start, block.stop)
         for number, values in enumerate(columns):
             rows[block, number] = values[block]
     return rows

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,15 +31,6 @@ _DTYPES: Final[dict[str, type[np.generic]]] = {
 }
 _LENGTH_BYTES: Final = 8
 """At the start of the file, little-endian: how long the header is."""
-
-
-@dataclass(frozen=True)
-class MappedTensors:
-    """The tensors of a file, read-only: what is touched of them is read from it."""
-
-    tensors: Tensors
-    mapping: mmap.mmap
-    """Of the whole file."""
 
 
 class DamagedFile(ValueError):  # noqa: N818
@@ -106,8 +95,8 @@ class TensorWriter:
         self.entry = {"sha256": digest, "bytes": size, "rows": rows}
 
 
-def verified_tensors(path: Path, entry: Mapping[str, Any]) -> MappedTensors:
-    """The tensors in `path`, after the file was compared with its entry in prepare.json.
+def verified_tensors(path: Path, entry: Mapping[str, Any]) -> Tensors:
+    """The tensors in `path`, read-only and by memory map, after the file was compared with its entry in prepare.json.
 
     OSError where it cannot be read, DamagedFile where it is another one.
     """
@@ -118,9 +107,7 @@ def verified_tensors(path: Path, entry: Mapping[str, Any]) -> MappedTensors:
         found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != entry["sha256"]:
             raise DamagedFile(f"damaged, its SHA-256 is {found}, prepare.json says {entry['sha256']}")
-        # Of the file that was compared, whatever is at `path` now.
-        mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    return MappedTensors(_tensors(np.frombuffer(mapping, np.uint8)), mapping)
+        return _tensors(np.memmap(file, np.uint8, "r"))  # of the file that was compared, whatever is at `path` now
 
 
 def _tensors(content: npt.NDArray[np.uint8]) -> Tensors:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-import mmap
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Protocol
 
 import polars as pl
-
-_OPEN_FILES: Final = Path("/proc/self/fd")
 
 
 class Part(Protocol):
@@ -50,20 +47,21 @@ class PartInFile:
 
     def __init__(self, frame: pl.DataFrame, folder: Path) -> None:
         """OSError where `folder` has no room for it."""
+        self._spans: dict[str, tuple[int, int]] = {}
+        """Of each column where in the file it begins, and its bytes. By memory map the kernel would read megabytes
+        around each of them, which memory does not hold until the next column is read."""
         with tempfile.TemporaryFile(dir=folder) as file:  # has no name, so that nothing is left behind
-            frame.write_ipc(file, compat_level=pl.CompatLevel.newest())
+            for series in frame.get_columns():
+                content = io.BytesIO()
+                series.to_frame().write_ipc(content, compat_level=pl.CompatLevel.newest())
+                self._spans[series.name] = file.tell(), file.write(content.getbuffer())
             file.flush()
             self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
 
     def column(self, name: str) -> pl.Series:
         """These rows of one column."""
-        with self._opened() as file:
-            return pl.read_ipc(file, columns=[name]).to_series()
-
-    def _opened(self) -> BinaryIO:
-        """The file anew, since threads that read other columns would move the place in a file that they share."""
-        if _OPEN_FILES.exists():
-            return (_OPEN_FILES / str(self._descriptor)).open("rb")
-        with mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ) as content:  # macOS
-            return io.BytesIO(content)
+        begin, size = self._spans[name]
+        return pl.read_ipc(io.BytesIO(os.pread(self._descriptor, size, begin))).to_series()

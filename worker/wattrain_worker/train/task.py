@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from wattrain_api.training import Training
+from wattrain_worker.data.mapped_rows import RandomRows
 from wattrain_worker.data.prepared_data import Shard
-from wattrain_worker.data.random_rows import RandomRows
 from wattrain_worker.train.elastic_sampler import Indices
 from wattrain_worker.train.loss_scaling import LossScaling
 from wattrain_worker.train.recipes.recipe_protocol import Draw, RawSamples, Recipe
@@ -33,7 +33,7 @@ class Rows:
             warnings.filterwarnings("ignore", message=".*not writable")  # nobody writes to it, so no copy is needed
             self._tensors = {name: torch.from_numpy(values) for name, values in shard.tensors.items()}
         self._rows, self._device, self._make_batch, self._seed = len(shard), device, make_batch, seed
-        self._mapped = shard.mapped
+        self._shard = shard
         self._random: RandomRows | None = None
         self.seconds = 0.0
         """Time that taking rows has cost."""
@@ -48,9 +48,9 @@ class Rows:
     def take(self, rows: Indices, step: int) -> tuple[Tensor, Tensor]:
         """Features and labels of `rows`, as the recipe makes them for a step (0-based) of training."""
         started = time.perf_counter()
-        if self._mapped is not None:
-            self._random = self._random or RandomRows(self._mapped)  # not before: evaluations read in order
-            self._random.ask_for(rows)
+        if self._random is None:
+            self._random = RandomRows(self._shard.tensors)  # not before: evaluations read in order
+        self._random.ask_for(rows)
         index = torch.from_numpy(rows)
         raw = {name: values.index_select(0, index) for name, values in self._tensors.items()}
         taken = self._on_device(self._make_batch(raw, index, Draw(self._seed, step)))
