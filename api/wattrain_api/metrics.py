@@ -279,6 +279,19 @@ METRICS: tuple[Metric, ...] = (
         ("phase",), job="phases[].joules", known_by="status.energy.meters",
     ),
     Metric(
+        "cause_seconds", GAUGE, "seconds",
+        "What the job's time went to, by the clock of worker 0: prepare, start, restore, training, data_wait, "
+        "slowest_rank, evaluation, checkpoint, export, computed_again (steps that were made before), hang; queue is "
+        "waiting for the power domain, idle a place that is held while nothing runs.",
+        ("cause",), job="causes[].seconds",
+    ),
+    Metric(
+        "cause_energy_joules", GAUGE, "joules",
+        "Energy of the job by what it went to, divided by the seconds that the group reports: an attribution. The sum "
+        "is the energy of the job. Training falls where it turns out to have been a hang.",
+        ("cause",), job="causes[].joules", known_by="status.energy.meters",
+    ),
+    Metric(
         "attempt", GAUGE, "", "Number of the current group of workers, from 1; 0 before the first.",
         job="status.attempt",
     ),
@@ -356,6 +369,12 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "energy_cost_total", COUNTER, "currency", "Cost of the job's energy.", ("currency",),
         job="status.energy.costs[].cost",
+    ),
+    Metric(
+        "saved_co2e_grams", GAUGE, "grams",
+        "What waiting for clean hours has saved beside a start at once, by the series of the power domain; below 0 it "
+        "has emitted more. Absent: the job does not wait for clean hours, or nothing has been compared yet.",
+        ("basis",), job="saved.grams",
     ),
     Metric(
         "restarts_total", COUNTER, "", "Restarts of the job's workers, in place or not.", job="status.restart_count"

@@ -45,6 +45,24 @@ State = Literal[
 ]
 
 
+Cause = Literal[
+    "prepare",
+    "start",
+    "restore",
+    "training",
+    "data_wait",
+    "slowest_rank",
+    "evaluation",
+    "checkpoint",
+    "export",
+    "computed_again",
+    "hang",
+    "idle",
+    "queue",
+]
+"""What time and energy of a job went to."""
+
+
 class StatusPart:
     """The configuration that all parts of a status share with the models of the spec."""
 
@@ -398,11 +416,33 @@ class ModelStatus(StatusPart):
 
 
 @dataclass(frozen=True)
+class CauseSeconds(StatusPart):
+    """How long a group has done one thing."""
+
+    cause: Cause
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CauseTotals(StatusPart):
+    """What went to one cause in the job's life. The joules of an interval are divided by the seconds of each cause that
+    the group reports of it: an attribution, not a measurement."""
+
+    cause: Cause
+    seconds: float = 0.0
+    """By the clock of worker 0's supervisor."""
+    joules: float = 0.0
+    """Of all workers."""
+
+
+@dataclass(frozen=True)
 class ChildMeters(StatusPart):
     """What one child has used since it started, as far as it has been entered in the ledger."""
 
     uid: Annotated[str, Field(max_length=64)]
     meters: tuple[Meter, ...] = ()
+    spent: tuple[CauseSeconds, ...] = ()
+    """Of the child that speaks for its group: what the group's time has gone to."""
 
 
 @dataclass(frozen=True)
@@ -512,6 +552,10 @@ class Internal(StatusPart):
     """When the current group was asked to save and stop; unset: it was not."""
     workers_time: Time | None = None
     """When the counts of workers last changed."""
+    farthest_step: Count = 0
+    """The last step that the training has reached: steps up to it are computed again."""
+    moved_joules: float = 0.0
+    """The ledger when the group was last seen to move: what a hang has used is counted from there."""
     safe_joules: float = 0.0
     """The ledger at the newest checkpoint, or at the newest restart where that is later: a failure loses the rest."""
     step_joules: tuple[StepJoules, ...] = ()
@@ -554,6 +598,8 @@ class TrainingJobStatus(StatusPart):
     """Optimizer steps that were made in the job's life, repeated ones counted again; unset: none was told."""
     phases: Annotated[tuple[PhaseTotals, ...], Field(max_length=10)] = ()
     """Where time and energy went, by state: sums over the job's life, the present state as far as it has been left."""
+    causes: Annotated[tuple[CauseTotals, ...], Field(max_length=13)] = ()
+    """Where time and energy went, by cause. The joules sum up to those of energy."""
     checkpoint: CheckpointStatus | None = None
     damaged_checkpoints: Annotated[tuple[DamagedCheckpoint, ...], Field(max_length=10)] = ()
     """The last ten checkpoints that were found damaged."""

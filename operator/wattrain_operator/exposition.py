@@ -15,9 +15,9 @@ from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import Identity, families_of
 from wattrain_api.powerdomain import DomainPower, Tariff
-from wattrain_api.status import PhaseTotals, State, TrainingJobStatus
+from wattrain_api.status import CauseTotals, PhaseTotals, State, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
-from wattrain_operator.core import phase_totals
+from wattrain_operator.core import energy_causes, phase_totals
 from wattrain_operator.core.domains import Domain
 from wattrain_operator.core.fleet_job import fleet_job
 
@@ -41,6 +41,15 @@ class JobInfo:
 
 
 @dataclass(frozen=True)
+class SavedGrams:
+    """What waiting for clean hours has saved."""
+
+    grams: float
+    basis: str
+    """Of the series: Average or Marginal."""
+
+
+@dataclass(frozen=True)
 class ExportedJob:
     """What is exported of a job; `wattrain_api.metrics` names these fields."""
 
@@ -48,6 +57,10 @@ class ExportedJob:
     info: JobInfo
     phases: tuple[PhaseTotals, ...]
     """Those of the status, with the present state until now."""
+    causes: tuple[CauseTotals, ...]
+    """Those of the status, with the time in which no supervisor ran."""
+    saved: SavedGrams | None
+    """None: nothing has been compared."""
     samples_per_second: float | None
     """That of the progress; 0 while nothing is trained."""
     steps_paused: bool | None
@@ -77,7 +90,15 @@ def exported_job(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -
     """
     phases = phase_totals.as_of(status, as_of)
     info, speed = _info(job.spec, status.attempt), _samples_per_second(status)
-    return ExportedJob(status, info, phases, speed, _steps_paused(status))
+    causes = energy_causes.with_waiting(status.causes, phases)
+    return ExportedJob(status, info, phases, causes, _saved(status), speed, _steps_paused(status))
+
+
+def _saved(status: TrainingJobStatus) -> SavedGrams | None:
+    hours = status.clean_hours
+    if hours is None or not hours.compared_joules:
+        return None
+    return SavedGrams(hours.at_once_grams - hours.grams, hours.basis)
 
 
 def _samples_per_second(status: TrainingJobStatus) -> float | None:

@@ -13,6 +13,7 @@ REACHING = {
     ("train/strategies/data_parallel.py", "_BatchNorm"),  # torch has no other name for all batch norms
     ("train/strategies/shared_batch_norm.py", "_BatchNorm"),
     ("train/strategies/deterministic.py", "_NormBase"),
+    ("train/strategies/peer_wait.py", "_execution_engine"),  # test_train_peer_wait.py
     ("train/arithmetic_speed.py", "_python_dispatch"),
     ("train/recipe_costs.py", "_python_dispatch"),  # where torch documents its dispatch modes
 }

@@ -17,12 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from wattrain_api.contract.codec import decode_json, encode_json
 from wattrain_api.contract.progress import Progress
+from wattrain_api.contract.spent_seconds import SpentSeconds
 from wattrain_api.contract.termination import TerminationMessage
 from wattrain_api.names import child_name
 from wattrain_api.powerdomain import PowerDomainSpec, Tariff, TariffWindow
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
-from wattrain_operator.core import ledger
+from wattrain_operator.core import energy_causes, ledger
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child, Observed, Report
 from wattrain_operator.core.resumption import adopt
@@ -52,6 +53,7 @@ class Supervised:
         self._meters = [Meter("cpu", "", "model"), Meter("gpu", f"GPU of {uid}", "nvml")]
         self._last_sample = 0.0
         self.lost = 0.0
+        self.spent = SpentSeconds()
         self.left = b""
         self.exit_code: int | None = None
 
@@ -61,11 +63,14 @@ class Supervised:
 
     def progress(self) -> Progress:
         power = power_readings(meter.reading() for meter in self._meters)
-        return Progress(attempt=self.attempt, worker=self.worker, uid=self.uid, step=7, power=power)
+        spent = None if self.worker else self.spent
+        return Progress(attempt=self.attempt, worker=self.worker, uid=self.uid, step=7, power=power, spent=spent)
 
     def sample(self, joules: float, now: float) -> None:
         self.leave(now, None)
         self._last_sample = 2 * joules
+        phase = "training" if joules > 2 else "evaluation"
+        self.spent = replace(self.spent, **{phase: getattr(self.spent, phase) + 1 / 3})
         for meter in self._meters:
             meter.add(Energy(joules, joules / 2, joules * 2), now - 1, now)
 
@@ -223,11 +228,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self._end_all()
         for late in (*self.told[-3:], None):
             self._look(late)
-        energy = TrainingJobStatus.from_json_object(self.stored).energy
+        status = TrainingJobStatus.from_json_object(self.stored)
+        energy, causes = status.energy, status.causes
         counted, lost = sum(child.counted for child in self.all), sum(child.lost for child in self.all)
         rounding = 0.01
         assert counted - lost - rounding <= energy.joules <= counted + rounding, (counted, lost, energy)
         assert sum(account.joules for account in energy.accounts) == pytest.approx(energy.joules, abs=rounding)
+        assert sum(totals.joules for totals in causes) == pytest.approx(energy.joules, abs=1e-6)
+        told = sum(child.spent.training + child.spent.evaluation for child in self.all if child.worker == 0)
+        assert sum(totals.seconds for totals in causes) <= told + rounding
+        assert all(totals.joules >= 0 and totals.seconds >= 0 for totals in causes)
         priced = sum(a.joules * 1.25 * (a.price_per_kwh or 0.0) for a in energy.accounts) / 3.6e6
         assert (energy.cost or 0.0) == pytest.approx(priced, abs=1e-7)
 
@@ -273,6 +283,10 @@ def _adopt_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decode, "to_reading", lambda left, now: None)
 
 
+def _count_seconds_that_are_repeated(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(energy_causes, "above", lambda spent, mark: spent)
+
+
 def _leave_nothing_before_the_end(patch: pytest.MonkeyPatch) -> None:
     leave = Supervised.leave
     patch.setattr(Supervised, "leave", lambda s, now, ending: None if ending is None else leave(s, now, ending))
@@ -288,6 +302,7 @@ def _take_no_tail_of_the_others(patch: pytest.MonkeyPatch) -> None:
         _count_what_is_repeated,
         _mark_workers_by_their_index,
         _adopt_nothing,
+        _count_seconds_that_are_repeated,
         _leave_nothing_before_the_end,
         _take_no_tail_of_the_others,
     ],

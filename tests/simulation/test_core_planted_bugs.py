@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from wattrain_api.status import OpenPhase
-from wattrain_operator.core import ledger, lifecycle, phase_totals, refusals, report_intake, restarts
+from wattrain_api.status import CauseTotals, OpenPhase
+from wattrain_operator.core import energy_causes, ledger, lifecycle, phase_totals, refusals, report_intake, restarts
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Observed, Report
 from wattrain_operator.simulated import invariants
@@ -60,6 +60,18 @@ def _leave_energy_out_of_the_states(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "enter_joules", lambda status, joules, since, until: status)
 
 
+def _leave_energy_out_of_the_causes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(energy_causes, "enter", lambda status, joules, spent, how: status)
+
+
+def _move_more_to_a_hang_than_there_is(patch: pytest.MonkeyPatch) -> None:
+    def enter_hang(draft: Draft, report: Report) -> None:
+        hang = CauseTotals("hang", report.unchanged_seconds, draft.energy.joules)
+        draft.status = replace(draft.status, causes=(*draft.status.causes, hang))
+
+    patch.setattr(energy_causes, "enter_hang", enter_hang)
+
+
 def _begin_a_state_anew_at_every_look(patch: pytest.MonkeyPatch) -> None:
     def begin(draft: Draft) -> None:
         draft.internal = replace(draft.internal, open_phase=OpenPhase(draft.status.state, draft.now))
@@ -97,6 +109,8 @@ PLANTED = [
     (_charge_disruptions, {invariants.NOT_CHARGED}, Bounds(disruptions=1, deaths=0, crashes=0)),
     (_add_every_report_anew, {invariants.LEDGER_TRUE}, Bounds(0, 0, 0)),
     (_leave_energy_out_of_the_states, {invariants.PHASES}, Bounds(0, 0, 0)),
+    (_leave_energy_out_of_the_causes, {invariants.CAUSES}, Bounds(0, 0, 0)),
+    (_move_more_to_a_hang_than_there_is, {invariants.CAUSES}, Bounds(0, 0, 0)),
     (_begin_a_state_anew_at_every_look, {invariants.PHASES, invariants.ACTIVE}, Bounds(0, 0, 0)),
     (_count_steps_that_were_told_before, {invariants.STEPS}, Bounds(0, 0, 0)),
     (_forget_to_be_woken, {invariants.SETTLES}, Bounds(0, 0, 0)),

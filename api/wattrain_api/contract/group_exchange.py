@@ -10,6 +10,7 @@ from wattrain_api.contract.failures import Failure
 from wattrain_api.contract.kinds import (
     NODE_CHARACTERS,
     UID_CHARACTERS,
+    amount,
     count,
     flag,
     integer,
@@ -75,6 +76,12 @@ class MemberReport:
     """Its ranks that have ended with exit code 0 in this generation."""
     uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
     """What of this worker is not counted."""
+    steps_done: int | None = field(default=None, metadata=count("steps"))
+    """As in the worker's progress."""
+    data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
+    """Time that the training loop waited for data: mean over its ranks."""
+    peer_wait_seconds: tuple[float, ...] = field(default=(), metadata=many(amount("s")))
+    """Time that each of its ranks waited for the others; empty: that is not measured."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from wattrain_api.contract.kinds import (
     text,
 )
 from wattrain_api.contract.phases import Phase
+from wattrain_api.contract.spent_seconds import SpentSeconds
 from wattrain_api.power_sources import COMPONENTS, SOURCES
 
 PATH_CHARACTERS = 2048
@@ -253,6 +254,9 @@ class RankReport:
     """What `training.auto` has chosen and why, in a sentence."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data since the last report."""
+    peer_wait_seconds: float | None = field(default=None, metadata=amount("s"))
+    """Time since the last report that this rank waited for the others after it had computed its own gradients; absent:
+    not measured."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
     test: Evaluation | None = field(default=None, metadata=nested(Evaluation))
     checkpoint: Checkpoint | None = field(default=None, metadata=nested(Checkpoint))
@@ -448,6 +452,8 @@ class Progress:
     """Of this worker."""
     uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
     """What of this worker is not counted; empty: all of it is."""
+    spent: SpentSeconds | None = field(default=None, metadata=nested(SpentSeconds))
+    """What the group's time has gone to, by the clock of worker 0, which alone tells it."""
     group: GroupProgress | None = field(default=None, metadata=nested(GroupProgress))
     """On worker 0 alone."""
     directive_version: int | None = field(default=None, metadata=count())

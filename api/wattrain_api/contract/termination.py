@@ -32,6 +32,7 @@ from wattrain_api.contract.progress import (
     PrepareCounts,
     Resumed,
 )
+from wattrain_api.contract.spent_seconds import SpentSeconds
 
 LOG_LINES = 10
 """So many of the last lines of a log outlive its pod."""
@@ -42,8 +43,8 @@ LOG_LINE_CHARACTERS = 200
 @dataclass(frozen=True)
 class TerminationMessage:
     """The content of WATTRAIN_TERMINATION_FILE: JSON of at most 4,096 bytes. What does not fit is left out:
-    `last_lines` first, then `notices`, `prepare`, `model`, `test` and `energy`. While its ranks run, a supervisor
-    leaves one every second, without an exit code, so that what it has counted outlives a SIGKILL."""
+    `last_lines` first, then `notices`, `prepare`, `model`, `test`, `spent` and `energy`. While its ranks run, a
+    supervisor leaves one every second, without an exit code, so that what it has counted outlives a SIGKILL."""
 
     version: int = field(default=1, metadata=count())
     """Version of this contract."""
@@ -90,6 +91,8 @@ class TerminationMessage:
     """Energy of this worker by component and source."""
     uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
     """What of this worker is not counted."""
+    spent: SpentSeconds | None = field(default=None, metadata=nested(SpentSeconds))
+    """As in the worker's progress."""
     resumed: Resumed | None = field(default=None, metadata=nested(Resumed))
     """Where the ranks of that generation went on."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))

@@ -9,7 +9,7 @@ from wattrain_api import names, reasons
 from wattrain_api.contract.failures import Failure
 from wattrain_api.contract.phases import LONG_PHASES, STARTING_PHASES
 from wattrain_api.status import ModelStatus, WorkerCounts
-from wattrain_operator.core import losses, refusals, restarts
+from wattrain_operator.core import energy_causes, losses, refusals, restarts
 from wattrain_operator.core.blocked import report_what_blocks
 from wattrain_operator.core.conditions import condition_of, is_true, set_condition
 from wattrain_operator.core.draft import Draft
@@ -229,6 +229,7 @@ def _answer_hang(draft: Draft, report: Report) -> bool:
         if left > 0:  # later, only another answer shows whether it moves
             draft.wake_after(left)
         return False
+    energy_causes.enter_hang(draft, report)
     waited = f"for {report.unchanged_seconds:.0f} s, longer than {limit:.0f} s"
     line = f"{report.phase} has not moved from step {report.step} {waited}"
     if report.ranks_left:

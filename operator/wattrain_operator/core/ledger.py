@@ -17,6 +17,7 @@ from typing import NamedTuple
 from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import ChildMeters, Internal, Meter, TrainingJobStatus
+from wattrain_operator.core import energy_causes
 from wattrain_operator.core.accounts import add_energy
 from wattrain_operator.core.carbon_saved import compared
 from wattrain_operator.core.draft import Draft
@@ -36,15 +37,20 @@ class ChildReading(NamedTuple):
     meters: Meters
     until: datetime
     """When it was read."""
+    spent: energy_causes.Spent = ()
+    """Of the one that speaks for its group: what the group's time has gone to."""
 
 
 def account(draft: Draft) -> None:
     """Bring the ledger up to what supervisors have said."""
-    seen = draft.seen
+    seen, before = draft.seen, draft.internal
     in_view = {child.uid for child in seen.children}
+    how = energy_causes.division(draft.status, draft.report)
     draft.status = enter(
-        draft.status, _readings(seen), seen.domain, draft.now, in_view, draft.spec.workers.replicas, seen.carbon.series
-    )
+        draft.status, _readings(seen), seen.domain, draft.now, in_view, draft.spec.workers.replicas, seen.carbon.series,
+        how,
+    )  # fmt: skip
+    energy_causes.note_position(draft, before)
     note_present(draft)
 
 
@@ -94,22 +100,25 @@ def enter(
     in_view: AbstractSet[str],
     workers: int,
     series: CarbonSeries | None = None,
+    how: energy_causes.Division | None = None,
 ) -> TrainingJobStatus:
     """`status` with what of `readings`, the oldest attempts first, is above the marks, and with these raised.
 
     `series` is the carbon intensity of `domain` over time; `in_view` are the uids of the children that are known to
-    exist, of a group of `workers`.
+    exist, of a group of `workers`. `how` the joules are divided by cause; None: as the status says.
     """
     old = status.internal
     # A version that had no marks has entered what the children in view had used by then: nobody knows how much of it.
     has_no_marks = not old.metered_attempt and status.energy.joules > 0
     attempt, marks = old.metered_attempt, {child.uid: child.meters for child in old.child_meters}
+    spent_marks = {child.uid: child.spent for child in old.child_meters if child.spent}
+    spent: energy_causes.Spent = ()
     new: dict[tuple[datetime, datetime], list[Meter]] = {}
     for reading in readings:
         if reading.attempt < attempt:
             continue  # closed: its joules are in the ledger already
         if reading.attempt > attempt:
-            attempt, marks = reading.attempt, {}
+            attempt, marks, spent_marks = reading.attempt, {}, {}
         mark = marks.get(reading.uid)
         # What names uids is untrusted, and the status must not grow without end: there is room for each worker to be
         # replaced once, unseen.
@@ -120,8 +129,12 @@ def enter(
             time = _time_of_use(old, reading, now, is_first=mark is None)
             new.setdefault(time, []).extend(() if has_no_marks else difference(above, mark or ()))
             marks[reading.uid] = above
+            spent += energy_causes.above(reading.spent, spent_marks.get(reading.uid, ()))
+            if reading.spent:
+                spent_marks[reading.uid] = energy_causes.highest(spent_marks.get(reading.uid, ()), reading.spent)
     if not new:  # as in most passes
         return status
+    joules_before = status.energy.joules
     for since, until in sorted(new):
         before = status.energy
         energy = add_energy(before, tuple(new[since, until]), since, until, domain, series)
@@ -129,11 +142,14 @@ def enter(
         status = replace(status, clean_hours=compared(status.clean_hours, series, facility_joules, since, until))
         added = round(energy.joules - before.joules, JOULES_DIGITS)
         status = enter_joules(replace(status, energy=energy), added, since, until)
+    # Of what a version without causes has entered, nobody knows them: it goes where this does.
+    added = round(status.energy.joules - (joules_before if status.causes else 0.0), JOULES_DIGITS)
+    status = energy_causes.enter(status, added, spent, how or energy_causes.division(status, None))
     internal = replace(
         old,
         metered_attempt=attempt,
         metered_time=max(until for until in (old.metered_time, *(until for _, until in new)) if until is not None),
-        child_meters=tuple(ChildMeters(uid, marks[uid]) for uid in sorted(marks)),
+        child_meters=tuple(ChildMeters(uid, marks[uid], spent_marks.get(uid, ())) for uid in sorted(marks)),
     )
     return replace(status, internal=internal)
 
@@ -157,7 +173,7 @@ def _marks(draft: Draft) -> dict[str, Meters]:
 def _readings(seen: Observed) -> list[ChildReading]:
     """What children have said that they used, the oldest attempts first."""
     left = [
-        ChildReading(c.attempt, c.uid, c.termination.energy, c.termination.time or seen.now)
+        ChildReading(c.attempt, c.uid, c.termination.energy, c.termination.time or seen.now, c.termination.spent)
         for c in seen.children
         if c.termination is not None and c.termination.energy
     ]
@@ -171,5 +187,5 @@ def _reported(seen: Observed, report: Report | None) -> list[ChildReading]:
         return []
     answered = (seen.now - timedelta(seconds=report.age_seconds)).replace(microsecond=0)
     uids = {(c.role, c.attempt, c.worker): c.uid for c in seen.children}
-    told = [(one.uid or uids.get((report.role, report.attempt, one.worker), ""), one.meters) for one in report.energy]
-    return [ChildReading(report.attempt, uid, meters, answered) for uid, meters in told if uid]
+    told = [(one.uid or uids.get((report.role, report.attempt, one.worker), ""), one) for one in report.energy]
+    return [ChildReading(report.attempt, uid, one.meters, answered, one.spent) for uid, one in told if uid]

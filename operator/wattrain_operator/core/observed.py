@@ -12,7 +12,7 @@ from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.failures import Failure
 from wattrain_api.contract.progress import CheckpointDamage, Notice, PrepareProgress
 from wattrain_api.powerdomain import PowerDomainSpec
-from wattrain_api.status import Meter, Metrics, NotFinite, TrainingJobStatus, UncountedEnergy
+from wattrain_api.status import CauseSeconds, Meter, Metrics, NotFinite, TrainingJobStatus, UncountedEnergy
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.core.roles import Role, Support
 
@@ -31,6 +31,8 @@ class TerminationMessage:
     """This worker's own joules since its supervisor started."""
     gaps: tuple[UncountedEnergy, ...] = ()
     """What of it is not in these."""
+    spent: tuple[CauseSeconds, ...] = ()
+    """As in ChildEnergy."""
     time: datetime | None = None
     """Until when they are counted, aware, in whole seconds; None: it does not say."""
     test: Metrics | None = None
@@ -125,6 +127,8 @@ class ChildEnergy:
     worker: int
     """Index of the worker, 0-based; 0 for the preparation."""
     meters: tuple[Meter, ...]
+    spent: tuple[CauseSeconds, ...] = ()
+    """Of the one that speaks for its group: what the group's time has gone to since it started."""
 
 
 @dataclass(frozen=True)

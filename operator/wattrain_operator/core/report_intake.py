@@ -72,12 +72,13 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
     internal = replace(
         after.internal, group_complete=old.group_complete, workers_time=old.workers_time, safe_joules=old.safe_joules,
         metered_attempt=old.metered_attempt, metered_time=old.metered_time, child_meters=old.child_meters,
-        step_joules=old.step_joules, queue_time=old.queue_time, counted_steps=old.counted_steps,
+        step_joules=old.step_joules, farthest_step=old.farthest_step, moved_joules=old.moved_joules,
+        queue_time=old.queue_time, counted_steps=old.counted_steps,
     )  # fmt: skip
     figures = replace(
         after, prepared=before.prepared, progress=before.progress, energy=before.energy, workers=before.workers,
         queue=before.queue,
-        steps_done=before.steps_done, phases=before.phases, internal=internal,
+        steps_done=before.steps_done, phases=before.phases, causes=before.causes, internal=internal,
     )  # fmt: skip
     return figures == before
 

@@ -9,6 +9,7 @@ from typing import Any
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.status import Cost, EnergyStatus, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
+from wattrain_operator.core import energy_causes
 from wattrain_operator.core.accounts import JOULES_PER_KWH
 from wattrain_operator.receipt.contents import (
     CarbonFacts,
@@ -37,7 +38,7 @@ class Circumstances:
 def build(job: TrainingJob, status: TrainingJobStatus, domain: PowerDomainSpec, beside: Circumstances) -> Receipt:
     """The receipt of `job` as `status` says it went."""
     spec, energy = job.spec, status.energy
-    facts = _energy(energy, domain.pue)
+    facts = _energy(status, domain.pue)
     costs = _costs(energy, facts)
     return Receipt(
         job=_job(job, status),
@@ -118,7 +119,8 @@ def duration(status: TrainingJobStatus) -> Duration:
     )
 
 
-def _energy(energy: EnergyStatus, pue: float) -> EnergyFacts:
+def _energy(status: TrainingJobStatus, pue: float) -> EnergyFacts:
+    energy = status.energy
     return EnergyFacts(
         joules=energy.joules,
         low_joules=energy.low,
@@ -132,6 +134,7 @@ def _energy(energy: EnergyStatus, pue: float) -> EnergyFacts:
         measured_ratio=energy.measured_ratio,
         incomplete=energy.incomplete,
         meters=energy.meters,
+        causes=energy_causes.with_waiting(status.causes, status.phases),
     )
 
 

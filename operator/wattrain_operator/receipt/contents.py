@@ -9,6 +9,7 @@ from pydantic import Field
 from wattrain_api.base import Model
 from wattrain_api.facts import units
 from wattrain_api.status import (
+    CauseTotals,
     CleanHoursStatus,
     DamagedCheckpoint,
     Meter,
@@ -92,6 +93,8 @@ class EnergyFacts(Model):
     """What drew power and is not in the joules."""
     meters: tuple[Meter, ...]
     """The joules by component and source."""
+    causes: tuple[CauseTotals, ...] = ()
+    """Time and joules by what they went to: an attribution by the seconds that the group reports."""
 
     @property
     def provenance(self) -> str:

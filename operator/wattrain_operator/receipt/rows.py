@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from wattrain_api.facts import units
 from wattrain_api.facts.data_tables import classes_table, data_table
 from wattrain_api.facts.metric_rows import metric_rows
 from wattrain_api.facts.prepared import sample_nouns
 from wattrain_api.facts.titled_rows import Row, Table
-from wattrain_api.status import CleanHoursStatus, Restart
+from wattrain_api.status import Cause, CleanHoursStatus, Restart
 from wattrain_operator.receipt.contents import (
     CarbonFacts,
     CostFacts,
@@ -25,7 +26,20 @@ _SOURCES = {"model": "modelled", "nvml": "measured (nvml)", "rapl": "measured (r
 
 def tables(receipt: Receipt) -> tuple[Table, ...]:
     """All tables that have something to say, in the order of a page."""
-    made = (_result, cost_table, _energy, _rates, _restarts, _damaged, _log, _data, _classes, _repeat, _not_known)
+    made = (
+        _result,
+        cost_table,
+        _energy,
+        _causes,
+        _rates,
+        _restarts,
+        _damaged,
+        _log,
+        _data,
+        _classes,
+        _repeat,
+        _not_known,
+    )
     found = (make(receipt) for make in made)
     return tuple(table for table in found if table.rows)
 
@@ -184,6 +198,33 @@ def _energy(receipt: Receipt) -> Table:
     ]
     rows += [(gap.component, "not counted", gap.reason) for gap in receipt.energy.incomplete]
     return Table("Energy by component", ("Component", "Energy (low to high)", "Source"), tuple(rows))
+
+
+_CAUSES: Final[Mapping[Cause, str]] = {
+    "prepare": "Preparing the data", "start": "Starting", "restore": "Reading a checkpoint", "training": "Training",
+    "data_wait": "Waiting for data", "slowest_rank": "Waiting for the slowest rank", "evaluation": "Evaluation",
+    "checkpoint": "Checkpoints", "export": "Export", "computed_again": "Steps that were computed again",
+    "hang": "Hanging",
+    "idle": "A place was held, and nothing ran", "queue": "Waiting for the power domain",
+}  # fmt: skip
+
+
+def _causes(receipt: Receipt) -> Table:
+    """What time and energy went to, the most energy first."""
+    energy = receipt.energy
+    found = sorted(energy.causes, key=lambda totals: (-totals.joules, -totals.seconds))
+    rows = tuple(
+        (
+            _CAUSES[totals.cause],
+            units.seconds(totals.seconds),
+            _joules(energy, totals.joules),
+            _percent(totals.joules / energy.joules if energy.joules else 0.0),
+        )
+        for totals in found
+        if totals.seconds or totals.joules
+    )
+    columns = ("What it went to", "Time", "Energy (low to high), divided by that time", "Share")
+    return Table("Where time and energy went", columns, rows)
 
 
 def _restarts(receipt: Receipt) -> Table:

@@ -33,6 +33,7 @@ LEDGER_TRUE: Final = "the ledger is the sum of what supervisors reported, every 
 LEDGER_BOUNDS: Final = "low <= joules <= high, wasted <= joules, facility and cost follow from joules"
 STEPS: Final = "the count of steps never falls, and counts none that was not made"
 PHASES: Final = "seconds and joules by state never fall; they sum up to the time since first sight and to the ledger"
+CAUSES: Final = "joules by cause sum up to the ledger, none is less than nothing, and seconds by cause never fall"
 ACTIVE: Final = "the states between admission and suspension sum up to the time that the job was active"
 CONDITIONS: Final = "all five conditions are there exactly once, and change time only with their answer, forwards"
 NO_ORPHAN: Final = "at rest there is no child of another attempt, and of a finished job only what keepPods keeps"
@@ -92,6 +93,7 @@ def check_status_change(before: TrainingJobStatus, after: TrainingJobStatus) -> 
     _check_conditions(before, after)
     hold(ATTEMPT_RISES, after.attempt >= before.attempt, before.attempt, after.attempt)
     _check_phases(before, after)
+    _check_causes(before, after)
 
 
 def check_status_write(world: World, books: Books, seen: Observed, after: TrainingJobStatus) -> None:
@@ -289,3 +291,11 @@ def _check_phases(before: TrainingJobStatus, after: TrainingJobStatus) -> None:
     at_least = sum(n for phase, n in seconds.items() if phase not in _INACTIVE)
     # A job that is suspended while it waits is Suspending, though not active, until it is known to have no worker.
     hold(ACTIVE, at_least <= active <= at_least + seconds.get("Suspending", 0), active, after)
+
+
+def _check_causes(before: TrainingJobStatus, after: TrainingJobStatus) -> None:
+    causes = after.causes
+    hold(CAUSES, abs(sum(c.joules for c in causes) - after.energy.joules) < 1e-6, causes, after.energy)
+    hold(CAUSES, all(c.joules >= 0 and c.seconds >= 0 for c in causes), causes)
+    passed = sum(c.seconds for c in causes) - sum(c.seconds for c in before.causes)
+    hold(CAUSES, passed >= -1e-6, before.causes, causes)

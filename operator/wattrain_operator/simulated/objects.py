@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from wattrain_api.contract.failures import Failure
 from wattrain_api.powerdomain import PowerDomainSpec, Reservation, Tariff
-from wattrain_api.status import Meter, TrainingJobStatus
+from wattrain_api.status import Cause, CauseSeconds, Meter, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
 from wattrain_operator.core.observed import Child, InPlaceRestart
 
@@ -31,6 +31,13 @@ def meters(joules: float) -> tuple[Meter, ...]:
         Meter(component="cpu", source="model", joules=half, low_joules=half / 2, high_joules=half * 2),
         Meter(component="gpu", source="nvml", joules=half, low_joules=half, high_joules=half),
     )
+
+
+def spent(joules: float) -> tuple[CauseSeconds, ...]:
+    """What the time of a group has gone to whose worker 0 has used `joules`: a second each, the first ones to start."""
+    start = min(joules, STEP_JOULES)
+    parts: tuple[tuple[Cause, float], ...] = ("start", start), ("training", joules - start)
+    return tuple(CauseSeconds(cause, seconds) for cause, seconds in parts if seconds > 0)
 
 
 class JobObject(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wattrain_operator.core.observed import ChildEnergy, Report
 from wattrain_operator.core.roles import Role
-from wattrain_operator.simulated.objects import meters
+from wattrain_operator.simulated.objects import meters, spent
 from wattrain_operator.simulated.world import World
 from wattrain_operator.workers.speaker import speaker_of
 
@@ -21,7 +21,12 @@ def _report(world: World) -> Report | None:
         return None
     role, attempt = speaker.role, speaker.attempt
     members = world.members(role, attempt)
-    energy = tuple(ChildEnergy(p.child.uid, p.child.worker, meters(p.joules)) for p in members)
+    energy = tuple(
+        ChildEnergy(
+            p.child.uid, p.child.worker, meters(p.joules), spent(p.joules) if p.child.uid == speaker.uid else ()
+        )
+        for p in members
+    )  # fmt: skip
     group = world.group if role == Role.WORKER and world.has_group(attempt) else None
     if group is None:
         return Report(role, attempt, 0.0, phase="starting", energy=energy, watts=1.0)

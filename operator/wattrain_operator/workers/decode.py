@@ -25,7 +25,9 @@ from wattrain_api.contract.progress import (
     RestartInPlace,
     sum_of_watts,
 )
-from wattrain_api.status import Meter, Metrics, NotFinite, UncountedEnergy
+from wattrain_api.contract.spent_seconds import SpentSeconds
+from wattrain_api.status import CauseSeconds, Meter, Metrics, NotFinite, UncountedEnergy
+from wattrain_operator.core.energy_causes import SECONDS_DIGITS, TOLD_CAUSES
 from wattrain_operator.core.ledger import ChildReading
 from wattrain_operator.core.meter_sums import JOULES_DIGITS
 from wattrain_operator.core.observed import ChildEnergy, InPlaceRestart, Report, TerminationMessage
@@ -104,6 +106,7 @@ def to_termination(
         time=None if left.time is None else datetime.fromtimestamp(int(left.time), UTC),
         energy=to_meters(left.energy),
         gaps=_gaps(left.uncounted),
+        spent=_spent(left.spent),
         test=_metrics(left.test),
         model_uri="" if left.model is None else left.model.path,
         model_step=None if left.model is None else left.model.step,
@@ -118,7 +121,7 @@ def to_reading(left: termination.TerminationMessage, now: datetime) -> ChildRead
     if not left.uid or left.attempt is None or not left.energy:
         return None
     time = now if left.time is None else datetime.fromtimestamp(int(left.time), UTC)
-    return ChildReading(left.attempt, left.uid, to_meters(left.energy), time)
+    return ChildReading(left.attempt, left.uid, to_meters(left.energy), time, _spent(left.spent))
 
 
 def _killed(exit_code: int, worker: int, *, last_line: str = "", step: int = 0) -> Failure | None:
@@ -156,6 +159,7 @@ def with_termination(progress: Progress, left: termination.TerminationMessage) -
             test=left.test or progress.test,
             model=left.model or progress.model,
             notices=max(left.notices, progress.notices, key=len),
+            spent=_newer(left.spent, progress.spent),
         )
     if merged.step and merged.step == merged.total_steps and merged.epochs:
         merged = replace(merged, epoch=merged.epochs)
@@ -196,7 +200,19 @@ def _energy(progress: Progress) -> tuple[ChildEnergy, ...]:
         if group is None
         else [(one.uid, one.worker, one.energy) for one in (*group.replaced, *group.workers)]
     )
-    return tuple(ChildEnergy(uid, worker, to_meters(power)) for uid, worker, power in told if power)
+    return tuple(
+        ChildEnergy(
+            uid, worker, to_meters(power),
+            _spent(progress.spent) if (uid, worker) == (progress.uid, progress.worker) else (),
+        )
+        for uid, worker, power in told if power
+    )  # fmt: skip
+
+
+def _spent(told: SpentSeconds | None) -> tuple[CauseSeconds, ...]:
+    """The seconds by cause, without those of which there are none."""
+    seconds = () if told is None else ((cause, getattr(told, cause)) for cause in TOLD_CAUSES)
+    return tuple(CauseSeconds(cause, round(of, SECONDS_DIGITS)) for cause, of in seconds if of)
 
 
 def _gaps(told: Iterable[EnergyGap]) -> tuple[UncountedEnergy, ...]:

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from wattrain_api import power_sources
 from wattrain_api.contract.progress import PREPARE_STAGES
 from wattrain_api.metric_families import text_of
-from wattrain_api.status import Meter, PhaseTotals, PreparedSamples, State, TrainingJobStatus
+from wattrain_api.status import Cause, CleanHoursStatus, Meter, PhaseTotals, PreparedSamples, State, TrainingJobStatus
 from wattrain_operator.cluster import operator_figures
 from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.shell import Shell
@@ -34,6 +34,8 @@ CLOSED = {
     "precision": {"fp32"},
     "attempt": {"3"},
     "stage": set(PREPARE_STAGES),
+    "cause": set(get_args(Cause)),
+    "basis": {"Average", "Marginal"},
 }
 
 
@@ -49,7 +51,9 @@ def page(filled):
     phases = [PhaseTotals(state, 7, 0.5) for state in get_args(State)]
     energy = filled(type(TrainingJobStatus().energy), meters=tuple(meters))
     prepared = filled(PreparedSamples, stage=PREPARE_STAGES[0])
-    status = filled(TrainingJobStatus, state="Running", energy=energy, phases=tuple(phases), prepared=prepared)
+    hours = filled(CleanHoursStatus, basis="Average")
+    parts = {"energy": energy, "phases": tuple(phases), "prepared": prepared, "clean_hours": hours}
+    status = filled(TrainingJobStatus, state="Running", **parts)
     status = status.to_json_object()
     spec = {"recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}}, "training": {"epochs": 1}}
 

@@ -129,6 +129,12 @@ class Coordinator:
         with self._lock:
             return self._totals.figures
 
+    @property
+    def waits(self) -> tuple[float, float]:
+        """Seconds that the ranks waited for data, and for the slowest of them, since the supervisors started."""
+        with self._lock:
+            return self._totals.data_wait_seconds, self._totals.slowest_rank_seconds
+
     def progress(self) -> GroupProgress:
         """`group` of /v1/progress."""
         with self._lock:

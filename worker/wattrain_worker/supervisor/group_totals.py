@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from wattrain_api.contract.group_exchange import MemberReport
 from wattrain_api.contract.progress import GroupProgress, PowerReading, RestartInPlace, WorkerSummary, sum_of_watts
 from wattrain_worker.supervisor.gpu_claims import GpuClaims
+from wattrain_worker.supervisor.slowest_rank import SlowestRank, Waits
 
 _RATE_WINDOW_SECONDS: Final = 5.0
 _SHORTEST_WINDOW_SECONDS: Final = 0.1
@@ -40,6 +41,9 @@ class Totals:
         self._replaced: deque[WorkerSummary] = deque(maxlen=_KEPT_REPLACED)
         self._joules_of_replaced: tuple[PowerReading, ...] = ()
         self._samples: dict[int, deque[tuple[float, int]]] = {}
+        self._slowest = SlowestRank(clock)
+        self.data_wait_seconds = 0.0
+        """Time that the ranks waited for data since the supervisors started: mean over the workers."""
 
     def update(self, worker: int, report: MemberReport) -> None:
         """Take the last report of `worker`. Another uid than before: a new worker has taken its place."""
@@ -50,12 +54,20 @@ class Totals:
             self._replaced.append(replace(_summary(worker, before, 0.0), ranks=0))
         elsewhere = self._claims.take(worker, report.power)
         power = tuple(reading for reading in report.power if reading.divided or reading.device not in elsewhere)
+        told = 0.0 if before is None else before.data_wait_seconds
         self._reports[worker], self._heard[worker] = replace(report, power=power), self._clock()
+        self.data_wait_seconds += max(0.0, report.data_wait_seconds - told) / len(self._reports)
+        self._slowest.update(worker, Waits(report.steps_done or 0, report.peer_wait_seconds))
         if report.samples:
             window = self._samples.setdefault(worker, deque())
             window.append((self._clock(), report.samples))
             while len(window) > 2 and window[1][0] < window[-1][0] - _RATE_WINDOW_SECONDS:
                 window.popleft()
+
+    @property
+    def slowest_rank_seconds(self) -> float:
+        """Time that the ranks waited for the slowest since the supervisors started: mean over the ranks."""
+        return self._slowest.seconds
 
     @property
     def samples(self) -> int:

@@ -138,6 +138,8 @@ class Supervisor:
             self._inbox.drain()
             self._power_must_be_fresh = True
         ending = self._member.tick(stop_requested=self._waker.stop_requested)
+        if self._coordinator is not None:
+            self._reports.take_group_waits(*self._coordinator.waits)
         self._look_for_silence()
         self._left_behind.look(ranks_run=self._member.ranks_running > 0)
         self._trackers.look()
@@ -248,7 +250,7 @@ class Supervisor:
 
     def report(self) -> MemberReport:
         """As WorkerControl says."""
-        return member_report(self._worker_progress())
+        return member_report(self._worker_progress(), self._reports.waits())
 
     def _open_ranks(self, config: Config, order: Order) -> Ranks:
         begin = Executed if config.preparing else self._begin
@@ -308,9 +310,10 @@ class Supervisor:
 
     def _worker_progress(self) -> Progress:
         """What this worker says of itself."""
-        config = self._config
+        config, progress = self._config, self._reports.progress()
         return replace(
-            self._reports.progress(),
+            progress,
+            spent=progress.spent if config.worker == 0 else None,
             job=config.job,
             role=config.role,
             attempt=config.attempt,

@@ -9,13 +9,14 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from wattrain_api import reasons
 from wattrain_api.contract.codec import decode_json, not_finite_word
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Checkpoint, Distribution, Evaluation, Notice, Progress, RankReport
 from wattrain_api.contract.recorded_step import RecordedStep
+from wattrain_worker.supervisor.spent_time import SpentTime
 from wattrain_worker.supervisor.step_count import StepCount
 
 _KEPT_MESSAGES: Final = 20
@@ -29,6 +30,18 @@ STEP_SECONDS_BOUNDS: Final = (
 Value = TypeVar("Value")
 
 
+class RankWaits(NamedTuple):
+    """What the ranks of a worker have waited for since its supervisor started."""
+
+    data_seconds: float
+    """For data: mean over the ranks."""
+    peer_seconds: tuple[float, ...]
+    """For the other ranks, by rank; those that do not measure it are left out."""
+
+
+NO_WAITS: Final = RankWaits(0.0, ())
+
+
 class RankReports:
     """The last reports. Any thread may call; nothing here waits for anything but its own lock."""
 
@@ -39,9 +52,11 @@ class RankReports:
         on_record: Callable[[RecordedStep], None],
         steps: StepCount,
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`first_rank`: the rank whose steps count; None: the lowest that reports, where torchrun gives the numbers.
-        `on_record` gets each recorded step, in order, with the evaluation that came since the one before."""
+        `on_record` gets each recorded step, in order, with the evaluation that came since the one before. `wall` is
+        the time of day, `clock` monotonic, both in seconds."""
         self._lock = threading.Lock()
         self._on_record, self._wall = on_record, wall
         self._progress = Progress(phase=phase)
@@ -52,6 +67,9 @@ class RankReports:
         self._notices: list[Notice] = []
         self._told_not_finite = False
         self._samples = 0.0
+        self._spent = SpentTime(phase, clock)
+        self._data_waits: dict[int, float] = {}
+        self._peer_waits: dict[int, float] = {}
         self._step_counts = [0] * (len(STEP_SECONDS_BOUNDS) + 1)
         self._step_seconds = 0.0
 
@@ -59,11 +77,13 @@ class RankReports:
         """Forget what belonged to the ranks before; what they had reached stays known until the new ones report."""
         with self._lock:
             self._lead = self._first_rank
+            self._spent.enter(phase)
             self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None, prepared=None)
 
     def set_phase(self, phase: Phase) -> None:
         """Say what happens where the ranks themselves do not know it."""
         with self._lock:
+            self._spent.enter(phase)
             prepared = self._progress.prepared if phase in (Phase.PREPARING, Phase.DONE) else None
             self._progress = replace(self._progress, phase=phase, prepared=prepared)
 
@@ -104,13 +124,29 @@ class RankReports:
                 messages=tuple(self._messages),
                 notices=tuple(self._notices),
                 step_durations=durations,
+                spent=self._spent.spent(),
             )
+
+    def waits(self) -> RankWaits:
+        """What the ranks of this worker have waited for so far."""
+        with self._lock:
+            data = sum(self._data_waits.values()) / max(1, len(self._data_waits))
+            return RankWaits(data, tuple(self._peer_waits[rank] for rank in sorted(self._peer_waits)))
+
+    def take_group_waits(self, data_seconds: float, slowest_rank_seconds: float) -> None:
+        """What the ranks of the whole group have waited for since its supervisors started: the mean over them."""
+        with self._lock:
+            self._spent.take_waits(data_seconds, slowest_rank_seconds)
 
     def _take_sums_and_results(self, report: RankReport) -> None:
         """What counts of every rank, not only of the one that leads."""
         old, saved = self._progress, report.checkpoint
         blocked_seconds = 0.0 if saved is None else saved.blocked_seconds or 0.0
         self._samples += report.samples
+        self._spent.take_blocked(blocked_seconds)
+        self._data_waits[report.rank] = self._data_waits.get(report.rank, 0.0) + report.data_wait_seconds
+        if report.peer_wait_seconds is not None:
+            self._peer_waits[report.rank] = self._peer_waits.get(report.rank, 0.0) + report.peer_wait_seconds
         self._progress = replace(
             old,
             data_wait_seconds=old.data_wait_seconds + report.data_wait_seconds,
@@ -164,6 +200,8 @@ class RankReports:
             gradient_norm=_newer(report.gradient_norm, old.gradient_norm),
             step_seconds=old.step_seconds if seconds is None else mean,
         )
+        if new.phase != old.phase:
+            self._spent.enter(new.phase)
         if new.step < old.step:  # the ranks began anew: results of steps that are still to come are none
             self._progress = replace(new, loss=loss, validation=_until(new.step, old.validation))
         for step in recorded:

@@ -39,6 +39,7 @@ _TRIMS: Final[tuple[Trim, ...]] = (
     ),
     lambda message: replace(message, model=None),
     lambda message: replace(message, test=None),
+    lambda message: replace(message, spent=None),
     lambda message: replace(message, energy=()),
 )
 """What is cut or left out where the rest would not fit, in this order: most can be had elsewhere."""

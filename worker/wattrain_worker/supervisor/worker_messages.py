@@ -10,11 +10,12 @@ from wattrain_api.contract.progress import EnergyGap, PowerReading, Progress
 from wattrain_api.contract.termination import LOG_LINE_CHARACTERS, TerminationMessage
 from wattrain_worker.power import Gap, Reading
 from wattrain_worker.supervisor.group_totals import energy_by_source
+from wattrain_worker.supervisor.rank_reports import NO_WAITS, RankWaits
 from wattrain_worker.supervisor.worker_control import Ending
 
 
-def member_report(progress: Progress) -> MemberReport:
-    """What the coordinator needs of it."""
+def member_report(progress: Progress, waits: RankWaits = NO_WAITS) -> MemberReport:
+    """What the coordinator needs of it, and of what its ranks have waited for."""
     return MemberReport(
         step=progress.step,
         samples=progress.samples,
@@ -27,6 +28,9 @@ def member_report(progress: Progress) -> MemberReport:
         resumed=progress.resumed,
         uid=progress.uid,
         uncounted=progress.uncounted,
+        steps_done=progress.steps_done,
+        data_wait_seconds=waits.data_seconds,
+        peer_wait_seconds=waits.peer_seconds,
     )
 
 
@@ -61,6 +65,7 @@ def termination_of(
         checkpoint_step=None if progress.checkpoint is None else progress.checkpoint.step,
         energy=energy_by_source(progress.power),
         uncounted=progress.uncounted,
+        spent=progress.spent,
         resumed=progress.resumed,
         validation=progress.validation,
         prepare=progress.prepare,

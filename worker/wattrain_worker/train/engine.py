@@ -75,6 +75,8 @@ class Engine:
         self._step_under_way = False
         self._unread: list[UnreadLoss] = []
         self._profiles = Profiles(environment.checkpoint_dir.parent / "profiles", group)
+        self._has_paused = True
+        """Whether not all ranks have gone on at the same moment: the wait of the next step says nothing of its own."""
         self._counted_step = 0
         """Step whose operations are counted; 0: of none."""
 
@@ -124,6 +126,7 @@ class Engine:
         return EXIT_OK
 
     def _resume(self) -> None:
+        self._reporter.phase("restoring")
         restored = self._checkpoints.restore()
         if restored is not None:
             self._take(restored)
@@ -192,7 +195,8 @@ class Engine:
     def _step(self, stop: StopSignal) -> Agreed | None:
         """One optimizer step. Returns what the ranks agreed on, at the steps at which they do."""
         self._reporter.step_begins()
-        data_seconds = self._task.rows.seconds
+        data_seconds, peer_wait = self._task.rows.seconds, self._strategy.peer_wait
+        peer_seconds = 0.0 if peer_wait is None else peer_wait.seconds
         before = self._progress
         batch, position = self._sampler.batch(before.position)
         self._reached = position
@@ -229,7 +233,9 @@ class Engine:
             self._average.update()
         scale = self._task.loss_scaling.state
         self._progress = replace(before, step=step, position=position, non_finite=count, loss_scale=scale)
-        self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds)
+        waited = None if peer_wait is None else 0.0 if self._has_paused else peer_wait.seconds - peer_seconds
+        self._has_paused = False
+        self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds, waited)
         if step == self._counted_step:
             self._on_rank_0(**arithmetic_speed(self._group, self._training, counted.flops, samples))
         if agreed is not None:
@@ -290,6 +296,7 @@ class Engine:
                 self._save(wait=not self._environment.spec.checkpoint.asynchronous)
 
     def _evaluate_validation(self) -> None:
+        self._has_paused = True
         self._evaluation_timer.happened()
         if not self._evaluator.is_due(self._progress):
             return
@@ -304,6 +311,7 @@ class Engine:
         return with_part(state, AVERAGE, self._average.state)
 
     def _save(self, *, wait: bool) -> None:
+        self._has_paused = True
         waits = wait and self._checkpoints.writes
         if waits:
             self._reporter.phase("checkpointing")

@@ -40,6 +40,7 @@ class Reporter:
         self._phase = ""
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = 0.0
+        self._peer_seconds: float | None = None
         self._step_started = self._told_step_seconds = 0.0
 
     def phase(self, name: str) -> None:
@@ -52,11 +53,14 @@ class Reporter:
         """From here on, time is that of a step."""
         self._step_started = time.perf_counter()
 
-    def step_ends(self, samples: int, data_seconds: float) -> None:
-        """A step of `samples` samples of this rank is done; it spent `data_seconds` on fetching them."""
+    def step_ends(self, samples: int, data_seconds: float, peer_seconds: float | None = None) -> None:
+        """A step of `samples` samples of this rank is done; it spent `data_seconds` on fetching them, and waited
+        `peer_seconds` for the other ranks (None: that is not measured)."""
         self._steps += 1
         self._samples += samples
         self._data_seconds += data_seconds
+        if peer_seconds is not None:
+            self._peer_seconds = (self._peer_seconds or 0.0) + peer_seconds
         self._busy_seconds += time.perf_counter() - self._step_started
 
     def mean_step_seconds(self) -> float:
@@ -68,7 +72,8 @@ class Reporter:
         while len(losses) > _LOSSES_A_REPORT:
             first, losses = losses[:_LOSSES_A_REPORT], losses[_LOSSES_A_REPORT:]
             report(step=first[-1].step, steps=0, losses=list(map(encode, first)))
-        optional = {} if norm is None else {"gradient_norm": norm}
+        known = {"gradient_norm": norm, "peer_wait_seconds": self._peer_seconds}
+        optional = {name: figure for name, figure in known.items() if figure is not None}
         report(
             step=step,
             total_steps=self._total_steps,
@@ -88,3 +93,4 @@ class Reporter:
             sys.stdout.flush()
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = 0.0
+        self._peer_seconds = None

@@ -14,6 +14,7 @@ from wattrain_worker.train.elastic_sampler import Indices, part
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.seeds import seed_torch
 from wattrain_worker.train.strategies.changing_buffers import BufferWatch
+from wattrain_worker.train.strategies.peer_wait import PeerWait
 from wattrain_worker.train.strategies.protocol import OnLosses
 from wattrain_worker.train.strategies.replicated import Replicated
 from wattrain_worker.train.strategies.shared_batch_norm import batch_norm_of, share_batch_norms
@@ -35,6 +36,8 @@ class DataParallel(Replicated):
             # static_graph together with no_sync() ends in an assertion of DDP's.
             static = self._micro_batches == 1 and not task.training.compile
             forward = self._ddp = DistributedDataParallel(task.model, gradient_as_bucket_view=True, static_graph=static)
+        is_measured = group.size > 1 and group.device.type == "cpu"
+        self.peer_wait = PeerWait() if is_measured else None
         self._forward = torch.compile(forward) if task.training.compile else forward
 
     def gradients(self, batch: Indices, step: int, on_losses: OnLosses) -> int:
@@ -54,7 +57,11 @@ class DataParallel(Replicated):
                 if last:
                     on_losses(losses[0] if index == 0 else torch.stack(losses).double().sum())
                 # A gradient to begin with costs less than a loss that is multiplied: 20 us of a step of 700.
-                torch.autograd.backward(loss_sum, torch.full_like(losses[-1], scale))
+                gradient = torch.full_like(losses[-1], scale)
+                if last and self.peer_wait is not None:
+                    self.peer_wait.backward(loss_sum, gradient)
+                else:
+                    torch.autograd.backward(loss_sum, gradient)
         return len(mine)
 
     def _loss_sum(self, rows: Indices, step: int) -> Tensor:

@@ -30,6 +30,7 @@ from wattrain_worker.train.elastic_sampler import Indices
 from wattrain_worker.train.manifest import Fence, Progress
 from wattrain_worker.train.process_group import ProcessGroup
 from wattrain_worker.train.restore import Restored
+from wattrain_worker.train.strategies.peer_wait import PeerWait
 from wattrain_worker.train.task import Task
 from wattrain_worker.train.training_state import State
 
@@ -69,6 +70,9 @@ class Checkpoints(Protocol):
 
 class Strategy(Protocol):
     """How the ranks share one training. See above for the order of the calls."""
+
+    peer_wait: PeerWait | None
+    """How long this rank waits for the others in `gradients`; None: that is not measured."""
 
     @property
     def parameters(self) -> Sequence[nn.Parameter]:

@@ -11,6 +11,7 @@ from wattrain_worker.train.manifest import Fence
 from wattrain_worker.train.non_finite import with_loud_gradient
 from wattrain_worker.train.optimizers import clip_gradients
 from wattrain_worker.train.process_group import ProcessGroup
+from wattrain_worker.train.strategies.peer_wait import PeerWait
 from wattrain_worker.train.strategies.replicated_checkpoints import ReplicatedCheckpoints
 from wattrain_worker.train.task import Task
 from wattrain_worker.train.training_state import State, load_state, state_of
@@ -18,6 +19,9 @@ from wattrain_worker.train.training_state import State, load_state, state_of
 
 class Replicated:
     """All of a Strategy but the gradients."""
+
+    peer_wait: PeerWait | None = None
+    """See Strategy."""
 
     def __init__(self, group: ProcessGroup, task: Task) -> None:
         self._group, self._task = group, task
