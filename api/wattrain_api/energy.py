@@ -41,9 +41,9 @@ class PowerCap(Model):
     per_gpu_watts: Positive | None = None
     """Watts of each GPU."""
     percent_of_max: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Share of each device's own maximum."""
+    """Share of what the workers draw at most by their limits."""
     min_percent: Annotated[int, Field(ge=1, le=100)] = 55
-    """Never below this share of a device's maximum: under about half, energy per step rises again."""
+    """Never below this share of what the workers draw at most: under about half, energy per step rises again."""
     mode: Literal["Hard", "Cooperative"] = "Cooperative"
     """`Hard`: a node agent sets the device's limit. `Cooperative`: the workers pause between steps."""
 

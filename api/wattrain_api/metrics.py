@@ -211,6 +211,11 @@ METRICS: tuple[Metric, ...] = (
         worker="data_wait_seconds",
     ),
     Metric(
+        "paused_seconds_total", COUNTER, "seconds",
+        "Time that ranks paused between steps to draw less power, summed over the worker's ranks.",
+        worker="paused_seconds",
+    ),
+    Metric(
         "power_watts", GAUGE, "watts",
         "Power of this worker now. source=nvml or rapl is measured, source=model is computed from CPU time.",
         _POWER, worker="power[].watts",
@@ -351,6 +356,21 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "joules_per_sample", GAUGE, "joules", "Energy of the current attempt for each sample that it has trained on.",
         job="status.energy.joules_per_sample",
+    ),
+    Metric(
+        "power_cap_watts", GAUGE, "watts",
+        "Power that the job is held to, of all workers together. Absent: it is held to none.",
+        job="status.power_cap.target_watts",
+    ),
+    Metric(
+        "power_cap_effective_watts", GAUGE, "watts",
+        "Mean power of a job under a cap while it trained last. Absent: it is held to none, or that is not known yet.",
+        job="status.power_cap.effective_watts",
+    ),
+    Metric(
+        "duty_ratio", GAUGE, "ratio",
+        "Share of the time in which the ranks of a job that is held to a cap compute. Absent: it is held to none.",
+        job="status.power_cap.duty_ratio",
     ),
     Metric(
         "measured_energy_ratio", GAUGE, "ratio",

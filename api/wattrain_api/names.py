@@ -24,6 +24,8 @@ LABEL_WORKER: Final = f"{GROUP}/worker-index"
 """Index of the worker in its group, 0-based."""
 ANNOTATION_SPEC: Final = f"{GROUP}/spec"
 """On a pod: the job's spec as JSON, which the pod finds as a file."""
+GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
+"""Which GPUs a node has, as NVIDIA's feature discovery labels it."""
 ANNOTATION_DIRECTIVE: Final = f"{GROUP}/directive"
 """On the pod of worker 0: what its group is to do, as JSON (`contract.directive`), which the pod finds as a file."""
 

@@ -398,6 +398,28 @@ class CleanHoursStatus(StatusPart):
 
 
 @dataclass(frozen=True)
+class PowerCapStatus(StatusPart):
+    """How the job is held to less power than it would draw."""
+
+    means: Literal["DutyCycle"] = "DutyCycle"
+    """`DutyCycle`: all ranks pause between steps, alike. What does not train is not held back by it."""
+    asked_watts: float = 0.0
+    """What was asked for, of all workers together."""
+    target_watts: float = 0.0
+    """What they are held to: minPercent may not allow what was asked for."""
+    most_watts: float = 0.0
+    """What they draw at most by their limits, by the model of energy."""
+    effective_watts: float | None = None
+    """What they were last seen to draw while they trained, as a mean; unset: not known yet."""
+    duty_ratio: float = 1.0
+    """Share of the time in which the ranks compute."""
+    since: Time | None = None
+    """When that was known to be in force; unset: they have not taken it yet."""
+    message: Text = ""
+    """What is to be known of it."""
+
+
+@dataclass(frozen=True)
 class ModelStatus(StatusPart):
     """The trained model."""
 
@@ -607,6 +629,8 @@ class TrainingJobStatus(StatusPart):
     queue: QueueStatus = QueueStatus()
     clean_hours: CleanHoursStatus | None = None
     """Set where energy.carbon has it wait for clean hours, or had."""
+    power_cap: PowerCapStatus | None = None
+    """Set where the job is held to less power than it would draw."""
     model: ModelStatus | None = None
     last_lines: Annotated[tuple[LogLine, ...], Field(max_length=LOG_LINES)] = ()
     """What the worker that decided the end of the last attempt wrote last: one that failed, else worker 0. It can be

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from wattrain_api.base import Model
 from wattrain_api.contract.launchers import ACCELERATE, DEEPSPEED, launcher_of
+from wattrain_api.names import GPU_PRODUCT_LABEL
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_api.registered import STRATEGIES
 from wattrain_api.trainingjob import TrainingJobSpec
@@ -87,8 +88,13 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("parallelism.pipeline", "pipeline parallelism is not in this version; write 1, or use a script that does this "
         "itself"),
     Gap("storage.uri", "object stores are not in this version; use storage.claim, whose files outlive the pods"),
-    Gap("energy.powerCap", "power caps are not in this version; remove it, and limit workers.resources.limits.cpu "
-        "instead"),
+    Gap("energy.powerCap.mode", "Hard needs an agent on the nodes that sets limits of GPUs, which is not in this "
+        "version; write Cooperative: the ranks then pause between steps",
+        lambda s: s.energy.power_cap is not None and s.energy.power_cap.mode == "Hard"),
+    Gap("energy.powerCap.perGpuWatts", "limits of GPUs need an agent on the nodes, which is not in this version; write "
+        "jobWatts, for all workers together"),
+    Gap("energy.powerCap", "a script cannot be asked to pause between steps; remove it, and limit "
+        "workers.resources.limits.cpu instead", lambda s: s.script is not None),
     Gap("energy.budget", "budgets are not in this version; remove it, and limit policy.activeDeadlineSeconds instead"),
     Gap("energy.carbon.mode", "pausing in dirty hours is not in this version; write StartWindow, which waits for the "
         "cleanest stretch", lambda s: s.energy.carbon is not None and s.energy.carbon.mode == "PauseResume"),
@@ -115,6 +121,10 @@ _NOT_IN_A_CLUSTER: Final[tuple[Gap[PowerDomainSpec], ...]] = (
     Gap("carbon.file", "the operator reads no files; put the series into a ConfigMap, and name it in carbon.configMap"),
 )
 IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
+    Gap("energy.powerCap", "how much the GPU draws at most is not known; name its product in workers.nodeSelector, as "
+        "nvidia.com/gpu.product", lambda s: _has_gpus(s) and GPU_PRODUCT_LABEL not in s.workers.node_selector),
+    Gap("energy.powerCap.percentOfMax", "what the workers draw at most follows from their limits; write "
+        "workers.resources.limits.cpu", lambda s: s.workers.resources.cpus() is None),
     Gap("energy.carbon.deadline", _NO_CLEAN_HOURS, _waits_for_nothing),
     Gap("energy.carbon.minBenefitPercent", _NO_CLEAN_HOURS, _waits_for_nothing),
     Gap("energy.carbon.estimatedDurationSeconds", _NO_CLEAN_HOURS, _waits_for_nothing),

@@ -51,6 +51,7 @@ PLACES = {
     "policy": CORE,
     "queue": CORE,
     "energy.powerDomain": CORE,
+    "energy.powerCap": CORE,
     "energy.carbon": CORE,
 }
 """Where a field of a TrainingJob acts. What is read in `cluster/objects` alone does nothing on a laptop."""
@@ -99,7 +100,10 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "parallelism.tensor": (RECIPE, 2),
     "parallelism.pipeline": (RECIPE, 2),
     "storage.uri": (RECIPE, "s3://bucket"),
-    "energy.powerCap": (RECIPE, {"jobWatts": 100}),
+    "energy.powerCap": (SCRIPT, {"jobWatts": 100}),
+    "energy.powerCap.mode": ({**RECIPE, "energy": {"powerCap": {"jobWatts": 100}}}, "Hard"),
+    "energy.powerCap.perGpuWatts": (RECIPE, 100),
+    "energy.powerCap.percentOfMax": (RECIPE, 60),
     "energy.budget": (RECIPE, {"cost": 1}),
     "energy.carbon.mode": (RECIPE, "PauseResume"),
     "energy.carbon.deadline": (RECIPE, "2027-01-01T00:00:00Z"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wattrain_api.contract.kinds import count, flag
+from wattrain_api.contract.kinds import count, flag, share
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,6 @@ class Directive:
     """Profile the next so many steps of a rank, and go on; absent or 0: none."""
     profile_rank: int | None = field(default=None, metadata=count())
     """Which rank that is; absent: rank 0."""
+    duty_ratio: float | None = field(default=None, metadata=share())
+    """Share of the time of training in which the ranks compute: between steps they pause for the rest of it, all
+    alike. Absent: 1, without a pause. As it holds until another directive comes, each has to say it anew."""

@@ -52,6 +52,11 @@ def amount(unit: str = "") -> Metadata:
     return _metadata("amount", _amount, unit)
 
 
+def share() -> Metadata:
+    """A share of a whole, above 0 and at most 1."""
+    return _metadata("share", _share)
+
+
 def moment() -> Metadata:
     """A time of day in seconds since 1970."""
     return _metadata("time", _moment, "s since 1970")
@@ -150,6 +155,11 @@ def _figure(value: Any) -> float | None:
 def _amount(value: Any) -> float | None:
     found = _number(value)
     return found if found is not None and 0 <= found <= LARGEST_AMOUNT else None
+
+
+def _share(value: Any) -> float | None:
+    found = _number(value)
+    return found if found is not None and 0 < found <= 1 else None
 
 
 def _moment(value: Any) -> float | None:

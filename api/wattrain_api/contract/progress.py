@@ -257,6 +257,8 @@ class RankReport:
     peer_wait_seconds: float | None = field(default=None, metadata=amount("s"))
     """Time since the last report that this rank waited for the others after it had computed its own gradients; absent:
     not measured."""
+    paused_seconds: float = field(default=0.0, metadata=amount("s"))
+    """Time that the rank paused between steps, as a directive wants it, since the last report; stepSeconds has it."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))
     test: Evaluation | None = field(default=None, metadata=nested(Evaluation))
     checkpoint: Checkpoint | None = field(default=None, metadata=nested(Checkpoint))
@@ -360,6 +362,10 @@ class GroupProgress:
     """Mean over the last seconds; absent until it is known."""
     watts: float | None = field(default=None, metadata=amount("W"))
     """Power of all workers now; absent: that of one of them is not known."""
+    training_watts: float | None = field(default=None, metadata=amount("W"))
+    """Mean of it while they train, over the last `trainingWattsSeconds`; absent until it is known."""
+    training_watts_seconds: float = field(default=0.0, metadata=amount("s"))
+    """How long that is: several samples, and several steps where these are long."""
     energy: tuple[PowerReading, ...] = field(default=(), metadata=many(nested(PowerReading)))
     """Power and energy by component and source."""
     uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
@@ -430,6 +436,8 @@ class Progress:
     """Times from one recorded step to the next, a step, in seconds."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data."""
+    paused_seconds: float = field(default=0.0, metadata=amount("s"))
+    """Time that the ranks paused between steps, as a directive wanted it."""
     checkpoint_blocked_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop stood still for checkpoints."""
     validation: Evaluation | None = field(default=None, metadata=nested(Evaluation))

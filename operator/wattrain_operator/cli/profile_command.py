@@ -87,7 +87,8 @@ def _profile_here(directory: Path, steps: int, rank: int) -> None:
         old = given_directive(file)
         if old is not None and old.stop_at_step is not None:
             _refuse(f"{directory}: this training has been asked to stop; profile it when it runs again")
-        write_directive(file, Directive(1 if old is None else old.version + 1, profile_steps=steps, profile_rank=rank))
+        version, duty_ratio = (1, None) if old is None else (old.version + 1, old.duty_ratio)
+        write_directive(file, Directive(version, profile_steps=steps, profile_rank=rank, duty_ratio=duty_ratio))
     typer.echo(f"profiling {steps} steps of rank {rank}", err=True)
     try:
         table = _wait(directory, rank, there)

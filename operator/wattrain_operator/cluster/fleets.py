@@ -70,7 +70,9 @@ class Fleets:
         seconds; `now` is the time of day. `cpus`: what a worker is counted with that names none."""
         self._client, self._cache, self._source = client, cache, Source(client, cache)
         self._namespaces = frozenset(namespaces)
-        self._wake, self._clock, self._now, self._cpus = wake, clock, now, cpus
+        self._wake, self._clock, self._now = wake, clock, now
+        self.cpus_of_worker = cpus
+        """CPUs that a worker is counted with that names none."""
         self._queue = WorkQueue(clock)
         self._memories: dict[str, _Memory] = {}
         self._carbon = SeriesReader(client, self.mark, clock)
@@ -208,7 +210,7 @@ class Fleets:
                 job = reading.read_job(body)
             except ValidationError:
                 return None
-            seen = fleet_job(job, job.status, living_children=living, fresh=False, cpus=self._cpus)
+            seen = fleet_job(job, job.status, living_children=living, fresh=False, cpus=self.cpus_of_worker)
             known = memory.jobs[uid] = (version, living, seen)
         return known[2]
 

@@ -139,6 +139,7 @@ class Reconciler:
             domain=domain.spec or PowerDomainSpec(),
             carbon=self._fleets.carbon(domain),
             grant=self._fleets.grant(domain, job),
+            cpus_of_worker=self._fleets.cpus_of_worker,
             fresh=fresh,
             shared_storage=shares_storage(job),
             status_interval_seconds=self._status_interval_seconds * max(1.0, len(self._progress) / JOBS_AT_FULL_PACE),

@@ -8,11 +8,12 @@ from math import inf
 
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
-from wattrain_api.trainingjob import TrainingJob
+from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core import fleet_forecasts
 from wattrain_operator.core.clean_hours import awaits_clean_hours
 from wattrain_operator.core.conditions import is_finished, is_true
 from wattrain_operator.core.holding import hold_of
+from wattrain_operator.core.power_cap import cap_of
 from wattrain_operator.core.power_estimate import estimated_watts
 from wattrain_operator.core.reservations import Draw
 
@@ -65,7 +66,7 @@ def fleet_job(
         status.internal.turn,
         wants=not admitted and not ends and not suspended and not awaits_clean_hours(job.spec, status),
         runs=admitted and not finished,
-        full_watts=estimated_watts(job.spec, cpus).high,
+        full_watts=_full_watts(job.spec, cpus),
         draw=fleet_forecasts.draw_of(status),
         ends=fleet_forecasts.end_of(job.spec, status),
         longest_seconds=fleet_forecasts.longest_seconds(job.spec, status),
@@ -73,3 +74,9 @@ def fleet_job(
         living_children=living_children,
         fresh=fresh,
     )
+
+
+def _full_watts(spec: TrainingJobSpec, cpus: float) -> float:
+    """The most that the workers may draw by their limits, or by the job's own cap."""
+    most_watts, cap = estimated_watts(spec, cpus).high, cap_of(spec, cpus)
+    return most_watts if cap is None else min(most_watts, cap.target_watts)

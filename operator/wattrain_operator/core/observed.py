@@ -93,6 +93,11 @@ class Child:
         """Version of its newest directive; 0: it has been given none."""
         return 0 if self.directive is None else self.directive.version
 
+    @property
+    def directed_to_stop(self) -> bool:
+        """Whether that has its group stop."""
+        return self.directive is not None and self.directive.stop_at_step is not None
+
 
 @dataclass(frozen=True)
 class GoneChild:
@@ -168,6 +173,9 @@ class Report:
     validation: Metrics | None = None
     watts: float | None = None
     """Power of all workers; None: not known."""
+    training_watts: float | None = None
+    """Mean power of all workers while they train, over the last training_watts_seconds; None: not known."""
+    training_watts_seconds: float = 0.0
     energy: tuple[ChildEnergy, ...] = ()
     """Of each child that has said what it used. A worker that was replaced is no longer among them."""
     gaps: tuple[UncountedEnergy, ...] = ()
@@ -293,6 +301,8 @@ class Observed:
     """How the last creation of children ended; None: well, or nothing has been created since the backend started."""
     gone: tuple[GoneChild, ...] = ()
     """Children of the current attempt that are not there any more, as far as the backend remembers."""
+    cpus_of_worker: float = 1.0
+    """CPUs that a worker is counted with that names neither a limit nor a request."""
     storage_failure: str = ""
     """Why what was decided could not be kept, where, and the remedy; empty: it was kept."""
     receiver: Receiver | None = None

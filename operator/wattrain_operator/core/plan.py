@@ -10,6 +10,7 @@ from wattrain_operator.core import (
     log_keeping,
     notifying,
     phase_totals,
+    power_cap,
     preparation_intake,
     refusals,
     report_intake,
@@ -35,6 +36,7 @@ def plan(seen: Observed) -> Plan:
     ledger.account(draft)
     report_intake.take_report(draft)
     _decide(draft)
+    power_cap.hold(draft)
     log_keeping.keep_last_lines(draft)
     if not is_finished(draft.status):
         blocked.report_what_stays(draft)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from wattrain_api.base import quantity_value
-from wattrain_api.power_model import Watts, estimate_worker_watts
+from wattrain_api.names import GPU_PRODUCT_LABEL
+from wattrain_api.power_model import GPU_IDLE_RATIO, Watts, cpu_watts, estimate_worker_watts, memory_watts
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_api.workers import Resources
 
@@ -17,7 +18,6 @@ GPU_LIMITS_WATTS: Final = {
 design power; of the kinds of one product the one with the most."""
 UNKNOWN_GPU_WATTS: Final = 1000.0
 """W. Our choice: a GPU of which no product is known is counted as the largest of them."""
-_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
 
 
 def estimated_watts(spec: TrainingJobSpec, cpus: float) -> Watts:
@@ -28,6 +28,23 @@ def estimated_watts(spec: TrainingJobSpec, cpus: float) -> Watts:
     return Watts(*(round(spec.workers.replicas * watts, 1) for watts in worker))
 
 
+class PowerRange(NamedTuple):
+    """Power of all workers of a job, in watts, as the middle of the model has it."""
+
+    idle_watts: float
+    most_watts: float
+    """All CPUs are busy, and all GPUs at their limits."""
+
+
+def power_range(spec: TrainingJobSpec, cpus: float) -> PowerRange:
+    """Between what the workers draw. `cpus`: of a worker that names neither a limit nor a request."""
+    resources, replicas = spec.workers.resources, spec.workers.replicas
+    cpus = resources.cpus() or cpus
+    memory, gpus = memory_watts(resources.memory_bytes() or 0.0, cpus).mid, _gpu_watts(spec) * _gpus(resources)
+    idle = cpu_watts(cpus, 0.0).mid + memory + GPU_IDLE_RATIO * gpus
+    return PowerRange(replicas * idle, replicas * (cpu_watts(cpus, cpus).mid + memory + gpus))
+
+
 def _gpus(resources: Resources) -> int:
     """GPUs of a worker; a part of one (nvidia.com/mig-1g.10gb) is counted as a whole, which is the most that it is."""
     amounts = {**resources.requests, **resources.limits}
@@ -35,6 +52,6 @@ def _gpus(resources: Resources) -> int:
 
 
 def _gpu_watts(spec: TrainingJobSpec) -> float:
-    product = spec.workers.node_selector.get(_PRODUCT_LABEL, "")
+    product = spec.workers.node_selector.get(GPU_PRODUCT_LABEL, "")
     words = product.replace("_", "-").split("-")
     return next((watts for name, watts in GPU_LIMITS_WATTS.items() if name in words), UNKNOWN_GPU_WATTS)

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from wattrain_api import reasons
 from wattrain_api.contract.phases import STARTING_PHASES
-from wattrain_api.status import CheckpointStatus, DamagedCheckpoint, Progress, TrainingJobStatus
+from wattrain_api.status import CheckpointStatus, DamagedCheckpoint, PowerCapStatus, Progress, TrainingJobStatus
 from wattrain_operator.core import ledger, present_energy, restarts, script_waste
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.draft import Draft
@@ -78,9 +78,17 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
     figures = replace(
         after, prepared=before.prepared, progress=before.progress, energy=before.energy, workers=before.workers,
         queue=before.queue,
-        steps_done=before.steps_done, phases=before.phases, causes=before.causes, internal=internal,
+        steps_done=before.steps_done, phases=before.phases, causes=before.causes,
+        power_cap=_as_drawn(after, before), internal=internal,
     )  # fmt: skip
     return figures == before
+
+
+def _as_drawn(after: TrainingJobStatus, before: TrainingJobStatus) -> PowerCapStatus | None:
+    """The cap with the power that was seen before: that is a figure too."""
+    if after.power_cap is None or before.power_cap is None:
+        return after.power_cap
+    return replace(after.power_cap, effective_watts=before.power_cap.effective_watts)
 
 
 def _trains(status: TrainingJobStatus) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from wattrain_api import reasons
 from wattrain_api.contract.directive import Directive
 from wattrain_operator.core import restarts
+from wattrain_operator.core.directing import duty_of, take_next_version
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child, Report
 
@@ -32,21 +33,22 @@ def wait_for_group_to_stop(draft: Draft) -> bool:
         if report is None or not _listen(draft, workers):
             return False
         draft.internal = replace(draft.internal, stop_time=draft.now)
-        _take_next_version(draft, first)
+        take_next_version(draft, first)
     elif _has_another_directive(draft, first):
-        _take_next_version(draft, first)
+        take_next_version(draft, first)
     over = _over(draft, report)
     if draft.seen.now >= over:
         return False
     if not first.ended:
-        draft.direct(first, Directive(draft.internal.directive_version, stop_at_step=NEXT_POSSIBLE_STEP))
+        version, duty_ratio = draft.internal.directive_version, duty_of(draft.status.power_cap)
+        draft.direct(first, Directive(version, stop_at_step=NEXT_POSSIBLE_STEP, duty_ratio=duty_ratio))
     draft.wake_at(over)
     return True
 
 
 def was_directed(draft: Draft) -> bool:
-    """Whether the current group was given a directive: it may have stopped because of it."""
-    return any(is_asked(draft, child) and child.directive_version > 0 for child in draft.seen.children)
+    """Whether the current group was directed to stop: it may have ended because of it."""
+    return any(is_asked(draft, child) and child.directed_to_stop for child in draft.seen.children)
 
 
 def note_failed_save(draft: Draft) -> None:
@@ -70,13 +72,6 @@ def _listen(draft: Draft, workers: list[Child]) -> bool:
     """Whether all workers are there and answer, and none is about to end."""
     whole = len(workers) == draft.spec.workers.replicas
     return whole and all(c.ready and not _leaves(c) for c in workers)
-
-
-def _take_next_version(draft: Draft, first: Child) -> None:
-    """The directive that is to come is newer than all that a person has given, taken already or not."""
-    taken = 0 if draft.report is None else draft.report.directive_version
-    version = max(draft.internal.directive_version, taken, first.directive_version) + 1
-    draft.internal = replace(draft.internal, directive_version=version)
 
 
 def _has_another_directive(draft: Draft, first: Child) -> bool:

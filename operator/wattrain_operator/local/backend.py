@@ -124,6 +124,7 @@ class LocalBackend:
             report=self._report(),
             domain=domain,
             grant=grant,
+            cpus_of_worker=self.cpus_of_worker,
             storage_failure=storage_failure,
             status_interval_seconds=STATUS_INTERVAL_SECONDS,
         )

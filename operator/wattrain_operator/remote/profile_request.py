@@ -158,7 +158,8 @@ def _patch(pod: Json, request: ProfileRequest) -> Json:
     if metadata.get("deletionTimestamp") or (old is not None and old.stop_at_step is not None):
         raise Refused(f"{request.job.name}: this training has been asked to stop; profile it when it runs again")
     version = max(request.job.status.internal.directive_version, 0 if old is None else old.version) + 1
-    directive = Directive(version, profile_steps=request.steps, profile_rank=request.rank)
+    duty = None if old is None else old.duty_ratio
+    directive = Directive(version, profile_steps=request.steps, profile_rank=request.rank, duty_ratio=duty)
     return {
         "metadata": {
             "uid": metadata["uid"],

@@ -75,6 +75,8 @@ def to_report(
         prepared=progress.prepared,
         validation=_metrics(progress.validation),
         watts=_figure(sum_of_watts(progress.power) if group is None else group.watts),
+        training_watts=None if group is None else _figure(group.training_watts),
+        training_watts_seconds=0.0 if group is None else group.training_watts_seconds,
         energy=_energy(progress),
         gaps=_gaps(progress.uncounted if group is None else group.uncounted),
         checkpoint_step=None if checkpoint is None else checkpoint.step,

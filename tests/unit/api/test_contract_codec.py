@@ -41,6 +41,7 @@ STRUCTURES = sorted(
 )
 TYPES = {
     "count": int, "integer": int, "number": float, "figure": float, "amount": float, "time": float,
+    "share": float,
     "true or false": bool, "reason": str, "word": str,
 }  # fmt: skip
 NONSENSE = st.recursive(
@@ -75,6 +76,8 @@ def _value(kind: codec.Kind, hint: Any) -> st.SearchStrategy[Any]:
         low = None if kind.name in ("number", "figure") else 0.0
         if kind.name == "figure":
             return st.floats(allow_nan=False)
+        if kind.name == "share":
+            return st.floats(0.0, 1.0, exclude_min=True)
         return st.floats(low, 1e9, allow_nan=False, allow_infinity=False)
     if hint is int:
         return st.integers(0, 2**31 - 1)

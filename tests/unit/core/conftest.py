@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,8 +137,12 @@ class Scene:
         return self
 
     def obey(self, asked: DirectChild) -> None:
-        """All workers of the group have saved and stopped, as `asked`."""
-        assert asked.directive.stop_at_step == 0
+        """All workers of the group have taken what was `asked`; where that is to stop, they have saved and stopped."""
+        if asked.directive.stop_at_step is None:
+            version = asked.directive.version
+            self.children[asked.name] = replace(self.children[asked.name], directive=asked.directive)
+            self.report = None if self.report is None else replace(self.report, directive_version=version)
+            return
         for child in list(self.children.values()):
             if child.role == Role.WORKER and child.attempt == self.status.attempt:
                 left = TerminationMessage(143)

@@ -540,7 +540,7 @@ def test_of_workers_that_failed_the_one_that_brought_down_the_others_is_named_as
 
 
 def test_what_is_not_supported_fails_a_new_or_edited_job_and_none_that_runs_already(scene):
-    idle = {"energy": {"powerCap": {"jobWatts": 100.0}}}
+    idle = {"energy": {"powerCap": {"jobWatts": 100.0, "mode": "Hard"}}}
     new = scene(spec=idle)
     new.plan()
     assert (new.status.state, new.status.reason) == ("Failed", "NotSupported")

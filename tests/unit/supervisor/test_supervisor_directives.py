@@ -118,7 +118,7 @@ def test_other_workers_leave_it_to_rank_0(make: Make, reports: RankReports) -> N
 def test_a_script_is_not_asked_to_save_and_a_person_is_told(make: Make, reports: RankReports) -> None:
     directives = make(SCRIPT)
     directives.pass_on(Directive(7, checkpoint=True))
-    said = "directive 7 asks for a checkpoint, and a script saves and profiles when it wants to"
+    said = "directive 7 asks for a checkpoint, and a script saves, profiles and pauses when it wants to"
     assert (directives.environment, reports.progress().messages) == ({}, (said,))
 
 
@@ -129,3 +129,13 @@ def test_a_script_is_stopped_once_it_is_past_its_step_and_a_recipe_stops_by_itse
         directives.pass_on(Directive(1, stop_at_step=10))
     assert [script.has_reached_its_end(step) for step in (9, 10, 11)] == [False, True, True]
     assert not recipe.has_reached_its_end(11)
+
+
+def test_ranks_that_start_anew_keep_their_duty(tmp_path: Path, make: Make) -> None:
+    directives = make()
+    directives.pass_on(Directive(3, profile_steps=5, duty_ratio=0.6))
+    directives.start_generation()
+    ranks = RankDirectives(directives.environment["WATTRAIN_RANK_DIRECTIVE_FILE"])
+    assert (ranks.duty_ratio(), ranks.wanted_profile().steps) == (0.6, 0)
+    directives.pass_on(Directive(4))
+    assert ranks.duty_ratio() == 1.0

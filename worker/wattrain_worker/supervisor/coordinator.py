@@ -135,10 +135,10 @@ class Coordinator:
         with self._lock:
             return self._totals.data_wait_seconds, self._totals.slowest_rank_seconds
 
-    def progress(self) -> GroupProgress:
-        """`group` of /v1/progress."""
+    def progress(self, step_seconds: float = 0.0) -> GroupProgress:
+        """`group` of /v1/progress, where a step takes `step_seconds`."""
         with self._lock:
-            return self._totals.progress(self._account.restarts)
+            return self._totals.progress(self._account.restarts, step_seconds)
 
     @property
     def checkpoint(self) -> Checkpoint | None:

@@ -49,7 +49,7 @@ class Directives:
     def pass_on(self, directive: Directive) -> None:
         """Have the ranks follow `directive`, but for a stop at the next possible step, which is a signal."""
         self._taken = directive
-        asked = "a checkpoint" if directive.checkpoint else "a profile" if directive.profile_steps else ""
+        asked = _what_it_asks(directive)
         if asked and self._why_not:
             self._reports.add_message(f"directive {directive.version} asks for {asked}, and {self._why_not}")
         self._write(directive)
@@ -75,10 +75,19 @@ class Directives:
             self._reports.add_message(f"{said} ({error.strerror})")
 
 
+def _what_it_asks(directive: Directive) -> str:
+    """What of it the ranks alone can do; empty: nothing."""
+    if directive.checkpoint:
+        return "a checkpoint"
+    if directive.profile_steps:
+        return "a profile"
+    return "" if directive.duty_ratio in (None, 1.0) else "pauses"
+
+
 def _why_not(config: Config, directory: str | None) -> str:
-    """Why the ranks cannot be asked to save or to profile; empty where they can."""
+    """Why the ranks cannot be asked to save, to profile or to pause; empty where they can."""
     if config.preparing:
         return "the data is still being prepared"
     if config.command:
-        return "a script saves and profiles when it wants to"
+        return "a script saves, profiles and pauses when it wants to"
     return "" if directory is not None else "there is no directory in which its ranks could be told"

@@ -11,6 +11,7 @@ from wattrain_api.contract.group_exchange import MemberReport
 from wattrain_api.contract.progress import GroupProgress, PowerReading, RestartInPlace, WorkerSummary, sum_of_watts
 from wattrain_worker.supervisor.gpu_claims import GpuClaims
 from wattrain_worker.supervisor.slowest_rank import SlowestRank, Waits
+from wattrain_worker.supervisor.training_power import TrainingPower, window_of
 
 _RATE_WINDOW_SECONDS: Final = 5.0
 _SHORTEST_WINDOW_SECONDS: Final = 0.1
@@ -44,6 +45,7 @@ class Totals:
         self._slowest = SlowestRank(clock)
         self.data_wait_seconds = 0.0
         """Time that the ranks waited for data since the supervisors started: mean over the workers."""
+        self._training_power: dict[int, TrainingPower] = {}
 
     def update(self, worker: int, report: MemberReport) -> None:
         """Take the last report of `worker`. Another uid than before: a new worker has taken its place."""
@@ -58,6 +60,7 @@ class Totals:
         self._reports[worker], self._heard[worker] = replace(report, power=power), self._clock()
         self.data_wait_seconds += max(0.0, report.data_wait_seconds - told) / len(self._reports)
         self._slowest.update(worker, Waits(report.steps_done or 0, report.peer_wait_seconds))
+        self._training_power.setdefault(worker, TrainingPower(self._clock)).take(self._reports[worker])
         if report.samples:
             window = self._samples.setdefault(worker, deque())
             window.append((self._clock(), report.samples))
@@ -102,9 +105,18 @@ class Totals:
         rates = [rate for rate in map(_rate, self._samples.values()) if rate is not None]
         return sum(rates) if rates else None
 
-    def progress(self, restarts: tuple[RestartInPlace, ...]) -> GroupProgress:
-        """The group's sums as in /v1/progress, with its restarts."""
+    def training_watts(self, window_seconds: float) -> float | None:
+        """Mean power of all workers while they train; None where that of one of them is not known."""
+        means = [power.mean_watts(window_seconds) for power in self._training_power.values()]
+        known = [watts for watts in means if watts is not None]
+        return sum(known) if known and len(known) == len(means) else None
+
+    def progress(self, restarts: tuple[RestartInPlace, ...], step_seconds: float = 0.0) -> GroupProgress:
+        """The group's sums as in /v1/progress, with its restarts. `step_seconds`: how long a step takes."""
+        window_seconds = window_of(step_seconds)
         return GroupProgress(
+            training_watts=self.training_watts(window_seconds),
+            training_watts_seconds=window_seconds,
             samples=self.samples,
             samples_per_second=self.samples_per_second(),
             watts=self.watts,

@@ -341,7 +341,8 @@ class Supervisor:
         if self._config.preparing:
             return progress
         # Not the worker's own: that is known a moment before the joules which it makes safe.
-        return replace(progress, checkpoint=self._coordinator.checkpoint, group=self._coordinator.progress())
+        group = self._coordinator.progress(progress.step_seconds or 0.0)
+        return replace(progress, checkpoint=self._coordinator.checkpoint, group=group)
 
     def _group_figures(self) -> GroupFigures:
         figures = GroupFigures(self._config.attempt, self._member.generation)

@@ -150,6 +150,7 @@ class RankReports:
         self._progress = replace(
             old,
             data_wait_seconds=old.data_wait_seconds + report.data_wait_seconds,
+            paused_seconds=old.paused_seconds + report.paused_seconds,
             checkpoint_blocked_seconds=old.checkpoint_blocked_seconds + blocked_seconds,
             validation=report.validation or old.validation,
             test=report.test or old.test,

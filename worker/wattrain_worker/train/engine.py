@@ -16,6 +16,7 @@ from wattrain_worker.errors import NonFiniteLoss, PeerLost
 from wattrain_worker.report import report
 from wattrain_worker.train.agreement import Agreed, Agreement, UnreadLoss, Wishes, next_agreement
 from wattrain_worker.train.arithmetic_speed import OperationCount, arithmetic_speed
+from wattrain_worker.train.duty_cycle import DutyCycle
 from wattrain_worker.train.elastic_sampler import BatchSampler, Position
 from wattrain_worker.train.evaluator import Evaluator
 from wattrain_worker.train.export import export_model
@@ -65,6 +66,7 @@ class Engine:
         self._checkpoints = strategy.checkpoints(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
         self._progress = Progress(tuning=task.tuning)
         self._directives = RankDirectives(environment.directive_file)
+        self._duty_cycle = DutyCycle(group.device)
         self._stop_at_step = 0
         self._saved_step = 0
         keeps_buffers = group.size > 1 or training.non_finite == "skip" or task.loss_scaling.is_used
@@ -109,6 +111,7 @@ class Engine:
         self._evaluate_what_was_due()
         self._reporter.phase("compiling" if self._training.compile else "training")
         while not self._is_finished():
+            self._reporter.paused(self._duty_cycle.pause(lambda: stop.requested))
             try:
                 agreed = self._step(stop)
                 if agreed and (agreed.stop or 0 < self._stop_at_step <= self._progress.step):
@@ -235,13 +238,15 @@ class Engine:
         self._progress = replace(before, step=step, position=position, non_finite=count, loss_scale=scale)
         waited = None if peer_wait is None else 0.0 if self._has_paused else peer_wait.seconds - peer_seconds
         self._has_paused = False
+        self._duty_cycle.step_ends()
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds, waited)
         if step == self._counted_step:
             self._on_rank_0(**arithmetic_speed(self._group, self._training, counted.flops, samples))
         if agreed is not None:
             self._reporter.phase("training")
             self._reporter.record(losses, step, position.epoch, None if norm is None else float(norm))
-            self._next_agreement = next_agreement(step, agreed.step_seconds)
+            self._duty_cycle.agree(agreed.duty_ratio, agreed.step_seconds)
+            self._next_agreement = next_agreement(step, self._duty_cycle.period_seconds)
             self._stop_at_step = agreed.stop_at_step
         self._profiles.step_ends(step, None if agreed is None else agreed.profile)
         return agreed
@@ -282,6 +287,7 @@ class Engine:
             save=self._directives.wants_checkpoint() or self._checkpoint_timer.is_due_now(),
             stop_at_step=self._directives.stop_at_step(),
             step_seconds=self._reporter.mean_step_seconds(),
+            duty_ratio=self._directives.duty_ratio(),
             profile=self._directives.wanted_profile(),
         )
 

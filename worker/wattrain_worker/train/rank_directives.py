@@ -34,3 +34,8 @@ class RankDirectives:
         """Step at which the training is to stop; 0: at none."""
         directive = self._file.read()
         return (directive.stop_at_step or 0) if directive is not None else 0
+
+    def duty_ratio(self) -> float:
+        """Share of the time in which the ranks are to compute."""
+        directive = self._file.read()
+        return 1.0 if directive is None or directive.duty_ratio is None else directive.duty_ratio

@@ -39,7 +39,7 @@ class Reporter:
         self._prints, self._clock, self._printed_at = prints, clock, clock()
         self._phase = ""
         self._steps = self._samples = 0
-        self._busy_seconds = self._data_seconds = 0.0
+        self._busy_seconds = self._data_seconds = self._paused_seconds = 0.0
         self._peer_seconds: float | None = None
         self._step_started = self._told_step_seconds = 0.0
 
@@ -63,8 +63,13 @@ class Reporter:
             self._peer_seconds = (self._peer_seconds or 0.0) + peer_seconds
         self._busy_seconds += time.perf_counter() - self._step_started
 
+    def paused(self, seconds: float) -> None:
+        """The rank has paused for `seconds` after a step."""
+        self._paused_seconds += seconds
+
     def mean_step_seconds(self) -> float:
-        """Seconds a step took since the last record, or before it where none has ended since; 0 before the first."""
+        """Seconds a step took since the last record, or before it where none has ended since; 0 before the first.
+        Without pauses."""
         return self._busy_seconds / self._steps if self._steps else self._told_step_seconds
 
     def record(self, losses: Sequence[StepLoss], step: int, epoch: int, norm: float | None) -> None:
@@ -72,7 +77,8 @@ class Reporter:
         while len(losses) > _LOSSES_A_REPORT:
             first, losses = losses[:_LOSSES_A_REPORT], losses[_LOSSES_A_REPORT:]
             report(step=first[-1].step, steps=0, losses=list(map(encode, first)))
-        known = {"gradient_norm": norm, "peer_wait_seconds": self._peer_seconds}
+        paused_seconds = self._paused_seconds or None
+        known = {"gradient_norm": norm, "peer_wait_seconds": self._peer_seconds, "paused_seconds": paused_seconds}
         optional = {name: figure for name, figure in known.items() if figure is not None}
         report(
             step=step,
@@ -82,7 +88,7 @@ class Reporter:
             losses=list(map(encode, losses)),
             samples=self._samples,
             steps=self._steps,
-            step_seconds=self.mean_step_seconds(),
+            step_seconds=self.mean_step_seconds() + self._paused_seconds / max(1, self._steps),
             data_wait_seconds=self._data_seconds,
             **optional,
         )
@@ -92,5 +98,5 @@ class Reporter:
             sys.stdout.write(f"step {losses[-1].step}/{self._total_steps}, loss {losses[-1].loss:.5g}\n")
             sys.stdout.flush()
         self._steps = self._samples = 0
-        self._busy_seconds = self._data_seconds = 0.0
+        self._busy_seconds = self._data_seconds = self._paused_seconds = 0.0
         self._peer_seconds = None

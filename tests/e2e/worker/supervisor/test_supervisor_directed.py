@@ -48,7 +48,7 @@ def test_a_script_is_stopped_when_it_says_that_it_has_reached_the_step(group: An
     start(group, wait, SAVES_WHEN_ASKED)
     direct(group.directory, Directive(2, checkpoint=True, stop_at_step=15))
     wait.until(lambda: group.progress().get("directiveVersion") == 2, "all have taken it")
-    assert "a script saves and profiles when it wants to" in group.progress()["messages"][0]
+    assert "a script saves, profiles and pauses when it wants to" in group.progress()["messages"][0]
     assert (group.progress()["phase"], group.progress()["ranksRunning"]) == ("training", 1)
     group.release("go")
     assert group.exit_codes() == [143, 143]

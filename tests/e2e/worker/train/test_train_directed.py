@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from wattrain_api.contract.codec import encode_json
 from wattrain_api.contract.directive import Directive
 
@@ -49,3 +51,18 @@ def test_a_profile_is_of_the_rank_and_the_steps_that_are_asked_for_and_changes_n
     assert "aten::addmm" in {event.get("name") for event in json.loads(trace.read_bytes())["traceEvents"]}
     [told] = [said for said in runs[1].reports.of("message") if "profile" in said]
     assert told == (f"the profile of rank 1 over steps 2 to 3 is in {trace}, with a table of its operators beside it")
+
+
+def test_ranks_pause_alike_for_the_share_that_is_asked_for_and_no_loss_changes_a_bit(make_job: Any) -> None:
+    plain, paused = (make_job(training={"maxSteps": 200, "epochs": None, "deterministic": True}) for _ in range(2))
+    paused.directive.write_bytes(encode_json(Directive(1, duty_ratio=0.4)))
+    runs = [job.start(2).succeeds() for job in (plain, paused)]
+    assert runs[1].reports.curve() == runs[0].reports.curve()
+    assert (paused.model / "model.safetensors").read_bytes() == (plain.model / "model.safetensors").read_bytes()
+    assert not runs[0].reports.of("pausedSeconds")
+    pauses = [
+        sum(report.get("pausedSeconds", 0.0) for report in runs[1].reports.all if report["rank"] == rank)
+        for rank in range(2)
+    ]
+    assert pauses[0] == pytest.approx(pauses[1], rel=0.2)
+    assert min(pauses) > 0.01

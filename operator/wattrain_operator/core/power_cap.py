@@ -1,0 +1,160 @@
+"""`energy.powerCap`: a running group is held to so many watts, by one value for all of its ranks.
+
+What holds is in the status, so that an operator that takes over goes on from there: the target, the share of the time
+in which the ranks compute, and since when they do. A correction is made only by what was measured after the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from wattrain_api import reasons
+from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.phases import Phase
+from wattrain_api.status import PowerCapStatus
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_operator.core.conditions import is_finished, is_true
+from wattrain_operator.core.directing import duty_of, take_next_version
+from wattrain_operator.core.draft import Draft
+from wattrain_operator.core.duty_control import LEAST_DUTY_RATIO, TOLERANCE_RATIO, first_duty, next_duty
+from wattrain_operator.core.observed import Child, Report
+from wattrain_operator.core.power_estimate import power_range
+from wattrain_operator.core.roles import Role
+
+_SETTLED_SECONDS: Final = 2.0
+"""From a change until it is in every sample: ranks agree on it within 0.2 s, and samples are a second long."""
+_WATT_DIGITS: Final = 1
+
+
+@dataclass(frozen=True)
+class Cap:
+    """What a job is to be held to, in watts of all workers together."""
+
+    asked_watts: float
+    target_watts: float
+    """The same, or the floor that minPercent keeps."""
+    idle_watts: float
+    most_watts: float
+
+    @property
+    def message(self) -> str:
+        """What a person is to know of it."""
+        if self.target_watts <= self.asked_watts:
+            return ""
+        return (
+            f"held to {self.target_watts:g} W instead of {self.asked_watts:g} W, for energy.powerCap.minPercent allows "
+            f"no less of the {self.most_watts:g} W that the workers draw at most"
+        )
+
+
+def cap_of(spec: TrainingJobSpec, cpus: float) -> Cap | None:
+    """What `spec` asks for; None: nothing. `cpus`: of a worker that names neither a limit nor a request."""
+    asked = spec.energy.power_cap
+    if asked is None:
+        return None
+    power = power_range(spec, cpus)
+    watts = asked.job_watts if asked.job_watts is not None else power.most_watts * (asked.percent_of_max or 100) / 100
+    floor = power.most_watts * asked.min_percent / 100
+    figures = (watts, max(watts, floor), power.most_watts)
+    asked_watts, target_watts, most_watts = (round(figure, _WATT_DIGITS) for figure in figures)
+    return Cap(asked_watts, target_watts, power.idle_watts, most_watts)
+
+
+def hold(draft: Draft) -> None:
+    """Have the group draw what it is to be held to, and correct how, by what it draws."""
+    is_to_train = is_true(draft.status, reasons.ADMITTED) and not is_finished(draft.status)
+    if not is_to_train or draft.internal.stop_time is not None:  # a directive would take back the one to stop
+        return
+    old, cap = draft.status.power_cap, cap_of(draft.spec, draft.seen.cpus_of_worker)
+    new = None if cap is None else _corrected(draft, _aimed(old, cap), cap)
+    first = next((c for c in draft.seen.children if _is_first(draft, c)), None)
+    if duty_of(new) != duty_of(old) or _has_another_duty(draft, first, new):
+        take_next_version(draft, first)
+    if new != old:
+        _report_change(draft, old, new)
+        draft.status = replace(draft.status, power_cap=new)
+    if first is not None and not first.directed_to_stop and (new is not None or first.directive_version):
+        draft.direct(first, Directive(draft.internal.directive_version, duty_ratio=duty_of(new)))
+
+
+def _is_first(draft: Draft, child: Child) -> bool:
+    """Whether `child` is the worker of the current group that takes its directives."""
+    is_current = child.role == Role.WORKER and child.attempt == draft.status.attempt
+    return is_current and child.worker == 0 and not child.ended
+
+
+def _has_another_duty(draft: Draft, first: Child | None, held: PowerCapStatus | None) -> bool:
+    """Whether somebody else has directed the group since its duty was meant for it, and has taken that back."""
+    given = None if first is None else first.directive
+    if given is None or given.stop_at_step is not None or given.version < draft.internal.directive_version:
+        return False
+    return (given.duty_ratio or 1.0) != (duty_of(held) or 1.0)
+
+
+def _aimed(old: PowerCapStatus | None, cap: Cap) -> PowerCapStatus:
+    """What held before with the target of now. A new one is aimed at at once, by what is known."""
+    new = replace(
+        old or PowerCapStatus(), asked_watts=cap.asked_watts, target_watts=cap.target_watts, most_watts=cap.most_watts
+    )
+    if old is not None and old.target_watts == cap.target_watts:
+        return new
+    new = replace(new, message=cap.message)
+    if old is None or old.effective_watts is None:
+        duty_ratio = first_duty(cap.target_watts, cap.idle_watts, cap.most_watts)
+    else:
+        duty_ratio = next_duty(old.duty_ratio, old.effective_watts, cap.target_watts, cap.idle_watts)
+    return replace(new, duty_ratio=duty_ratio, since=None, effective_watts=None)
+
+
+def _corrected(draft: Draft, held: PowerCapStatus, cap: Cap) -> PowerCapStatus:
+    """`held` brought up to what the group says that it draws."""
+    report = draft.report
+    if report is None:
+        return held
+    if report.directive_version < draft.internal.directive_version:  # not taken yet, or by workers that are gone
+        return replace(held, since=None)
+    if report.phase != Phase.TRAINING or duty_of(held) != duty_of(draft.status.power_cap):
+        return held
+    if held.since is None:
+        return replace(held, since=draft.now)
+    if not _is_settled(draft, held, report) or report.training_watts is None:
+        return held
+    duty_ratio = next_duty(held.duty_ratio, report.training_watts, cap.target_watts, cap.idle_watts)
+    exceeds = report.training_watts > cap.target_watts * (1 + TOLERANCE_RATIO)
+    return replace(
+        held,
+        effective_watts=report.training_watts,
+        duty_ratio=duty_ratio,
+        since=held.since if duty_ratio == held.duty_ratio else None,
+        message=_not_kept(cap) if exceeds and duty_ratio == LEAST_DUTY_RATIO == held.duty_ratio else cap.message,
+    )
+
+
+def _is_settled(draft: Draft, held: PowerCapStatus, report: Report) -> bool:
+    """Whether all that the mean in `report` is taken from was drawn with this duty."""
+    if held.since is None:
+        return False
+    settled = held.since + timedelta(seconds=report.training_watts_seconds + _SETTLED_SECONDS)
+    if draft.seen.now < settled:
+        draft.wake_at(settled)
+    return draft.seen.now - timedelta(seconds=report.age_seconds) >= settled
+
+
+def _not_kept(cap: Cap) -> str:
+    return (
+        f"the workers draw more than {cap.target_watts:g} W although they compute for {LEAST_DUTY_RATIO:.0%} of the "
+        "time only; raise energy.powerCap, or suspend the job"
+    )
+
+
+def _report_change(draft: Draft, old: PowerCapStatus | None, new: PowerCapStatus | None) -> None:
+    if new is None:
+        draft.add_event(reasons.POWER_CAP_LIFTED, "the job is held to no power any more")
+        return
+    if old is None or old.target_watts != new.target_watts:
+        held = f"held to {new.target_watts:g} W of the {new.most_watts:g} W that its workers draw at most"
+        draft.add_event(reasons.POWER_CAPPED, f"{held}, by pauses of all ranks between steps")
+    if new.message and (old is None or old.message != new.message):
+        draft.add_event(reasons.POWER_CAP_NOT_AS_ASKED, new.message, warning=True)
