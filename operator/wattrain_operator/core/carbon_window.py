@@ -5,7 +5,7 @@ The deadline always wins: of what is not known, or leaves no time to wait, nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,6 +16,7 @@ SHORTEST_RUN = timedelta(hours=1)
 """Between two pauses a job runs at least so long, and pauses at least as long: starting again costs time and energy."""
 _SLOTS = 192
 _SHORTEST_SLOT = timedelta(minutes=15)
+_MEAN_DIGITS = 6
 _SAME = 1e-9
 """Means that differ by less, as a share, are the same: the earlier start counts."""
 
@@ -43,25 +44,33 @@ class Hours(NamedTuple):
     now_grams_per_kwh: float
 
 
-def best_start(series: CarbonSeries, now: datetime, duration: timedelta, deadline: datetime) -> Start | None:
+def best_start(
+    series: CarbonSeries,
+    now: datetime,
+    duration: timedelta,
+    deadline: datetime,
+    has_room: Callable[[datetime], bool] | None = None,
+) -> Start | None:
     """The start of the stretch of `duration` with the lowest mean that ends by `deadline`; of equals the earliest.
 
     None: there is no time to wait, or the series does not know a run that starts now. The mean over a stretch is
     linear in its start as long as neither end passes an edge of the series, so only these starts can be the best.
+    With `has_room` only starts other than now for which it is true; then each quarter of an hour is looked at as well.
     """
     latest = deadline - duration
     at_once = series.mean(now, now + duration)
     if latest <= now or at_once is None:
         return None
-    best = Start(now, at_once, at_once)
     edges = series.edges(now, deadline)
-    for start in sorted({latest, *edges, *(edge - duration for edge in edges)}):
-        if not now < start <= latest:
-            continue
-        mean = series.mean(start, start + duration)
-        if mean is not None and mean < best.grams_per_kwh * (1 - _SAME):
-            best = Start(start, mean, at_once)
-    return best
+    starts = {latest, *edges, *(edge - duration for edge in edges)}
+    if has_room is not None:
+        starts |= {now + n * _SHORTEST_SLOT for n in range(1, (latest - now) // _SHORTEST_SLOT + 1)}
+    known = ((series.mean(start, start + duration), start) for start in starts if now < start <= latest)
+    better = ((mean, start) for mean, start in known if mean is not None and mean < at_once * (1 - _SAME))
+    for mean, start in sorted(better, key=lambda each: (round(each[0], _MEAN_DIGITS), each[1])):
+        if has_room is None or has_room(start):
+            return Start(start, mean, at_once)
+    return Start(now, at_once, at_once)
 
 
 def cleanest_hours(series: CarbonSeries, now: datetime, duration: timedelta, deadline: datetime) -> Hours | None:

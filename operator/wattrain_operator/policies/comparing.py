@@ -10,10 +10,14 @@ from typing import NamedTuple
 from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.powerdomain import PowerDomainSpec
 from wattrain_operator.core.carbon_window import best_start
+from wattrain_operator.core.fleet_forecasts import ENDING_SECONDS, ETA_BIAS
 from wattrain_operator.policies.job_trace import TraceJob
 from wattrain_operator.policies.outcome import Outcome, outcome_of
 from wattrain_operator.policies.registry import Policy
 from wattrain_operator.policies.virtual_time import Run, VirtualTime
+
+_QUEUE_SECONDS = 3600.0
+"""A window ends so long before the deadline: a job of higher priority may go before it. Our choice."""
 
 
 class Setting(NamedTuple):
@@ -37,16 +41,23 @@ def simulate(
     began = clock()
     run = VirtualTime(
         jobs, policy, inf if usable is None else usable, inf if places is None else places, setting.bound_ratio,
-        lambda job: _release(job, setting),
+        lambda job, has_room: _release(job, setting, has_room),
     ).run()  # fmt: skip
     return outcome_of(policy.name, jobs, run, clock() - began, spec, setting.series, setting.begin), run
 
 
-def _release(job: TraceJob, setting: Setting) -> float:
-    """When the cleanest window of a job begins, in seconds of the trace."""
+def _release(job: TraceJob, setting: Setting, has_room: Callable[[float], bool]) -> float:
+    """When the cleanest window of a job begins that `has_room`, in seconds of the trace; of a job without a deadline,
+    when it is submitted. What a job takes longer than it is expected to must fit before its deadline as well."""
     if job.deadline_seconds is None or setting.series is None or not job.duration_seconds:
         return job.submit_seconds
     now = setting.begin + timedelta(seconds=job.submit_seconds)
-    deadline = now + timedelta(seconds=job.deadline_seconds)
-    found = best_start(setting.series, now, timedelta(seconds=job.duration_seconds), deadline)
-    return job.submit_seconds if found is None else (found.time - setting.begin).total_seconds()
+    spare = job.duration_seconds * (ETA_BIAS - 1) + ENDING_SECONDS + _QUEUE_SECONDS
+    deadline = now + timedelta(seconds=job.deadline_seconds - spare)
+    duration = timedelta(seconds=job.duration_seconds)
+
+    def seconds(time: datetime) -> float:
+        return (time - setting.begin).total_seconds()
+
+    found = best_start(setting.series, now, duration, deadline, lambda start: has_room(seconds(start)))
+    return job.submit_seconds if found is None else seconds(found.time)

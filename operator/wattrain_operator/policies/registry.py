@@ -15,7 +15,7 @@ class Policy(NamedTuple):
     overtakes: bool
     """A job behind the head may go first where that cannot delay the head."""
     clean_hours: bool = False
-    """A job with a deadline waits for the cleanest window before it."""
+    """A job with a deadline waits for the cleanest window before it that has room."""
 
 
 POLICIES: Final = (
@@ -26,7 +26,8 @@ POLICIES: Final = (
         by_priority=True, overtakes=True,
     ),
     Policy(
-        "carbon", "as cap-backfill; a job with a deadline first waits for its cleanest window", by_priority=True,
-        overtakes=True, clean_hours=True,
+        "carbon",
+        "as cap-backfill; a job with a deadline first waits for its cleanest window that has room, unless others wait "
+        "for room already", by_priority=True, overtakes=True, clean_hours=True,
     ),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from wattrain_operator.core.admission import BACKFILL_DEPTH, Holding, Request, Room, admit
 from wattrain_operator.core.fleet_forecasts import ENDING_SECONDS, ETA_BIAS
+from wattrain_operator.core.planned_power import PlannedPower
 from wattrain_operator.policies.job_trace import TraceJob
 from wattrain_operator.policies.power_curve import PowerCurve
 from wattrain_operator.policies.registry import Policy
@@ -37,11 +38,12 @@ class Run(NamedTuple):
 
 
 class VirtualTime:
-    """One run of a trace under one policy. `release` says until when a job waits for clean hours, in seconds."""
+    """One run of a trace under one policy. `release` says until when a job waits for clean hours, in seconds, where it
+    has been told of any moment whether a start then has room."""
 
     def __init__(
         self, jobs: Sequence[TraceJob], policy: Policy, usable_watts: float, places: float, bound_ratio: float,
-        release: Callable[[TraceJob], float],
+        release: Callable[[TraceJob, Callable[[float], bool]], float],
     ) -> None:  # fmt: skip
         self._jobs, self._policy, self._release, self._bound = jobs, policy, release, bound_ratio
         self._usable, self._room = usable_watts, Room(places, usable_watts)
@@ -50,6 +52,8 @@ class VirtualTime:
         self._running: list[tuple[float, int]] = []
         """By when each job that runs is expected to have ended, and its index, in this order."""
         self._held: list[tuple[float, int]] = []
+        self._planned = PlannedPower(usable_watts) if policy.clean_hours else None
+        """Of jobs that run, and of those that wait for clean hours."""
         self._starts = [inf] * len(jobs)
         self._curve = PowerCurve(usable_watts)
         self._waiting: list[tuple[float, int]] = [(0.0, 0)]
@@ -90,7 +94,9 @@ class VirtualTime:
         """Jobs whose clean hours begin."""
         looks = 0
         while self._held and self._held[0][0] <= now:
-            looks += self._enqueue(heappop(self._held)[1])
+            begins, index = heappop(self._held)
+            self._plan(index, begins, -1)
+            looks += self._enqueue(index)
         return looks
 
     def _submit(self, index: int, now: float) -> int:
@@ -98,12 +104,26 @@ class VirtualTime:
         if job.watts > self._usable + 1e-6:
             self._events += 1
             return 0  # PowerCapTooSmall: it holds nobody up
-        until = self._release(job) if self._policy.clean_hours else now
+        until = self._clean_start(job, now)
         if until > now:
             self._events += 1
             heappush(self._held, (until, index))
+            self._plan(index, until, 1)
             return 0
         return self._enqueue(index)
+
+    def _clean_start(self, job: TraceJob, now: float) -> float:
+        """Until when a job that is submitted now waits for clean hours. While others wait for room it does not: what
+        it leaves, they take, and nothing is saved."""
+        planned = self._planned
+        if planned is None or self._queue:
+            return now
+        return self._release(job, lambda start: planned.has_room(start, start + job.duration_seconds, job.watts))
+
+    def _plan(self, index: int, begins: float, sign: int) -> None:
+        job = self._jobs[index]
+        if self._planned is not None:
+            self._planned.add(begins, begins + job.duration_seconds, sign * job.watts)
 
     def _enqueue(self, index: int) -> int:
         """Whether it can change who is admitted now."""
@@ -140,6 +160,7 @@ class VirtualTime:
         self._starts[index] = now
         self._room = self._room.without(job.watts)
         self._curve.change(now, job.watts)
+        self._plan(index, now, 1)
         heappush(self._ends, (now + job.duration_seconds, index))
         insort(self._running, (self._expected(index), index))
 

@@ -78,11 +78,35 @@ def test_energy_is_that_of_jobs_and_of_the_base_and_carbon_and_cost_are_those_of
 
 def test_with_clean_hours_a_job_waits_for_its_cleanest_window() -> None:
     series = "time,gramsPerKWh\n2026-01-01T00:00Z,500\n2026-01-01T01:00Z,100\n2026-01-01T02:00Z,500\n"
-    patient = job("patient", 0, 60, 3600, deadline_seconds=3 * 3600.0)
+    patient = job("patient", 0, 60, 3600, deadline_seconds=4 * 3600.0)
     outcome, run = under("carbon", patient, series=series)
     assert run.starts == [3600]
     assert outcome.carbon_kg == pytest.approx(0.06 * 0.1)
     assert under("cap-backfill", patient, series=series)[0].carbon_kg == pytest.approx(0.06 * 0.5)
+
+
+THREE_HOURS = "time,gramsPerKWh\n2026-01-01T00:00Z,500\n2026-01-01T01:00Z,100\n2026-01-01T02:00Z,200\n"
+
+
+def test_a_clean_window_that_is_taken_is_not_waited_for() -> None:
+    of_an_hour = [job(name, n, 60, 3600, deadline_seconds=6 * 3600.0) for n, name in enumerate("ab")]
+    outcome, run = under("carbon", *of_an_hour, series=THREE_HOURS)
+    assert run.starts == [3600, 7200]
+    assert outcome.deadlines_missed == 0
+
+
+def test_while_others_wait_for_room_nobody_waits_for_clean_hours() -> None:
+    full = [job("runs", 0, 100, 7200), job("queued", 1, 60, 3600)]
+    patient = job("patient", 2, 20, 3600, deadline_seconds=6 * 3600.0)
+    _, run = under("carbon", *full, patient, series=THREE_HOURS)
+    assert run.starts == [0, 7200, 7200]
+
+
+def test_a_window_leaves_time_for_what_a_job_takes_longer_and_for_its_queue() -> None:
+    clean_at_last = "time,gramsPerKWh\n2026-01-01T00:00Z,500\n2026-01-01T02:00Z,100\n"
+    for hours, start in ((3.0, 0), (4.3, 7200)):
+        patient = job("patient", 0, 60, 3600, deadline_seconds=hours * 3600)
+        assert under("carbon", patient, series=clean_at_last)[1].starts == [start]
 
 
 JOBS = st.lists(
