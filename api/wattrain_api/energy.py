@@ -77,8 +77,9 @@ class Carbon(Model):
         ),
     )
 
-    mode: Literal["Off", "StartWindow", "PauseResume"] = "Off"
-    """`StartWindow` waits for the cleanest window before the deadline."""
+    mode: Literal["Off", "StartWindow", "PauseResume"]
+    """`StartWindow` waits for the cleanest window before the deadline. `Off` waits for nothing, whatever else is given
+    here."""
     deadline: Moment | None = None
     """When the job must have ended; it always wins. Unset: the job starts within a day."""
     min_benefit_percent: Annotated[int, Field(ge=0, le=100)] = 5

@@ -48,10 +48,6 @@ def _has_initial_model(spec: TrainingJobSpec) -> bool:
     return spec.training is not None and spec.training.initial_model is not None
 
 
-def _waits_for_nothing(spec: TrainingJobSpec) -> bool:
-    return spec.energy.carbon is not None and spec.energy.carbon.mode == "Off"
-
-
 def _has_interactions(spec: TrainingJobSpec) -> bool:
     return spec.recipe is not None and spec.recipe.params.SAMPLES == "interactions"
 
@@ -67,7 +63,6 @@ class Gap(NamedTuple, Generic[_S]):
     """Whether it does not act in that spec; it is refused where it has another value than its default as well."""
 
 
-_NO_CLEAN_HOURS: Final = "the job waits for no clean hours; remove it, or write mode: StartWindow"
 _NO_SERVING: Final = "serving is not in this version; remove it, and take the model from the job's storage"
 _NO_EFFECT_WITHOUT_CAP: Final = "it is a part of capWatts, which is not given; remove it, or give capWatts"
 _TABLES_ALONE: Final = "only tables have this, and the recipe's samples are no rows of one; remove it"
@@ -125,9 +120,6 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         "nvidia.com/gpu.product", lambda s: _has_gpus(s) and GPU_PRODUCT_LABEL not in s.workers.node_selector),
     Gap("energy.powerCap.percentOfMax", "what the workers draw at most follows from their limits; write "
         "workers.resources.limits.cpu", lambda s: s.workers.resources.cpus() is None),
-    Gap("energy.carbon.deadline", _NO_CLEAN_HOURS, _waits_for_nothing),
-    Gap("energy.carbon.minBenefitPercent", _NO_CLEAN_HOURS, _waits_for_nothing),
-    Gap("energy.carbon.estimatedDurationSeconds", _NO_CLEAN_HOURS, _waits_for_nothing),
     Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
         "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
     Gap("training.auto", "channelsLast is for models of pictures, and the recipe's samples are none; remove it",

@@ -200,9 +200,9 @@ BROKEN: list[tuple[str, str, Spec]] = [
     ("TrainingJob", "give exactly one of jobWatts, perGpuWatts and percentOfMax",
      SCRIPT | {"energy": {"powerCap": {"jobWatts": 1, "percentOfMax": 60}}}),
     ("TrainingJob", "deadline must be a time in this century",
-     SCRIPT | {"energy": {"carbon": {"deadline": "1999-12-31T23:59:59Z"}}}),
+     SCRIPT | {"energy": {"carbon": {"mode": "Off", "deadline": "1999-12-31T23:59:59Z"}}}),
     ("TrainingJob", "expected string, got []interface {}",  # the schema alone would take a list for a time
-     SCRIPT | {"energy": {"carbon": {"deadline": ["x"]}}}),
+     SCRIPT | {"energy": {"carbon": {"mode": "Off", "deadline": ["x"]}}}),
     ("PowerDomain", "timeZone must be a name of the IANA time zone database",
      {"tariff": {"pricePerKWh": 1, "timeZone": ""}}),
     ("PowerDomain", "each key must have 1 to 317 characters", {"nodeSelector": {"": "x"}}),

@@ -60,6 +60,8 @@ def test_a_whole_run_must_use_every_right_and_no_run_another():
     assert list(rights.differences(less, whole=True)) == [
         "granted, and never asked for in the whole suite: delete /pods"
     ]
+    with_a_series = rights.Use(everything.asked | {("", "configmaps", "get")})
+    assert list(rights.differences(with_a_series, whole=True)) == []
     more = rights.Use(everything.asked | {("", "secrets", "get")}, {"get /x: why"})
     assert [line.partition(":")[0] for line in rights.differences(more, whole=False)] == [
         "refused for want of rights", "asked for, and not in the table of docs/kubernetes.md"

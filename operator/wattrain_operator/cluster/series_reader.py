@@ -115,5 +115,8 @@ def _problem(carbon: CarbonIntensity, error: Exception) -> str:
     if isinstance(error, NotFoundError):
         return f"there is no {what}; create it"
     if isinstance(error, ForbiddenError):
-        return f"{what} may not be read; name it in carbon.configMaps of the chart, which makes a Role for it"
+        return (
+            f"{what} may not be read; name it in carbon.configMaps of the chart, which makes a Role for it, or make "
+            "one as docs/carbon.md does"
+        )
     return f"{what}: {error}"

@@ -36,8 +36,8 @@ def awaits_clean_hours(spec: TrainingJobSpec, status: TrainingJobStatus) -> bool
 
 def wait(draft: Draft) -> bool:
     """Wait for the start that was chosen, or choose one. True: the job still waits."""
-    known = draft.status.clean_hours
-    if not awaits_clean_hours(draft.spec, draft.status):
+    known, carbon = draft.status.clean_hours, draft.spec.energy.carbon
+    if carbon is None or not awaits_clean_hours(draft.spec, draft.status):
         if known is not None and known.start is not None:
             _go(draft, known, "spec.energy.carbon.mode says so")
         return False
@@ -46,7 +46,6 @@ def wait(draft: Draft) -> bool:
         return True
     since = _since(draft, known)
     known = known if known is not None and known.since == since else CleanHoursStatus(since)
-    carbon = draft.spec.energy.carbon or Carbon()
     start, why = _choose(carbon, draft.seen.carbon, draft.now, known)
     if start is None:
         _go(draft, known, why)

@@ -2,12 +2,15 @@
 
 import json
 import statistics
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from harness.daemon import wait_for
 
+COMMAND = str(Path(sys.executable).parent / "wattrain")
 FILE = "/etc/wattrain/directive.json"
 FIRST, LAST = 2, 7
 WATCH = f"""
@@ -37,7 +40,7 @@ def direct(job, **directive):
     return time.time()
 
 
-def test_a_directive_is_in_the_pod_within_moments_and_has_the_group_save(apply, claim):
+def test_a_directive_is_in_the_pod_within_moments_and_has_the_group_save_profile_and_stop(apply, claim):
     job = apply("digits-mlp.yaml", without_checkpoints_of_its_own, folder=claim)
     job.waits(lambda status: (status.get("progress") or {}).get("phase") == "training", "to train")
     assert "checkpoint" not in job.status()
@@ -56,7 +59,25 @@ def test_a_directive_is_in_the_pod_within_moments_and_has_the_group_save(apply, 
     direct(job, version=LAST + 1, checkpoint=True)
     saved = job.waits(lambda status: status.get("checkpoint"), "to save a checkpoint that a person asked for")
     assert saved["state"] == "Running"
+    assert_a_profile_is_told(job)
+    job.kubectl("patch", "trainingjob", job.name, "--type=merge", '--patch={"spec": {"suspend": true}}')
+    suspended = job.waits(lambda status: status.get("state") == "Suspended", "to be suspended", seconds=100)
+    assert suspended["internal"]["directiveVersion"] == LAST + 3, "the stop is newer than the profile"
+    assert suspended["checkpoint"]["step"] > saved["checkpoint"]["step"], "it has saved before it stopped"
     job.kubectl("delete", "trainingjob", job.name)
+
+
+def assert_a_profile_is_told(job):
+    """`wattrain profile` as a user calls it: of the rank of another pod than the one that is directed."""
+    place = (f"--namespace={job.namespace}", f"--kubeconfig={job.cluster.kubeconfig}")
+    command = [COMMAND, "profile", job.name, "--steps=3", "--rank=1", *place]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "aten::addmm" in done.stdout
+    assert f"on the claim: claim://training/{job.name}/profiles" in done.stdout
+    if job.folder is not None:
+        [trace] = (job.folder / "profiles").glob("*.json")
+        assert trace.name.endswith(".rank-1.trace.json")
 
 
 def inside(job, *words):

@@ -2,10 +2,17 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import yaml
 from harness.daemon import wait_for
 from harness.job import Watched
+
+from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_worker.data.prepare import prepare
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 NETWORK = "apis/networking.k8s.io/v1"
 STORY = ["JobAdmitted", "DataPrepared", "WorkersRunning", "CheckpointSaved", "TrainingComplete"]
@@ -14,13 +21,14 @@ STORY = ["JobAdmitted", "DataPrepared", "WorkersRunning", "CheckpointSaved", "Tr
 def three_workers_on_the_claim(spec):
     spec["workers"]["replicas"] = 3
     spec["storage"] = {"claim": "training"}
+    spec["data"]["engine"] = "dask"  # by processes of the preparing pod
 
 
 def test_the_notes_of_the_chart_name_a_command_that_works(installed):
     assert "kubectl get trainingjobs" in installed["notes"]
 
 
-def test_a_job_with_three_workers_trains_and_tells_its_story(apply, claim):
+def test_a_job_with_three_workers_trains_and_tells_its_story(apply, claim, tmp_path):
     job = apply("digits-mlp.yaml", three_workers_on_the_claim, folder=claim)
     with Watched(job) as watched:
         status = job.completes()
@@ -36,6 +44,7 @@ def test_a_job_with_three_workers_trains_and_tells_its_story(apply, claim):
         wait_for(lambda: job.owned(resource, group) == [], seconds=30, what=f"its {resource} to go")  # noqa: B023
     assert job.kubectl("get", "pvc", "training", "--output=jsonpath={.status.phase}") == "Bound"
     assert_kept(job)
+    assert_shards_are_those_of_the_local_engine(job, tmp_path)
 
 
 def assert_the_table_followed(watched):
@@ -74,10 +83,22 @@ def assert_kept(job):
         pytest.skip("NOT TESTED: what is on the claim, for its volume cannot be looked into from here")
     assert (job.folder / "model/model.safetensors").stat().st_size > 10_000
     assert (job.folder / "model/model.json").exists()
+    card = (job.folder / "model/README.md").read_text(encoding="utf-8")
+    assert re.search(r"^# digits-mlp$", card, re.MULTILINE)
+    assert re.search(r"^\| Energy \| [1-9][0-9.,]* k?J ", card, re.MULTILINE), card
     assert len(list((job.folder / "checkpoints").glob("step-*"))) == 3
     lines = job.metrics()
     assert [line["step"] for line in lines] == list(range(1, 1841))
     assert lines[-1]["loss"] < 0.01 < lines[0]["loss"]
+
+
+def assert_shards_are_those_of_the_local_engine(job, folder):
+    """Byte by byte, as one process of this machine prepares them."""
+    spec = yaml.safe_load((EXAMPLES / "digits-mlp.yaml").read_text(encoding="utf-8"))["spec"]
+    prepare(TrainingJobSpec.model_validate(spec), folder)
+    for split in ("train", "validation", "test"):
+        file = f"{split}.safetensors"
+        assert (job.folder / "data" / file).read_bytes() == (folder / file).read_bytes(), file
 
 
 def test_explain_helps_with_the_energy(real_node, installed):

@@ -143,7 +143,7 @@ SPECS: list[tuple[type[Model], dict[str, Any]]] = [
         "script": {"command": ["python", "train.py"]},
         "workers": {"volumes": [{"mountPath": "/d", "emptyDir": "1Gi"}], "env": [{"name": "A"}], "tolerations": [{}]},
         "checkpoint": {"every": {"steps": 5}}, "storage": {"ephemeral": {}},
-        "energy": {"budget": {"cost": 3}, "carbon": {}, "powerCap": {"jobWatts": 300}},
+        "energy": {"budget": {"cost": 3}, "carbon": {"mode": "Off"}, "powerCap": {"jobWatts": 300}},
 
     }),
     (TrainingJob, {

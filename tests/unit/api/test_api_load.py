@@ -13,7 +13,7 @@ from .conftest import JOB
 
 @pytest.mark.parametrize("deadline", ["1", "'1'", "2026-12-01 18:00:00Z", "2026-12-01T18:00:00", "tomorrow", "[]"])
 def test_a_deadline_is_a_time_with_its_zone_and_nothing_else(refusal, deadline):
-    text = refusal(f"{JOB}  energy: {{carbon: {{deadline: {deadline}}}}}\n")
+    text = refusal(f"{JOB}  energy: {{carbon: {{mode: StartWindow, deadline: {deadline}}}}}\n")
     assert text.startswith("job.yaml:10: spec.energy.carbon.deadline: ")
     assert "must be " in text
 
@@ -29,7 +29,7 @@ def test_a_job_is_loaded_with_its_defaults_and_its_domains(load):
 
 def test_numbers_dates_and_times_mean_what_they_mean_to_kubectl(load):
     loaded = load(
-        JOB + "    optimizer: {lr: 1e-3}\n  energy: {carbon: {deadline: 2026-12-01T18:00:00Z}}\n"
+        JOB + "    optimizer: {lr: 1e-3}\n  energy: {carbon: {mode: StartWindow, deadline: 2026-12-01T18:00:00Z}}\n"
         "---\napiVersion: wattrain.dev/v1alpha1\nkind: PowerDomain\nmetadata: {name: d}\n"
         "spec: {tariff: {pricePerKWh: 0.3, windows: [{start: 22:00, end: 06:00, pricePerKWh: 0.2}]}}\n"
     )
@@ -85,7 +85,7 @@ def test_numbers_dates_and_times_mean_what_they_mean_to_kubectl(load):
             'write a quantity such as 2, "1.5", 500m or 2Gi',
         ),
         (
-            "  energy: {carbon: {deadline: 2026-12-01}}",
+            "  energy: {carbon: {mode: StartWindow, deadline: 2026-12-01}}",
             "job.yaml:10: spec.energy.carbon.deadline: 2026-12-01 is not allowed: must be a time with its zone; "
             "write a time such as 2026-12-01T18:00:00Z",
         ),

@@ -40,8 +40,8 @@ def test_what_is_not_done_yet_is_refused_with_a_remedy(job, change, field):
     assert "in this version; " in found[0][1]
 
 
-def test_an_empty_carbon_is_not_refused(job):
-    change = {"energy": {"carbon": {}}}
+def test_clean_hours_can_be_switched_off_with_all_that_is_said_of_them(job):
+    change = {"energy": {"carbon": {"mode": "Off", "estimatedDurationSeconds": 60, "minBenefitPercent": 6}}}
     assert unsupported(TrainingJobSpec.model_validate(merged(job["spec"], change))) == []
 
 

@@ -143,7 +143,7 @@ def test_without_a_deadline_a_job_starts_within_a_day_and_mode_off_starts_it_now
     job.carbon = hourly(*[400] * 23, 300, *[400] * 6, 0, 0)
     job.settle()
     assert job.status.clean_hours.start == EPOCH + 23 * HOUR
-    off = {"carbon": job.spec.energy.carbon.model_copy(update={"mode": "Off", "estimated_duration_seconds": None})}
+    off = {"carbon": job.spec.energy.carbon.model_copy(update={"mode": "Off"})}
     job.spec = job.spec.model_copy(update={"energy": job.spec.energy.model_copy(update=off)})
     job.settle()
     assert (job.status.attempt, wants(job)) == (1, False)
