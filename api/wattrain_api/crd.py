@@ -48,6 +48,7 @@ _JOB_COLUMNS: tuple[Column, ...] = (
     ("gCO2e", "number", ".status.energy.carbonGrams", 1),
     ("Cost", "number", ".status.energy.cost", 1),
     ("Currency", "string", ".status.energy.currency", 1),
+    ("Budget", "number", ".status.budget.usedRatio", 1),
 )
 _DOMAIN_COLUMNS: tuple[Column, ...] = (
     ("Limit", "integer", ".spec.maxRunningJobs", 0),

@@ -49,20 +49,30 @@ class PowerCap(Model):
 
 
 class Budget(Model):
-    """What the job may spend over its whole life, restarts and suspensions included. The first limit reached binds."""
+    """What the job may spend over its whole life, restarts and suspensions included. The first limit reached binds.
+    Raised, it lets a suspended job go on."""
+
+    RULES: ClassVar = (
+        Rule(
+            "has(self.energyKWh) || has(self.carbonGrams) || has(self.cost)",
+            "give at least one of energyKWh, carbonGrams and cost",
+            lambda b: any(limit is not None for limit in (b.energy_kwh, b.carbon_grams, b.cost)),
+        ),
+    )
 
     energy_kwh: Annotated[Positive | None, Field(alias="energyKWh")] = None
     """Kilowatt-hours."""
     carbon_grams: Positive | None = None
     """Grams of CO2 equivalent."""
     cost: Positive | None = None
-    """Money, in the currency of the power domain."""
+    """Money, in the currency of the power domain, which must have a tariff."""
     basis: Literal["IT", "Facility"] = "IT"
     """`Facility` counts cooling and losses too (PUE)."""
     action: Literal["Warn", "Throttle", "CheckpointAndSuspend", "Stop"] = "CheckpointAndSuspend"
-    """What happens when it is spent."""
+    """What happens when it is spent, after a warning at 80 %. `CheckpointAndSuspend` and `Stop` act so early that the
+    last checkpoint fits; `Stop` ends the job as failed."""
     allow_estimated: bool = False
-    """Whether modelled watts may do more than warn."""
+    """Whether the action is taken where less than half of the joules are measured. Else it is warned alone."""
 
 
 class Carbon(Model):

@@ -397,6 +397,16 @@ METRICS: tuple[Metric, ...] = (
         ("basis",), job="saved.grams",
     ),
     Metric(
+        "budget_used_ratio", GAUGE, "ratio",
+        "Share of spec.energy.budget that is spent, of its limit that is used most. Absent: the job has no budget.",
+        job="status.budget.used_ratio",
+    ),
+    Metric(
+        "budget_forecast_ratio", GAUGE, "ratio",
+        "The same share at the job's end, at its present power and prices. Absent: not known.",
+        job="status.budget.forecast_ratio",
+    ),
+    Metric(
         "restarts_total", COUNTER, "", "Restarts of the job's workers, in place or not.", job="status.restart_count"
     ),
     Metric(

@@ -513,6 +513,50 @@ class NotificationStatus(StatusPart):
 
 
 @dataclass(frozen=True)
+class BudgetStatus(StatusPart):
+    """How far the job's budget is used, by the limit that it is nearest to."""
+
+    limit_by: Annotated[str, Field(max_length=16)]
+    """That limit: energyKWh, carbonGrams or cost."""
+    spent: float
+    """In the unit of the limit: what counts of the ledger, of cost in the currency of its last tariff."""
+    limit: float
+    used_ratio: float
+    """spent / limit."""
+    forecast_ratio: float | None = None
+    """What will be spent at the end / limit, at the power and the prices of now; unset: not known."""
+
+
+def budget_unit(limit_by: str, currency: str) -> str:
+    """The unit of a limit of a budget, after a space; empty where it is money of an unknown currency."""
+    unit = {"energyKWh": "kWh", "carbonGrams": "g CO2e"}.get(limit_by, currency)
+    return f" {unit}" if unit else ""
+
+
+@dataclass(frozen=True)
+class BudgetAmounts(StatusPart):
+    """Amounts of what a budget limits, each in the unit of its limit."""
+
+    energy_kwh: Annotated[float, Field(alias="energyKWh")] = 0.0
+    carbon_grams: float = 0.0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class BudgetMarks(StatusPart):
+    """What has been told of the job's budget, and what is kept for its last checkpoint."""
+
+    limits: BudgetAmounts
+    """The limits of which it was told, 0 where there is none: of others it is told anew."""
+    near_told: bool = False
+    """That most of it is spent."""
+    spent_told: bool = False
+    """That it is spent, where the job goes on all the same."""
+    reserve: BudgetAmounts | None = None
+    """What the last checkpoint was expected to take when the job was held; unset: the budget does not hold it."""
+
+
+@dataclass(frozen=True)
 class Hold(StatusPart):
     """Why a job is to save and stop, and what has it go on."""
 
@@ -564,6 +608,8 @@ class Internal(StatusPart):
     """When the position in the queue last changed."""
     directive_version: Count = 0
     """Version of the newest directive that the operator has given a group of the job; each has a higher one."""
+    budget: BudgetMarks | None = None
+    """Unset: nothing of a budget was told."""
     holds: Annotated[tuple[Hold, ...], Field(max_length=8)] = ()
     """What keeps the job from running beside spec.suspend, in the order in which it came."""
     save_failure: Text = ""
@@ -626,6 +672,8 @@ class TrainingJobStatus(StatusPart):
     damaged_checkpoints: Annotated[tuple[DamagedCheckpoint, ...], Field(max_length=10)] = ()
     """The last ten checkpoints that were found damaged."""
     energy: EnergyStatus = EnergyStatus()
+    budget: BudgetStatus | None = None
+    """Set where energy.budget limits what the job may spend."""
     queue: QueueStatus = QueueStatus()
     clean_hours: CleanHoursStatus | None = None
     """Set where energy.carbon has it wait for clean hours, or had."""

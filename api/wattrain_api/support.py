@@ -90,7 +90,8 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         "jobWatts, for all workers together"),
     Gap("energy.powerCap", "a script cannot be asked to pause between steps; remove it, and limit "
         "workers.resources.limits.cpu instead", lambda s: s.script is not None),
-    Gap("energy.budget", "budgets are not in this version; remove it, and limit policy.activeDeadlineSeconds instead"),
+    Gap("energy.budget.action", "slowing a job down by its budget is not in this version; write CheckpointAndSuspend, "
+        "Stop or Warn", lambda s: s.energy.budget is not None and s.energy.budget.action == "Throttle"),
     Gap("energy.carbon.mode", "pausing in dirty hours is not in this version; write StartWindow, which waits for the "
         "cleanest stretch", lambda s: s.energy.carbon is not None and s.energy.carbon.mode == "PauseResume"),
     Gap("inference.enabled", "serving is not in this version; write false, and take the model from the job's storage"),
@@ -120,6 +121,8 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         "nvidia.com/gpu.product", lambda s: _has_gpus(s) and GPU_PRODUCT_LABEL not in s.workers.node_selector),
     Gap("energy.powerCap.percentOfMax", "what the workers draw at most follows from their limits; write "
         "workers.resources.limits.cpu", lambda s: s.workers.resources.cpus() is None),
+    Gap("energy.budget.allowEstimated", "action Warn warns by modelled watts as well; remove it, or write another "
+        "action", lambda s: s.energy.budget is not None and s.energy.budget.action == "Warn"),
     Gap("training.logicalShards", "only deterministic training cuts batches into shards; remove it, or write "
         "deterministic: true", lambda s: s.training is not None and not s.training.deterministic),
     Gap("training.auto", "channelsLast is for models of pictures, and the recipe's samples are none; remove it",
@@ -189,6 +192,16 @@ def unsupported_domain(spec: PowerDomainSpec) -> list[tuple[str, str]]:
 def unsupported_in_cluster(spec: PowerDomainSpec) -> list[tuple[str, str]]:
     """The same for a PowerDomain of a cluster, whose operator has no files of the user's."""
     return _found((*DOMAINS_NOT_YET, *DOMAINS_IDLE, *_NOT_IN_A_CLUSTER), spec)
+
+
+def unpriced(spec: TrainingJobSpec, domain: PowerDomainSpec) -> list[tuple[str, str]]:
+    """What `spec` asks for and cannot have in its power domain, as `unsupported` says it."""
+    budget = spec.energy.budget
+    if budget is None or budget.cost is None or domain.tariff is not None:
+        return []
+    name = spec.energy.power_domain
+    sentence = f"power domain {name} has no tariff, so that no cost is counted; give it spec.tariff, or remove cost"
+    return [("spec.energy.budget.cost", sentence)]
 
 
 def _found(gaps: tuple[Gap[_S], ...], spec: _S) -> list[tuple[str, str]]:

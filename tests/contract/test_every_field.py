@@ -52,6 +52,7 @@ PLACES = {
     "queue": CORE,
     "energy.powerDomain": CORE,
     "energy.powerCap": CORE,
+    "energy.budget": CORE,
     "energy.carbon": CORE,
 }
 """Where a field of a TrainingJob acts. What is read in `cluster/objects` alone does nothing on a laptop."""
@@ -93,6 +94,8 @@ TIME = {**RECIPE, "data": {"source": {"builtin": "digits"}, "split": {"method": 
 TEXTS = {**RECIPE, "recipe": {"name": "gpt"}, "data": {"source": {"uri": "a.txt"}}}
 PICTURES = {**RECIPE, "recipe": {"name": "resnet"}, "data": {"source": {"uri": "pictures"}}}
 PAIRS = {**RECIPE, "recipe": {"name": "recommender"}, "data": {"source": {"uri": "pairs.csv"}}}
+SPENDS: dict[str, Any] = {**RECIPE, "energy": {"budget": {"energyKWh": 1}}}
+WARNS: dict[str, Any] = {**RECIPE, "energy": {"budget": {"energyKWh": 1, "action": "Warn"}}}
 REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "data.engine": (PICTURES, "dask"),
     "workers.minReplicas": (RECIPE, 1),
@@ -104,7 +107,8 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "energy.powerCap.mode": ({**RECIPE, "energy": {"powerCap": {"jobWatts": 100}}}, "Hard"),
     "energy.powerCap.perGpuWatts": (RECIPE, 100),
     "energy.powerCap.percentOfMax": (RECIPE, 60),
-    "energy.budget": (RECIPE, {"cost": 1}),
+    "energy.budget.action": (SPENDS, "Throttle"),
+    "energy.budget.allowEstimated": (WARNS, True),
     "energy.carbon.mode": (RECIPE, "PauseResume"),
     "inference.enabled": (RECIPE, True),
     "inference.replicas": (RECIPE, 2),

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from wattrain_api.load import InvalidInput, load_files
-from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_api.support import unpriced, unsupported, unsupported_domain
 from wattrain_operator.cli.carbon_command import carbon
 from wattrain_operator.cli.cluster_commands import add_commands
 from wattrain_operator.cli.dashboard_command import show_dashboard
@@ -105,8 +105,8 @@ def run(
 
     Several run at the same time, or, where their PowerDomain has maxRunningJobs, in the order of spec.queue.priority.
     Ctrl-C once: save checkpoints and stop; twice: stop now. The same command again goes on from the checkpoints.
-    Exit code: 0 complete, 1 failed, 2 bad input, 130 interrupted. Of several jobs: 0 if all are complete; else 130 if
-    one was interrupted; else 1 if one failed; else 2.
+    Exit code: 0 complete, 1 failed, 2 bad input, 3 ended or suspended by its budget, 130 interrupted. Of several jobs:
+    0 if all are complete; else 130 if one was interrupted; else 1 if one failed; else 2; else 3.
     """
     view = make_view(output)
     try:
@@ -142,6 +142,9 @@ def validate(
         ]  # fmt: skip
     else:
         found = [("TrainingJob", j.metadata.name, *p) for j in loaded.jobs for p in unsupported(j.spec)]
+        domains = {d.metadata.name: d.spec for d in loaded.domains}
+        named = [(j, domains[j.spec.energy.power_domain]) for j in loaded.jobs if j.spec.energy.power_domain in domains]
+        found += [("TrainingJob", j.metadata.name, *p) for j, domain in named for p in unpriced(j.spec, domain)]
         found += [("PowerDomain", d.metadata.name, *p) for d in loaded.domains for p in unsupported_domain(d.spec)]
         lines = [f"{kind} {name}: {field}: {sentence}" for kind, name, field, sentence in found]
         problems = [{"kind": kind, "name": name, "field": field, "message": text} for kind, name, field, text in found]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.facts.prepared import PreparedData, counted
-from wattrain_api.status import EnergyStatus, PreparedSamples, Restart, TrainingJobStatus
+from wattrain_api.status import BudgetStatus, EnergyStatus, PreparedSamples, Restart, TrainingJobStatus, budget_unit
 from wattrain_api.training import EvaluationMetric
 from wattrain_operator.cli.shown_metrics import metrics
 from wattrain_operator.local.resume import NAMESPACE
@@ -155,11 +155,19 @@ def _summary(result: Result, watched: EvaluationMetric | None) -> Iterable[tuple
         yield "energy", energy(status.energy)
         yield "carbon", "" if status.energy.carbon_grams is None else f"{status.energy.carbon_grams:.3g} g CO2e"
         yield "cost", _cost(status.energy)
+    if status.budget is not None:
+        yield "budget", budget_used(status.budget, status.energy.currency)
     if status.restart_count:
         wasted = joules(status.energy.wasted_joules) if status.energy.waste_is_known else "it is not known how much was"
         yield "restarts", f"{status.restart_count}, {wasted} lost; the last: {restart(status.restarts[-1])}"
     yield "model", "" if status.model is None else _model(status.model.uri, result.receipt)
     yield "receipt", "" if result.receipt is None else str(result.receipt)
+
+
+def budget_used(budget: BudgetStatus, currency: str) -> str:
+    """`83.0 % of 2 kWh used`, and what is expected."""
+    expected = "" if budget.forecast_ratio is None else f", {100 * budget.forecast_ratio:.0f} % expected at the end"
+    return f"{100 * budget.used_ratio:.1f} % of {budget.limit:g}{budget_unit(budget.limit_by, currency)} used{expected}"
 
 
 def _cost(status: EnergyStatus) -> str:

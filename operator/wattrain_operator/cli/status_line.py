@@ -42,6 +42,8 @@ def _parts(
         yield from _progress(progress, watched)
     if energy.meters:
         yield f"{figures.watts(energy.watts)}, {figures.joules(energy.joules)} {figures.known_by(energy)}"
+    if status.budget is not None and energy.meters:
+        yield figures.budget_used(status.budget, energy.currency)
     if status.restart_count:
         yield f"{status.restart_count} restart{'s' if status.restart_count > 1 else ''}"
     if progress is not None and progress.eta_seconds and status.state == "Running":

@@ -15,9 +15,11 @@ from wattrain_operator.cli import figures
 from wattrain_operator.cli.live_block import frame, frame_of_several, head, pairs, tells_phase
 from wattrain_operator.core.observed import Event
 from wattrain_operator.local.receipt_files import read_prepared
+from wattrain_operator.local.refused import EXIT_BUDGET_SPENT, EXIT_INTERRUPTED
 from wattrain_operator.local.view_model import Opening, Result, ViewModel, notes_of
 
 _FRAME_SECONDS = 0.25
+_CAN_GO_ON = (EXIT_INTERRUPTED, EXIT_BUDGET_SPENT)
 
 
 class LiveView:
@@ -71,7 +73,9 @@ class LiveView:
             self._left.remove(job)
             self._draw_last(job, result)
         watched = self._openings[job].watched if job in self._openings else None
-        style = "bold green" if result.exit_code == 0 else "bold yellow" if result.exit_code == 130 else "bold red"
+        style = (
+            "bold green" if result.exit_code == 0 else "bold yellow" if result.exit_code in _CAN_GO_ON else "bold red"
+        )
         for sentence in result.sentences:
             self._console.print(Text(f"{self._whose(job)}{sentence}", style=style))
         self._console.print(pairs(figures.summary(result, watched)))

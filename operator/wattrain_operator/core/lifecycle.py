@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from wattrain_api import reasons
 from wattrain_api.status import Hold, QueueStatus
-from wattrain_api.support import unsupported
+from wattrain_api.support import unpriced, unsupported
 from wattrain_operator.core import clean_hours, notifying, restarts, stopping
 from wattrain_operator.core.conditions import condition_of, is_finished, is_true, set_condition
 from wattrain_operator.core.draft import Draft
@@ -139,6 +139,8 @@ def admit(draft: Draft) -> bool:
         _wait_for(draft, grant)
         return True
     if draft.status.attempt == 0:
+        if _refuse_unpriced(draft):
+            return True
         draft.status = replace(draft.status, attempt=1)
     draft.status = replace(draft.status, start_time=draft.status.start_time or draft.now, queue=QueueStatus())
     draft.internal = replace(
@@ -149,6 +151,14 @@ def admit(draft: Draft) -> bool:
     if not draft.seen.shared_storage:
         draft.add_event(reasons.EPHEMERAL_STORAGE, STORAGE_IS_EPHEMERAL, warning=True)
     return False
+
+
+def _refuse_unpriced(draft: Draft) -> bool:
+    """Fail a job that has never run and whose budget its power domain cannot count."""
+    problems = unpriced(draft.spec, draft.seen.domain)
+    if problems:
+        restarts.fail(draft, reasons.BAD_SPEC, "; ".join(f"{field}: {sentence}" for field, sentence in problems))
+    return bool(problems)
 
 
 def _admitted(draft: Draft, grant: Grant) -> str:

@@ -183,6 +183,8 @@ class Report:
     checkpoint_step: int | None = None
     checkpoint_joules: float = 0.0
     """The group's joules when that checkpoint was committed."""
+    checkpoint_seconds: float | None = None
+    """How long it took to save it; None: not known."""
     resumed_step: int | None = None
     """Step that the group really went on from; None: not known."""
     damaged: tuple[CheckpointDamage, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wattrain_operator.core import (
     blocked,
+    budgets,
     group,
     ledger,
     lifecycle,
@@ -37,6 +38,7 @@ def plan(seen: Observed) -> Plan:
     report_intake.take_report(draft)
     _decide(draft)
     power_cap.hold(draft)
+    budgets.show_use(draft)
     log_keeping.keep_last_lines(draft)
     if not is_finished(draft.status):
         blocked.report_what_stays(draft)
@@ -56,6 +58,8 @@ def _decide(draft: Draft) -> None:
         return
     if _all_workers_succeeded(draft):  # before a suspension: there is nothing left to suspend
         group.run_workers(draft)
+        return
+    if budgets.watch(draft):
         return
     if lifecycle.suspend(draft) or lifecycle.admit(draft) or lifecycle.fail_if_too_long(draft):
         return

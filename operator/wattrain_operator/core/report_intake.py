@@ -77,7 +77,7 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
     )  # fmt: skip
     figures = replace(
         after, prepared=before.prepared, progress=before.progress, energy=before.energy, workers=before.workers,
-        queue=before.queue,
+        queue=before.queue, budget=before.budget,
         steps_done=before.steps_done, phases=before.phases, causes=before.causes,
         power_cap=_as_drawn(after, before), internal=internal,
     )  # fmt: skip

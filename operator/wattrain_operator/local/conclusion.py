@@ -9,17 +9,23 @@ from pathlib import Path
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core.conditions import is_true
-from wattrain_operator.local.refused import EXIT_BAD_INPUT, EXIT_COMPLETE, EXIT_FAILED, EXIT_INTERRUPTED
+from wattrain_operator.local.refused import (
+    EXIT_BAD_INPUT,
+    EXIT_BUDGET_SPENT,
+    EXIT_COMPLETE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+)
 from wattrain_operator.local.resume import BAD_INPUT_REASONS
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.local.view_model import Result
 
-_WORST_FIRST = (EXIT_INTERRUPTED, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_COMPLETE)
+_WORST_FIRST = (EXIT_INTERRUPTED, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_BUDGET_SPENT, EXIT_COMPLETE)
 
 
 def worst(exit_codes: Iterable[int]) -> int:
-    """The exit code of a run of several jobs: interrupted before failed, failed before bad input; 0 only if all are
-    complete."""
+    """The exit code of a run of several jobs: interrupted before failed, failed before bad input, that before a budget
+    that is spent; 0 only if all are complete."""
     return min(exit_codes, key=_WORST_FIRST.index)
 
 
@@ -28,11 +34,13 @@ def conclude(status: TrainingJobStatus, directory: Path) -> Result:
     if is_true(status, reasons.COMPLETE):
         return Result(status, EXIT_COMPLETE, (f"complete: {status.message}",))
     if is_true(status, reasons.FAILED):
-        bad_input = status.reason in BAD_INPUT_REASONS
+        code = EXIT_BAD_INPUT if status.reason in BAD_INPUT_REASONS else EXIT_FAILED
+        code = EXIT_BUDGET_SPENT if status.reason == reasons.BUDGET_SPENT else code
         logs = f"the workers' own words are in {directory / 'logs'}"
-        return Result(
-            status, EXIT_BAD_INPUT if bad_input else EXIT_FAILED, (f"failed ({status.reason}): {status.message}", logs)
-        )
+        return Result(status, code, (f"failed ({status.reason}): {status.message}", logs))
+    if status.reason == reasons.BUDGET_SPENT:
+        going_on = "raise it in the file, or by --set, and run the same command again to go on"
+        return Result(status, EXIT_BUDGET_SPENT, (f"suspended: {status.message}", going_on))
     if status.attempt == 0:
         return Result(status, EXIT_INTERRUPTED, ("stopped before it began; run the same command again to start it",))
     step = 0 if status.checkpoint is None else status.checkpoint.step

@@ -16,7 +16,7 @@ from wattrain_api.folder_files import folder_files
 from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.names import DEFAULT_POWER_DOMAIN
 from wattrain_api.powerdomain import PowerDomain
-from wattrain_api.support import unsupported, unsupported_domain
+from wattrain_api.support import unpriced, unsupported, unsupported_domain
 from wattrain_api.table_folders import table_folder
 from wattrain_api.trackers import missing_libraries
 from wattrain_api.trainingjob import ObjectMeta, TrainingJob, TrainingJobSpec
@@ -74,6 +74,7 @@ def check(job: TrainingJob, domain: PowerDomain) -> None:
         f"PowerDomain {domain.metadata.name}, spec.{field.removeprefix('spec.')}: {sentence}"
         for field, sentence in unsupported_domain(domain.spec)
     ]
+    problems += [f"{field}: {sentence}" for field, sentence in unpriced(spec, domain.spec)]
     problems += _carbon_series(domain)
     if spec.recipe is not None and (missing := missing_packages()):
         problems.append(missing)

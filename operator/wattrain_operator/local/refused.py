@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-EXIT_COMPLETE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_COMPLETE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_BUDGET_SPENT, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class Refused(Exception):  # noqa: N818 (a no is an answer, not an error of the program)

@@ -9,6 +9,7 @@ from pydantic import Field
 from wattrain_api.base import Model
 from wattrain_api.facts import units
 from wattrain_api.status import (
+    BudgetStatus,
     CauseTotals,
     CleanHoursStatus,
     DamagedCheckpoint,
@@ -182,6 +183,8 @@ class Receipt(Model):
     carbon: CarbonFacts | None = None
     clean_hours: CleanHoursStatus | None = None
     """What was waited for clean hours, and what that has saved; None: nothing was to be waited for."""
+    budget: BudgetStatus | None = None
+    """How far the job's budget was used; None: it had none."""
     cost: CostFacts | None = None
     """In the last currency that a tariff had."""
     costs: tuple[CostFacts, ...] = ()

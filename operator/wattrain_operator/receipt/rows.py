@@ -10,7 +10,7 @@ from wattrain_api.facts.data_tables import classes_table, data_table
 from wattrain_api.facts.metric_rows import metric_rows
 from wattrain_api.facts.prepared import sample_nouns
 from wattrain_api.facts.titled_rows import Row, Table
-from wattrain_api.status import Cause, CleanHoursStatus, Restart
+from wattrain_api.status import BudgetStatus, Cause, CleanHoursStatus, Restart, budget_unit
 from wattrain_operator.receipt.contents import (
     CarbonFacts,
     CostFacts,
@@ -118,6 +118,8 @@ def cost_table(receipt: Receipt) -> Table:
     if receipt.clean_hours is not None and receipt.clean_hours.compared_joules > 0:
         rows.append(_saved(receipt.clean_hours, receipt.energy))
     rows += [_cost_row(receipt, cost, kind) for cost in receipt.costs]
+    if receipt.budget is not None:
+        rows.append(_budget_row(receipt.budget, receipt.energy, receipt.cost))
     return Table("What it cost", ("", "Amount (low to high)", "How it is known"), tuple(rows))
 
 
@@ -137,6 +139,12 @@ def _saved(hours: CleanHoursStatus, energy: EnergyFacts) -> Row:
         f"{hours.basis.lower()} intensity: {units.grams(hours.grams)} in place of {units.grams(hours.at_once_grams)}"
     )
     return "Saved by waiting for clean hours", units.grams(saved), f"{of}{known} of a start at once, {waited} earlier"
+
+
+def _budget_row(budget: BudgetStatus, energy: EnergyFacts, cost: CostFacts | None) -> Row:
+    unit = budget_unit(budget.limit_by, "" if cost is None else cost.currency)
+    used = f"{100 * budget.used_ratio:.1f} % of {budget.limit:g}{unit}"
+    return "Of its budget", used, f"{energy.provenance}; {budget.limit_by} is used most of its limits"
 
 
 def _cost_row(receipt: Receipt, cost: CostFacts, kind: str) -> Row:

@@ -81,6 +81,7 @@ def to_report(
         gaps=_gaps(progress.uncounted if group is None else group.uncounted),
         checkpoint_step=None if checkpoint is None else checkpoint.step,
         checkpoint_joules=0.0 if checkpoint is None else checkpoint.group_joules or 0.0,
+        checkpoint_seconds=None if checkpoint is None else checkpoint.seconds,
         resumed_step=None if progress.resumed is None else progress.resumed.step,
         damaged=progress.damaged,
         restarts=() if group is None else tuple(_in_place(restart) for restart in group.restarts),
