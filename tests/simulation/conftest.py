@@ -15,7 +15,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from wattrain_api.energy import Budget
 from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_operator.core.accounts import JOULES_PER_KWH
+from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.simulated import invariants
 from wattrain_operator.simulated.faults import Move, fault_moves
 from wattrain_operator.simulated.objects import JobObject
@@ -24,6 +27,7 @@ from wattrain_operator.simulated.simulation import Simulation
 
 COUNTED = ("steps of the state machine", "states of the exhaustive walk", "transitions of the exhaustive walk")
 SETTLED_AFTER_MOVES = 1500
+RAISES_AT_MOST = 20
 FAULTS = (
     "crash", "crash", "crash", "evict", "remove", "lose the node of", "hang", "silence", "silence for ever",
     "never start", "relist",
@@ -143,6 +147,42 @@ class CoreMachine(RuleBasedStateMachine):
         raise invariants.InvariantError(invariants.SETTLES, f"not after {SETTLED_AFTER_MOVES} fair moves")
 
 
+class BudgetMachine(CoreMachine):
+    """A job whose budget is mostly spent before it is through, and may be raised at any time."""
+
+    @initialize(
+        policy=st.sampled_from(POLICIES), workers=st.integers(1, 3), shared=st.booleans(),
+        reads_own_writes=st.booleans(), joules=st.integers(6, 60), stops=st.integers(0, 3),
+    )  # fmt: skip
+    def a_job_is_written_and_lives_for_a_while(  # type: ignore[override]
+        self, policy: dict[str, Any], workers: int, shared: bool, reads_own_writes: bool, joules: int, stops: int
+    ) -> None:
+        plain = spec(policy, workers)
+        action = "Stop" if stops == 0 else "CheckpointAndSuspend"
+        budget = Budget(energy_kwh=joules / JOULES_PER_KWH, action=action)
+        energy = plain.energy.model_copy(update={"budget": budget})
+        setting = Setting(shared, 0.0, reads_own_writes)
+        self.simulation = Simulation(plain.model_copy(update={"energy": energy}), setting)
+
+    @rule()
+    def the_budget_is_raised(self) -> None:
+        self._do(Move("raise the budget"))
+
+    def teardown(self) -> None:
+        super().teardown()
+        if not hasattr(self, "simulation"):
+            return
+        world = self.simulation.world
+        if world.job.spec.suspend:
+            self._do(Move("resume"))
+        for _ in range(RAISES_AT_MOST):
+            super().teardown()
+            if world.job.deleted or is_finished(world.job.status):
+                return
+            self._do(Move("raise the budget"))
+        raise invariants.InvariantError(invariants.SETTLES, f"not after {RAISES_AT_MOST} raises")
+
+
 def _walk(
     kind: type[RuleBasedStateMachine], number: int, examples: int, steps_each: int, *, shrink: bool = True
 ) -> int:
@@ -170,6 +210,12 @@ def walk_of() -> Callable[..., int]:
 def walk() -> Callable[..., int]:
     """The same with the machine of one job."""
     return partial(_walk, CoreMachine)
+
+
+@pytest.fixture
+def walk_budgets() -> Callable[..., int]:
+    """The same with the machine of one job that has a budget."""
+    return partial(_walk, BudgetMachine)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -40,6 +40,9 @@ NO_ORPHAN: Final = "at rest there is no child of another attempt, and of a finis
 WHOLE_OR_NOTHING: Final = "at rest, or while a quota refuses it, a group is there whole or not at all"
 SETTLES: Final = "when faults stop, a job ends, or is suspended or queued as asked, woken by its own wake times only"
 NOTHING_AT_REST: Final = "at rest nothing is written"
+BUDGET_BINDS: Final = "a job whose stored ledger has reached its budget is held or over"
+BUDGET_HOLDS_ON: Final = "what a budget holds goes on by another budget alone, or ends"
+BUDGET_HELD: Final = "at rest a budget holds a job only if what is spent, and kept for its end, has reached it"
 WITHIN_LIMIT: Final = (
     "granted never exceeds the limit: a place is given only where fewer have one; what runs keeps its own"
 )
@@ -104,6 +107,7 @@ def check_status_write(world: World, books: Books, seen: Observed, after: Traini
     _check_budget(world, before, after)
     _check_ledger(world, books, before, after)
     _check_record(world, before, after)
+    _check_energy_budget(seen, after)
     hold(STEPS, (before.steps_done or 0) <= (after.steps_done or 0) <= world.steps_done, world.steps_done, after)
 
 
@@ -188,6 +192,11 @@ def check_rest(world: World) -> None:
         hold(NO_ORPHAN, process.child.attempt == status.attempt or is_finished(status), process)
         hold(NO_ORPHAN, not is_finished(status) or _is_kept(process.child, spec.policy.keep_pods), process)
         hold(NO_ORPHAN, not is_true(status, reasons.SUSPENDED), process)
+    budget, marks = spec.energy.budget, status.internal.budget
+    if budget is not None and not is_finished(status) and _is_held_by_budget(status):
+        spent = status.energy.joules / JOULES_PER_KWH
+        kept = 0.0 if marks is None or marks.reserve is None else marks.reserve.energy_kwh
+        hold(BUDGET_HELD, spent + kept >= (budget.energy_kwh or 0.0) - 1e-12, spent, marks, budget)
 
 
 def _is_kept(child: Child, keep_pods: str) -> bool:
@@ -247,6 +256,21 @@ def _check_budget(world: World, before: TrainingJobStatus, after: TrainingJobSta
         hold(NOT_CHARGED, not last.counted, last, causes)
     if "program" in causes and causes <= {"program", "slow"}:
         hold(CHARGED, last.counted and counted > 0, last, causes)
+
+
+def _is_held_by_budget(status: TrainingJobStatus) -> bool:
+    return any(each.reason == reasons.BUDGET_SPENT for each in status.internal.holds)
+
+
+def _check_energy_budget(seen: Observed, after: TrainingJobStatus) -> None:
+    """Of budgets in kilowatt-hours that act on half-measured joules, as those of this world are."""
+    budget, before = seen.job.spec.energy.budget, seen.status
+    if budget is None or is_finished(after):
+        return
+    spent, limit = after.energy.joules / JOULES_PER_KWH, budget.energy_kwh or 0.0
+    hold(BUDGET_BINDS, spent < limit or _is_held_by_budget(after), spent, limit, after.internal.holds)
+    same = before.internal.budget is not None and before.internal.budget.limits.energy_kwh == limit
+    hold(BUDGET_HOLDS_ON, not (same and _is_held_by_budget(before)) or _is_held_by_budget(after), before.internal)
 
 
 def _check_ledger(world: World, books: Books, before: TrainingJobStatus, after: TrainingJobStatus) -> None:

@@ -24,7 +24,7 @@ class Kept:
     def __init__(self) -> None:
         self._children: dict[Child, Child] = {}
         self._processes: dict[Process, Process] = {}
-        self._edited: dict[tuple[int, bool], tuple[TrainingJob, TrainingJob]] = {}
+        self._edited: dict[tuple[int, str], tuple[TrainingJob, TrainingJob]] = {}
         self._reports: dict[Truth, Report | None] = {}
 
     def process(self, process: Process) -> Process:
@@ -33,11 +33,11 @@ class Kept:
         process = process if child is process.child else process._replace(child=child)
         return self._processes.setdefault(process, process)
 
-    def edited(self, job: TrainingJob, suspend: bool, edit: Callable[[], TrainingJob]) -> TrainingJob:
-        """What `edit` makes of `job`, which is to be suspended or to go on."""
-        if (id(job), suspend) not in self._edited:
-            self._edited[id(job), suspend] = job, edit()
-        return self._edited[id(job), suspend][1]
+    def edited(self, job: TrainingJob, what: str, edit: Callable[[], TrainingJob]) -> TrainingJob:
+        """What `edit` makes of `job`; `what` it does tells it from other edits."""
+        if (id(job), what) not in self._edited:
+            self._edited[id(job), what] = job, edit()
+        return self._edited[id(job), what][1]
 
     def report(self, truth: Truth, make: Callable[[], Report | None]) -> Report | None:
         """What is said where `truth` is the case."""

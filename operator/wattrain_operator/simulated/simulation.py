@@ -11,6 +11,7 @@ from wattrain_api.trainingjob import ObjectMeta, TrainingJobSpec
 from wattrain_operator.core import plan as core
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.fleet_queue import Waiting
+from wattrain_operator.core.holding import hold_of
 from wattrain_operator.core.lifecycle import NODE_LOST_SECONDS
 from wattrain_operator.core.observed import CreateChild, Notify
 from wattrain_operator.core.roles import Role
@@ -53,6 +54,7 @@ _BY_THE_GROUP: Final[dict[str, Callable[[World], None]]] = {
     "hang": World.hang,
     "suspend": World.suspend,
     "resume": World.resume,
+    "raise the budget": World.raise_budget,
     "lift the quota": World.lift,
     "delete the job": World.delete_job,
 }
@@ -261,9 +263,8 @@ class Simulation:
         invariants.check_rest(world)
         invariants.check_notified(world, self.operator.setting.receiver)
         status, wanted = world.job.status, world.job.spec
-        settled = (
-            is_finished(status) or not self.operator.grant.granted or (wanted.suspend and status.state == "Suspended")
-        )
+        held = hold_of(wanted, status) is not None and status.state == "Suspended"
+        settled = is_finished(status) or not self.operator.grant.granted or held
         invariants.hold(invariants.SETTLES, bool(settled), status.state, status.message)
         for fresh in (False, True):
             seen = self.operator.look(world, fresh=fresh)

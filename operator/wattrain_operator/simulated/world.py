@@ -68,11 +68,18 @@ class World:
 
     def suspend(self) -> None:
         """The user has the job stopped."""
-        self._edit_suspend(True)
+        self._edit("suspend", {"suspend": True})
 
     def resume(self) -> None:
         """The user lets the job go on."""
-        self._edit_suspend(False)
+        self._edit("resume", {"suspend": False})
+
+    def raise_budget(self) -> None:
+        """The user allows the job twice the energy."""
+        energy = self.job.spec.energy
+        assert energy.budget is not None
+        budget = energy.budget.model_copy(update={"energy_kwh": 2 * (energy.budget.energy_kwh or 0.0)})
+        self._edit("raise the budget", {"energy": energy.model_copy(update={"budget": budget})})
 
     def delete_job(self) -> None:
         """The user deletes the job, and its children are asked to end."""
@@ -80,10 +87,10 @@ class World:
         for process in list(self.children.values()):
             self.delete(process.child.name, process.child.uid, force=False)
 
-    def _edit_suspend(self, suspend: bool) -> None:
+    def _edit(self, what: str, changes: dict[str, object]) -> None:
         self.blame(self.job.status.attempt, "suspension")
         old = self.job.job
-        job = self.kept.edited(old, suspend, lambda: _edited(old, suspend))
+        job = self.kept.edited(old, what, lambda: _edited(old, changes))
         self.job = self.job._replace(job=job, version=self.job.version + 1)
 
     def create(self, wanted: CreateChild) -> bool:
@@ -364,6 +371,6 @@ class World:
         )  # fmt: skip
 
 
-def _edited(job: TrainingJob, suspend: bool) -> TrainingJob:
+def _edited(job: TrainingJob, changes: dict[str, object]) -> TrainingJob:
     metadata = job.metadata.model_copy(update={"generation": job.metadata.generation + 1})
-    return job.model_copy(update={"metadata": metadata, "spec": job.spec.model_copy(update={"suspend": suspend})})
+    return job.model_copy(update={"metadata": metadata, "spec": job.spec.model_copy(update=changes)})

@@ -16,7 +16,7 @@ from wattrain_operator.simulated.objects import moment
 
 Scene = Callable[..., Any]
 DIRTY = Hold("PausedInDirtyHours", "the grid is dirty", "it is clean")
-SPENT = Hold("EnergyBudgetSpent", "the budget is spent", "it is raised", by_itself=False)
+OTHERS = Hold("OthersGoFirst", "the place is needed", "it is free", by_itself=False)
 
 
 def _hold(job: Any, *holds: Hold) -> Any:
@@ -67,13 +67,13 @@ def test_a_held_job_wants_no_place_before_and_after_it_has_stopped(scene: Scene)
 def test_its_user_comes_first_and_what_else_holds_it_holds_it_afterwards(scene: Scene) -> None:
     job = scene(shared=True).run()
     job.spec = job.spec.model_copy(update={"suspend": True})
-    _hold(job, SPENT)
+    _hold(job, OTHERS)
     assert job.answer("Suspended") == ("True", "JobSuspended")
     attempt = job.status.attempt
     job.spec = job.spec.model_copy(update={"suspend": False})
-    _hold(job, SPENT, DIRTY)
-    assert (job.status.state, job.answer("Suspended")) == ("Suspended", ("True", "EnergyBudgetSpent"))
-    assert job.status.message.startswith("the budget is spent; once it is raised, it will go on from")
+    _hold(job, OTHERS, DIRTY)
+    assert (job.status.state, job.answer("Suspended")) == ("Suspended", ("True", "OthersGoFirst"))
+    assert job.status.message.startswith("the place is needed; once it is free, it will go on from")
     _hold(job, DIRTY)
     assert job.answer("Suspended") == ("True", "PausedInDirtyHours")
     assert (job.status.attempt, job.status.internal.turn) == (attempt, 2)
@@ -91,14 +91,14 @@ def test_what_is_put_is_told_once_and_renewed_without_a_word(scene: Scene) -> No
     holding.put(draft, DIRTY)
     holding.put(draft, DIRTY)
     holding.put(draft, replace(DIRTY, until="it is clean, at 14:00"))
-    holding.put(draft, SPENT)
-    assert [h.until for h in draft.internal.holds] == ["it is clean, at 14:00", "it is raised"]
+    holding.put(draft, OTHERS)
+    assert [h.until for h in draft.internal.holds] == ["it is clean, at 14:00", "it is free"]
     assert [(e.type, e.reason, e.message) for e in draft.to_plan().events] == [
         ("Normal", DIRTY.reason, "the grid is dirty; the job saves and stops, and goes on once it is clean"),
-        ("Warning", SPENT.reason, "the budget is spent; the job saves and stops, and goes on once it is raised"),
+        ("Warning", OTHERS.reason, "the place is needed; the job saves and stops, and goes on once it is free"),
     ]
     holding.lift(draft, DIRTY.reason)
-    assert draft.internal.holds == (SPENT,)
+    assert draft.internal.holds == (OTHERS,)
 
 
 def test_a_job_whose_workers_have_all_succeeded_is_complete_although_it_is_held(scene: Scene) -> None:
