@@ -59,7 +59,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> RankEnvironment:
 @pytest.fixture
 def card(environment: RankEnvironment) -> str:
     score = Score(7, 0.25, {"accuracy": 0.75, "rocAuc": 0.875})
-    return model_card(environment, load_prepared(environment.data_dir), Choice(7), score, "the CPU")
+    return model_card(
+        environment,
+        load_prepared(environment.data_dir),
+        Choice(7),
+        score,
+        "the CPU",
+        "fused on: 2 ms a step, 3 with fused off",
+    )
 
 
 def test_a_card_tells_data_settings_result_and_versions(environment: RankEnvironment, card: str) -> None:
@@ -69,6 +76,7 @@ def test_a_card_tells_data_settings_result_and_versions(environment: RankEnviron
         "| Split | method hash, train 0.8, validation 0.1, test 0.1, seed 0 |",
         "| optimizer | adam |", "| learning rate | 0.01 |", "| exported | step 7, the last step |",
         "| Test accuracy | 75.0 % |", "| Test ROC AUC | 0.8750 |", "| Test loss | 0.250 |", "| ranks | 1 |",
+        "| chosen by measuring | fused on: 2 ms a step, 3 with fused off |",
     ):  # fmt: skip
         assert row in card, row
     assert NOT_TOLD_YET in card
@@ -84,9 +92,10 @@ def test_the_front_matter_is_yaml_as_hugging_face_reads_it(card: str) -> None:
 
 
 def test_without_a_test_split_a_card_has_no_figure_of_it(environment: RankEnvironment) -> None:
-    text = model_card(environment, load_prepared(environment.data_dir), Choice(7), None, "the CPU")
+    text = model_card(environment, load_prepared(environment.data_dir), Choice(7), None, "the CPU", "")
     assert "nothing is known of it" in text
     assert "model-index" not in text
+    assert "chosen by measuring" not in text
 
 
 def test_the_supervisor_adds_what_the_meters_say_by_source_and_what_they_miss(

@@ -343,7 +343,8 @@ class Engine:
         self._reporter.phase("exporting")
         model = self._strategy.full_model()
         if model is not None:
-            card = model_card(self._environment, self._prepared, choice, score, self._group.device_name)
+            device, tuning = self._group.device_name, self._task.tuning.told
+            card = model_card(self._environment, self._prepared, choice, score, device, tuning)
             export_model(self._environment, model, self._prepared, choice, score, self._graph(), card)
             report(model={"path": str(self._environment.model_dir), "step": choice.step, "choice": str(choice)})
         self._group.leave()

@@ -42,13 +42,15 @@ _FOR_ITS_OWNER: Final = (
 
 
 def model_card(
-    environment: RankEnvironment, prepared: Prepared, choice: Choice, test: Score | None, device: str
+    environment: RankEnvironment, prepared: Prepared, choice: Choice, test: Score | None, device: str, tuning: str
 ) -> str:
-    """The text of the card, whose energy nobody knows yet. `device`: what rank 0 computed on."""
+    """The text of the card, whose energy nobody knows yet. `device`: what rank 0 computed on. `tuning`: what
+    `training.auto` has chosen and why; empty: nothing was to be chosen."""
     name = environment.job or "model"
     trained = [
         *training_rows(environment.spec.to_json_object()),
         ("exported", f"step {choice.step:,}, {choice}"),
+        *([("chosen by measuring", tuning)] if tuning else []),
         ("ranks", f"{environment.world_size:,}"),
         ("device of rank 0", device),
         ("seed", str(environment.training.seed)),
