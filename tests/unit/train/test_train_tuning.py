@@ -46,8 +46,11 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[Tuning]:
     """Steps cost what is written here: what was timed, in order."""
     asked: list[Tuning] = []
 
-    def times(_: Trials, tuning: Tuning) -> _Timed:
-        asked.append(tuning)
+    def times(_: Trials, *ways: Tuning) -> list[_Timed]:
+        asked.extend(ways)
+        return [time_of(tuning) for tuning in ways]
+
+    def time_of(tuning: Tuning) -> _Timed:
         step = 0.010 * (0.5 if tuning.compile else 1) * (0.97 if tuning.channels_last else 1)
         return _Timed(step * (1 if tuning.fused else 3), 60.0 if tuning.compile else 0.1)
 
@@ -68,7 +71,7 @@ def test_the_faster_way_is_kept_and_a_gain_within_chance_is_none(timed: list[Tun
 
 def test_compiling_that_the_training_does_not_repay_is_off(timed: list[Tuning]) -> None:
     assert not trials(7_000, auto=("compile",)).choose().compile
-    assert len(timed) == 2
+    assert [way.compile for way in timed] == [False, False, True]
     short = trials(100, auto=("compile",)).choose()
     assert not short.compile
     assert short.told == (
@@ -101,6 +104,19 @@ def test_real_trials_leave_model_and_buffers_as_they_were() -> None:
     assert "fused o" in made.choose().told
     assert all(torch.equal(value, before[name]) for name, value in made._task.model.state_dict().items())
     assert all(parameter.grad is None for parameter in made._task.model.parameters())
+
+
+def test_a_machine_that_gets_slower_meanwhile_slows_down_both_ways_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, steps = trials(auto=("fused",)), iter(range(1, 10**6))
+    monkeypatch.setattr(made, "_step_on_a_copy", lambda tuning: lambda: 1 + 0.1 * next(steps))
+    kept, tried = made._timed(Tuning(), Tuning(fused=False))
+    assert tried.step_seconds == pytest.approx(kept.step_seconds, rel=0.1)
+    assert made.choose().fused
+
+
+def test_steps_of_seconds_are_told_without_powers_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trials, "_timed", lambda _, *ways: [_Timed(1.55 + n, 0.1) for n in range(len(ways))])
+    assert trials(auto=("fused",)).choose().told == "fused on: 1,550 ms a step, 2,550 with fused off"
 
 
 def test_a_model_that_cannot_be_compiled_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

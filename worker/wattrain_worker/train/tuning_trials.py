@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
@@ -33,7 +34,7 @@ _WARM_UP_STEPS: Final = 3
 _FEWEST_STEPS: Final = 3
 _MOST_STEPS: Final = 20
 _TRIAL_SECONDS: Final = 2.0
-"""How long the timed steps of one way may take, but for the fewest."""
+"""How long the timed steps of a way may take, but for the fewest; of two in turn, twice as long together."""
 _LEAST_GAIN: Final = 0.05
 """Another way has to save this share of a step: less is within what medians of twenty steps differ by chance."""
 _LEAST_TRAINING_SECONDS: Final = 60.0
@@ -71,26 +72,26 @@ class Trials:
             told = ", ".join(_state(start, name) for name in names)
             return replace(start, told=f"{told}: not measured, for deterministic training must not round otherwise")
         report(phase="compiling" if "compile" in names else "starting")
-        chosen, best = start, self._timed(start)
-        sentences = []
+        chosen, sentences = start, []
         for name in names:
-            reason = self._why_not(name, best)
+            reason = self._why_not(name, chosen)
             if not reason:
                 other = _other_way(chosen, name)
-                timed = self._timed(other)
-                reason = f"{_milliseconds(best)} ms a step, {_milliseconds(timed)} with {_state(other, name)}"
-                if _is_better(name, best, timed, self._total_steps):
-                    reason = f"{_milliseconds(timed)} ms a step, {_milliseconds(best)} with {_state(chosen, name)}"
-                    chosen, best = other, timed
+                kept, tried = self._timed(chosen, other)
+                reason = f"{_milliseconds(kept)} ms a step, {_milliseconds(tried)} with {_state(other, name)}"
+                if _is_better(name, kept, tried, self._total_steps):
+                    reason = f"{_milliseconds(tried)} ms a step, {_milliseconds(kept)} with {_state(chosen, name)}"
+                    chosen = other
             sentences.append(f"{_state(chosen, name)}: {reason}")
         return replace(chosen, told="; ".join(sentences))
 
-    def _why_not(self, name: str, eager: _Timed) -> str:
-        """Why `name` is not tried; empty: it is."""
+    def _why_not(self, name: str, chosen: Tuning) -> str:
+        """Why `name` is not tried beside what is `chosen`; empty: it is."""
         if name != "compile":
             return ""
         if why := why_not_compiled(self._group, self._task.model):
             return why
+        [eager] = self._timed(chosen)
         seconds = eager.step_seconds * self._total_steps
         if seconds < _LEAST_TRAINING_SECONDS:
             return (
@@ -113,12 +114,23 @@ class Trials:
             report(message=f"torch.compile: {type(error).__name__}: {str(error).strip().splitlines()[0][:300]}")
         return not any(self._of_all(failed))
 
-    def _timed(self, tuning: Tuning) -> _Timed:
-        found = self._timed_on_a_copy(tuning)
-        gc.collect()  # the copy's wrapper of DDP is in a cycle with its hooks
+    def _timed(self, *ways: Tuning) -> list[_Timed]:
+        found = self._timed_in_turn([self._step_on_a_copy(tuning) for tuning in ways])
+        gc.collect()  # the copies' wrappers of DDP are in cycles with their hooks
         return found
 
-    def _timed_on_a_copy(self, tuning: Tuning) -> _Timed:
+    def _timed_in_turn(self, ways: list[Callable[[], float]]) -> list[_Timed]:
+        """A step of each way, again and again: so whatever else the machine does slows down all of them alike."""
+        warm = [[step() for _ in range(_WARM_UP_STEPS)] for step in ways]
+        firsts = [max(self._of_all(first)) for first, *_ in warm]
+        round_seconds = sum(max(self._of_all(last)) for *_, last in warm)
+        count = min(_MOST_STEPS, max(_FEWEST_STEPS, int(_TRIAL_SECONDS * len(ways) / round_seconds)))  # on all ranks
+        rounds = [[step() for step in ways] for _ in range(count)]
+        medians = [max(self._of_all(median(seconds))) for seconds in zip(*rounds, strict=True)]
+        return [_Timed(seconds, first) for seconds, first in zip(medians, firsts, strict=True)]
+
+    def _step_on_a_copy(self, tuning: Tuning) -> Callable[[], float]:
+        """Makes a step as `tuning` says, and returns its seconds."""
         training = self._task.training.model_copy(update={"compile": tuning.compile})
         model = laid_out(copy.deepcopy(self._task.model), tuning)
         scaling = LossScaling(self._group.device if self._task.loss_scaling.is_used else None)
@@ -134,10 +146,7 @@ class Trials:
                 torch.cuda.synchronize(self._group.device)
             return time.perf_counter() - started
 
-        first, *later = [step() for _ in range(_WARM_UP_STEPS)]
-        slowest_first, slowest = (max(self._of_all(seconds)) for seconds in (first, later[-1]))
-        count = min(_MOST_STEPS, max(_FEWEST_STEPS, int(_TRIAL_SECONDS / slowest)))  # the same on all ranks
-        return _Timed(max(self._of_all(median(step() for _ in range(count)))), slowest_first)
+        return step
 
     def _of_all(self, value: float) -> list[float]:
         """`value` of each rank, the same bits on all."""
@@ -193,4 +202,5 @@ def _state(tuning: Tuning, name: str) -> str:
 
 
 def _milliseconds(timed: _Timed) -> str:
-    return f"{1e3 * timed.step_seconds:.3g}"
+    milliseconds = 1e3 * timed.step_seconds
+    return f"{milliseconds:.3g}" if milliseconds < 999.5 else f"{milliseconds:,.0f}"
