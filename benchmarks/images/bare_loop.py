@@ -1,13 +1,11 @@
-"""A bare torchvision loop on the pictures of a run of examples/digits-resnet.yaml, with that job's settings.
-
-python benchmarks/images/bare_loop.py runs/digits-resnet/data [SEED]
+"""A bare torchvision loop on the pictures that a job has prepared, with that job's settings.
 
 One process, batches shuffled by torch, crops by torchvision.transforms; nothing of Wattrain but its prepared files.
 """
 
+from __future__ import annotations
+
 import json
-import sys
-import time
 from pathlib import Path
 
 import torch
@@ -16,32 +14,27 @@ from safetensors.torch import load_file
 from torchvision.models import resnet18
 from torchvision.transforms import RandomCrop
 
-EPOCHS, BATCH_SIZE, LEARNING_RATE = 10, 64, 0.001
+from wattrain_api.training import Training
 
 
-def main(data: Path, seed: int) -> None:
-    """Train and test, and print the accuracy."""
-    torch.manual_seed(seed)
+def accuracy(data: Path, training: Training) -> float:
+    """Of resnet18 on the test split in `data`, after `training`: its epochs, batches, AdamW and seed."""
+    torch.manual_seed(training.seed)
     torch.set_num_threads(1)
     document = json.loads((data / "prepare.json").read_text())
     mean, deviation = (torch.tensor(document["pixels"][name]).view(3, 1, 1) for name in ("mean", "deviation"))
     train, test = (load_file(data / f"{split}.safetensors") for split in ("train", "test"))
     model = resnet18(num_classes=len(document["classes"]))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0)
+    rate, decay = training.optimizer.lr, training.optimizer.weight_decay
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
     crop = RandomCrop(32, padding=4)
-    started = time.process_time()
-    for _ in range(EPOCHS):
-        for rows in torch.randperm(len(train["labels"])).split(BATCH_SIZE):
+    for _ in range(training.epochs or 0):
+        for rows in torch.randperm(len(train["labels"])).split(training.batch_size):
             pictures = torch.stack([crop(picture) for picture in train["images"][rows]])
             optimizer.zero_grad()
-            F.cross_entropy(model((pictures - mean) / deviation), train["labels"][rows]).backward()
+            torch.autograd.backward(F.cross_entropy(model((pictures - mean) / deviation), train["labels"][rows]))
             optimizer.step()
     model.eval()
     with torch.inference_mode():
         chosen = torch.cat([model((part - mean) / deviation).argmax(1) for part in test["images"].split(64)])
-    accuracy = (chosen == test["labels"]).double().mean().item()
-    print(f"seed {seed}: test accuracy {accuracy:.4f}, {time.process_time() - started:.0f} s of CPU time")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    return (chosen == test["labels"]).double().mean().item()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 from threadpoolctl import threadpool_limits
+from wattrain_calls import wattrain
 
 from table_models.known_tables import TABLES, KnownTable
 from table_models.scikit_models import Rows, boosting_metrics, linear_metrics, rows_of
@@ -60,7 +59,7 @@ def _compared(table: KnownTable, folder: Path, splits: int) -> Compared:
     tested = 0
     with tempfile.TemporaryDirectory(prefix="wattrain-table-models-") as place:
         job = Path(place) / "job.yaml"
-        _wattrain("init", str((folder / f"{table.name}.csv").absolute()), "--label", table.label, "--out", str(job))
+        wattrain("init", str((folder / f"{table.name}.csv").absolute()), "--label", table.label, "--out", str(job))
         for seed in range(splits):
             rows = rows_of(_spec(job, seed))
             tested += len(rows.labels["test"])
@@ -80,17 +79,12 @@ def _spec(job: Path, seed: int) -> TrainingJobSpec:
 
 def _trained(job: Path, seed: int, run: Path, rows: Rows) -> dict[str, float]:
     """Test metrics of `wattrain run`, by its receipt."""
-    _wattrain("run", str(job), "--set", f"data.split.seed={seed}", "--dir", str(run), "--output", "json")
+    wattrain("run", str(job), "--set", f"data.split.seed={seed}", "--dir", str(run), "--output", "json")
     counts = json.loads((run / "data" / "prepare.json").read_text())["counts"]
     if (counts["training"], counts["test"]) != (len(rows.labels["train"]), len(rows.labels["test"])):
         raise RuntimeError(f"{job}: the job had other rows than scikit-learn")
     test = json.loads((run / "receipt.json").read_text())["test"]
     return {name: float(value) for name, value in test.items()}
-
-
-def _wattrain(*words: str) -> None:
-    main = "from wattrain_operator.cli import main; main()"
-    subprocess.run([sys.executable, "-c", main, *words], stdout=subprocess.DEVNULL, check=True)
 
 
 def _lines(found: Compared, splits: int) -> list[str]:

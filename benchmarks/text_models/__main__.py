@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from pydoc_data.topics import topics
-from statistics import fmean, stdev
 from typing import Any, Final
 
 import yaml
+from seed_means import cells, heading, is_less
+from wattrain_calls import wattrain
 
 from text_models.jobs import JOBS, Job, document_of
 from wattrain_api.trainingjob import TrainingJobSpec
 
-_NOISE: Final = 2
-"""A difference is more than noise where it is larger than so many of its standard errors."""
 _EVALUATED: Final = ("validation", "test")
 
 
@@ -32,8 +30,7 @@ def main() -> int:
         print(f"text_models: {' and '.join(missing)}: not installed; pip install {' '.join(missing)}", file=sys.stderr)
         return 2
     os.environ["OMP_NUM_THREADS"] = "1"
-    print("| recipe | beside | seeds | split | metric | Wattrain | transformers | difference | noise |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(heading("recipe | beside | seeds | split", "transformers"))
     worse = []
     for job in JOBS:
         if told.recipes and job.recipe not in told.recipes:
@@ -57,7 +54,7 @@ def _trained(job: Job, seeds: int) -> tuple[list[dict[str, Any]], list[dict[str,
         for seed in range(seeds):
             document, run = document_of(job, text, seed), folder / f"run-{seed}"
             (folder / "job.yaml").write_text(yaml.safe_dump(document))
-            _wattrain("run", str(folder / "job.yaml"), "--dir", str(run), "--output", "json")
+            wattrain("run", str(folder / "job.yaml"), "--dir", str(run), "--output", "json")
             receipt = json.loads((run / "receipt.json").read_text())
             own.append({"validation": receipt["training"]["validation"], "test": receipt["test"]})
             spec = TrainingJobSpec.model_validate(document["spec"])
@@ -72,27 +69,17 @@ def _compared(job: Job, split: str, own: list[dict[str, float]], others: list[di
     """Print a line for each metric; those that are worse."""
     worse = []
     for metric in job.metrics:
-        pair = [[float(one[metric]) for one in each] for each in (own, others)]
-        (mine, theirs), seeds = (fmean(values) for values in pair), len(own)
-        noise = _NOISE * (sum(stdev(values) ** 2 for values in pair) / seeds) ** 0.5 if seeds > 1 else float("nan")
-        cells = [f"{fmean(values):.4f} ({min(values):.4f} to {max(values):.4f})" for values in pair]
-        difference = f"{mine - theirs:+.4f} | {noise:.4f}"
+        mine, theirs = ([float(one[metric]) for one in each] for each in (own, others))
         print(
-            f"| {job.recipe} | {job.beside} | {seeds} | {split} | {metric} | {' | '.join(cells)} | {difference} |",
+            f"| {job.recipe} | {job.beside} | {len(mine)} | {split} | {cells(metric, mine, theirs)} |",
             flush=True,
         )
-        behind = mine - theirs if metric in _LESS_IS_BETTER else theirs - mine
-        if behind > noise:
+        if is_less(theirs, mine) if metric in _LESS_IS_BETTER else is_less(mine, theirs):
             worse.append(f"{job.recipe}'s {metric} of the {split} split")
     return worse
 
 
 _LESS_IS_BETTER: Final = ("bitsPerByte",)
-
-
-def _wattrain(*words: str) -> None:
-    main = "from wattrain_operator.cli import main; main()"
-    subprocess.run([sys.executable, "-c", main, *words], stdout=subprocess.DEVNULL, check=True)
 
 
 def _arguments() -> Any:

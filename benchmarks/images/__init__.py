@@ -1,0 +1,1 @@
+"""A residual network beside a bare loop with torchvision."""
