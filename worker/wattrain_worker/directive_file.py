@@ -22,12 +22,19 @@ class DirectiveFile:
         self.problem = ""
         """Why no directive can be read, in a sentence without its full stop; empty where there is nothing to read."""
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether the file is another than `read` has seen; False where there is none."""
+        try:
+            return self._path is not None and self._state(self._path) != self._seen
+        except OSError:
+            return False
+
     def read(self) -> Directive | None:
         """The directive in the file now; None where there is none."""
         if self._path is not None:
             try:
-                status = self._path.stat()
-                seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+                seen = self._state(self._path)
                 if seen != self._seen:
                     self._take(self._path.read_bytes())
                     self._seen = seen
@@ -35,6 +42,11 @@ class DirectiveFile:
                 self._seen, self._directive = None, None
                 self.problem = f"{self._path} cannot be read ({error.strerror})"
         return self._directive
+
+    @staticmethod
+    def _state(path: Path) -> tuple[int, int, int]:
+        status = path.stat()
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _take(self, text: bytes) -> None:
         self._directive = decode_json(Directive, text)

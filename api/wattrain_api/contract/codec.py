@@ -130,7 +130,12 @@ def encode(structure: object) -> dict[str, object]:
 
 def encode_json(structure: object) -> bytes:
     """A structure as JSON text, without blanks. Halves of surrogate pairs, which UTF-8 cannot write, become `?`."""
-    return _to_text(encode(structure)).encode("utf-8", errors="replace")
+    return to_json(encode(structure))
+
+
+def to_json(encoded: dict[str, object]) -> bytes:
+    """What `encode` gave as JSON text, as `encode_json` does."""
+    return _to_text(encoded).encode("utf-8", errors="replace")
 
 
 def _plain(value: object) -> object:

@@ -17,7 +17,7 @@ from wattrain_operator.core.observed import GRANTED, Child, CreateChild, Grant, 
 from wattrain_operator.core.roles import Role
 from wattrain_operator.local.child import LocalChild
 from wattrain_operator.local.launch import SUPERVISOR, RunContext, cpus_of_worker
-from wattrain_operator.local.poller import POLL_SECONDS, Poller, Target, fetch
+from wattrain_operator.local.poller import STEADY_POLL_SECONDS, Poller, Target, fetch
 from wattrain_operator.local.processes import Orphans
 from wattrain_operator.local.rundir import RunDirectory
 from wattrain_operator.workers.decode import to_report
@@ -180,4 +180,4 @@ class LocalBackend:
         last, speaker = self._last_answer(), self._speaker
         if last is None or speaker is None:
             return None
-        return to_report(last, speaker.role, speaker.attempt, self._clock(), POLL_SECONDS)
+        return to_report(last, speaker.role, speaker.attempt, self._clock(), STEADY_POLL_SECONDS)

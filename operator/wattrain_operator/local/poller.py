@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from wattrain_api import names
 from wattrain_api.contract.codec import decode_json
+from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Progress
 from wattrain_api.contract.termination import TerminationMessage
 from wattrain_api.kept_connection import KeptConnection
@@ -17,6 +18,9 @@ from wattrain_operator.workers.decode import with_termination
 from wattrain_operator.workers.last_answer import LastAnswer, fingerprint_of, next_answer
 
 POLL_SECONDS = 0.25
+STEADY_POLL_SECONDS = 1.0
+"""While all whose progress is asked for train and say nothing new: an answer costs both sides a millisecond of a core
+that trains too, and is seldom another more often, for joules are counted once a second."""
 TIMEOUT_SECONDS = 1.0
 SILENT_AFTER = 10
 """Questions in a row without an answer after which a supervisor counts as silent, and no longer as ready."""
@@ -84,29 +88,34 @@ class Poller:
 
     def _run(self) -> None:
         kept: dict[str, KeptConnection] = {}
-        while not self._stopped.wait(POLL_SECONDS):
+        is_steady = False
+        while not self._stopped.wait(STEADY_POLL_SECONDS if is_steady else POLL_SECONDS):
             asked = [each for each in self._targets() if each.speaks or each.uid not in self._failures]
             for uid in kept.keys() - {target.uid for target in asked}:
                 kept.pop(uid).close()
-            for target in asked:
-                self._ask(target, kept.setdefault(target.uid, _connection(target.port)))
+            answers = [self._ask(target, kept.setdefault(target.uid, _connection(target.port))) for target in asked]
+            is_steady = bool(answers) and all(answers) and not self.has_news
         for connection in kept.values():
             connection.close()
 
-    def _ask(self, target: Target, connection: KeptConnection) -> None:
+    def _ask(self, target: Target, connection: KeptConnection) -> bool:
+        """Whether it has answered that it trains."""
         body = _get(connection, names.PATH_PROGRESS if target.speaks else names.PATH_HEALTH)
         if body is None:
             if target.uid in self._failures:
                 self._failures[target.uid] += 1
-            return
+            return False
+        trains = False
         if target.speaks:
             progress = decode_json(Progress, body)
             if progress is None:
-                return
+                return False
             self.take(target.uid, progress)
+            trains = progress.phase == Phase.TRAINING
         if target.uid not in self._failures:
             self.has_news = True
         self._failures[target.uid] = 0
+        return trains
 
 
 def fetch(port: int, path: str) -> bytes | None:

@@ -23,7 +23,7 @@ from wattrain_operator.local.unwritable import is_full, say_on_stderr
 from wattrain_operator.local.view_model import Opening, Result, View, ViewModel
 
 PASS_SECONDS = 0.2
-STEADY_PASS_SECONDS = 0.5
+STEADY_PASS_SECONDS = 1.0
 """Where all jobs train and nothing was decided: a pass costs two to three milliseconds of a core that trains too."""
 _LOOK_SECONDS = 0.1
 """Between two looks meanwhile whether anything has happened."""

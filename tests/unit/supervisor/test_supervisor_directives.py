@@ -53,8 +53,11 @@ def test_a_file_that_is_replaced_as_kubelets_do_is_read_anew(tmp_path: Path) -> 
     file = DirectiveFile(str(tmp_path / "data" / "directive"))
     assert [file.read(), file.read()] == [Directive(1)] * 2
     (tmp_path / "new").symlink_to("2")
+    assert not file.has_changed
     (tmp_path / "new").rename(tmp_path / "data")
+    assert file.has_changed
     assert file.read() == Directive(2)
+    assert not file.has_changed
 
 
 @pytest.mark.parametrize("text", ["", "\n"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from wattrain_api.contract.progress import Evaluation
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_api.recorded_steps import RecordedSteps
-from wattrain_worker.supervisor.journal import Journal
+from wattrain_worker.supervisor.journal import GroupFigures, Journal
 from wattrain_worker.supervisor.kept_log import KeptLog
 from wattrain_worker.supervisor.output import Log
 
@@ -80,7 +83,7 @@ def test_a_full_disk_ends_the_keeping_and_nothing_else(tmp_path: Path, failures:
     log.write(b"one\n")
     steps = journal(full, failures)
     for step in (1, 2):
-        steps.record(RecordedStep(step=step))
+        steps.record([RecordedStep(step=step)])
         steps.flush(now=True)
     log.close()
     assert (tmp_path / "log").read_text() == "one\n"
@@ -90,13 +93,13 @@ def test_a_full_disk_ends_the_keeping_and_nothing_else(tmp_path: Path, failures:
 def test_a_line_that_a_killed_supervisor_tore_spoils_no_line_of_the_next(tmp_path: Path, failures: Failures) -> None:
     file = tmp_path / "records" / "metrics.jsonl"
     first = journal(file, failures)
-    first.record(RecordedStep(step=1))
+    first.record([RecordedStep(step=1)])
     first.flush(now=True)
     with file.open("a") as torn:
         torn.write('{"step": 2, "lo')
     second = journal(file, failures)
     for step in (2, 3):
-        second.record(RecordedStep(step=step))
+        second.record([RecordedStep(step=step)])
         second.flush(now=True)
     assert [step.step for step in RecordedSteps(file).read_on()] == [1, 2, 3]
     assert file.read_text().count("\n") == 4
@@ -105,10 +108,26 @@ def test_a_line_that_a_killed_supervisor_tore_spoils_no_line_of_the_next(tmp_pat
 def test_a_reader_goes_on_where_another_has_stopped(tmp_path: Path, failures: Failures) -> None:
     file = tmp_path / "metrics.jsonl"
     steps = journal(file, failures)
-    steps.record(RecordedStep(step=1))
+    steps.record([RecordedStep(step=1)])
     steps.flush(now=True)
     reader = RecordedSteps(file)
     assert [step.step for step in reader.read_on()] == [1]
-    steps.record(RecordedStep(step=2))
+    steps.record([RecordedStep(step=2)])
     steps.flush(now=True)
     assert [step.step for step in RecordedSteps(file, reader.offset_bytes).read_on()] == [2]
+
+
+def test_steps_that_come_together_have_lines_of_their_own_and_the_groups_figures(
+    tmp_path: Path, failures: Failures
+) -> None:
+    file = tmp_path / "metrics.jsonl"
+    steps = Journal(str(file), lambda *why: failures.append((why[0], str(why[1]))), lambda: 1000.5)
+    steps.set_figures(GroupFigures(attempt=1, generation=0, watts=20.0, joules=7.5, samples_per_second=64.0))
+    seen = Evaluation(step=1, loss=0.25)
+    steps.record([RecordedStep(step=1, epoch=0, loss=math.inf, validation=seen), RecordedStep(step=2, loss=0.5)])
+    steps.flush(now=True)
+    known: dict[str, Any] = {"time": 1000.5, "attempt": 1, "generation": 0, "watts": 20.0, "joules": 7.5}
+    assert list(RecordedSteps(file).read_on()) == [
+        RecordedStep(step=1, epoch=0, loss=math.inf, validation=seen, samples_per_second=64.0, **known),
+        RecordedStep(step=2, loss=0.5, samples_per_second=64.0, **known),
+    ]

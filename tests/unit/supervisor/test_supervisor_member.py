@@ -293,3 +293,28 @@ def test_a_gpu_that_another_worker_counts_is_left_out(stage: Stage) -> None:
     stage.hear("wait", counted_elsewhere=("GPU-a",))
     stage.hear("wait")
     assert stage.worker.left_out == {"GPU-a"}
+
+
+def test_it_is_steady_only_while_its_ranks_run_as_it_was_told(stage: Stage) -> None:
+    assert not stage.member.is_steady  # nothing is heard yet
+    stage.hear("run", 1)
+    stage.hear("run", 1)
+    assert stage.member.is_steady
+    stage.hear("stop", 1)
+    assert not stage.member.is_steady  # it waits for its ranks
+    stage.ranks.end(143, 143)
+    stage.tick()
+    assert not stage.member.is_steady
+    stage.hear("run", 2)
+    stage.hear("run", 2)
+    assert stage.member.is_steady
+    stage.ranks.end(1, 143)
+    stage.tick()
+    assert not stage.member.is_steady  # the answer to its failure is to be heard soon
+
+
+def test_it_is_steady_no_more_once_it_is_to_leave(stage: Stage) -> None:
+    stage.hear("run", 1)
+    stage.hear("run", 1)
+    stage.tick(stop_requested=True)
+    assert not stage.member.is_steady

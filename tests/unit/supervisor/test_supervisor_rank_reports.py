@@ -33,7 +33,7 @@ def records() -> list[RecordedStep]:
 
 @pytest.fixture
 def reports(records: list[RecordedStep]) -> RankReports:
-    return RankReports(Phase.STARTING, 0, records.append, STEPS(), lambda: 1000.0, lambda: 1000.0)
+    return RankReports(Phase.STARTING, 0, records.extend, STEPS(), lambda: 1000.0, lambda: 1000.0)
 
 
 def test_shares_are_added_up_over_ranks_and_the_rest_is_the_first_ranks(

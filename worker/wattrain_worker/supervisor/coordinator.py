@@ -31,7 +31,7 @@ LOST_SECONDS: Final = 30.0
 """A supervisor that gets no CPU on a busy node is silent for many seconds, and is not lost. One whose process ends is
 known at once by its ranks, and one whose machine is lost is no sooner replaced: that takes Kubernetes over a minute."""
 _STALL_SECONDS: Final = 5.0
-_STALE_SECONDS: Final = 2.0
+_STALE_SECONDS: Final = 3.0
 """Two intervals of the sampler of power."""
 
 

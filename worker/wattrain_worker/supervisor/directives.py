@@ -38,6 +38,11 @@ class Directives:
         """What a rank is told of them."""
         return {} if self._ranks_file is None else {names.ENV_RANK_DIRECTIVE_FILE: str(self._ranks_file)}
 
+    @property
+    def has_news(self) -> bool:
+        """Whether the operator's file is another than `read` has seen."""
+        return self._file.has_changed
+
     def read(self) -> Directive | None:
         """The operator's newest directive, at worker 0. What is wrong with its file is said once."""
         directive, problem = self._file.read(), self._file.problem

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from wattrain_api.contract.codec import encode_json
+from wattrain_api.contract.codec import encode, encode_json, to_json
 from wattrain_api.contract.progress import Progress
 from wattrain_api.contract.recorded_step import RecordedStep
 
@@ -48,16 +47,18 @@ class Journal:
         with self._lock:
             self._figures = figures
 
-    def record(self, step: RecordedStep) -> None:
-        """Note a recorded step."""
-        if self._path:
-            with self._lock:
-                self._lines.append(encode_json(self._line(step)) + b"\n")
+    def record(self, steps: Sequence[RecordedStep]) -> None:
+        """Note recorded steps, of which nothing is said yet that `GroupFigures` or the time say."""
+        if not self._path or not steps:
+            return
+        with self._lock:
+            shared = self._shared()  # encoded once: it is most of each line
+            self._lines.extend(encode_json(step)[:-1] + shared for step in steps)
 
     def record_end(self, progress: Progress) -> None:
         """Note how far the ranks have come at last, if they have reported anything."""
         if progress.step:
-            self.record(RecordedStep(step=progress.step, epoch=progress.epoch, phase=progress.phase))
+            self.record([RecordedStep(step=progress.step, epoch=progress.epoch, phase=progress.phase)])
 
     def flush(self, *, now: bool = False) -> None:
         """Append what is there, if the last time is half a second ago, or `now`."""
@@ -74,19 +75,11 @@ class Journal:
             path, self._path = self._path, ""
             self._on_failure(path, error)
 
-    def _line(self, step: RecordedStep) -> RecordedStep:
-        figures = self._figures
-        return replace(
-            step,
-            time=self._wall(),
-            attempt=figures.attempt,
-            generation=figures.generation,
-            watts=figures.watts,
-            joules=figures.joules,
-            low_joules=figures.low_joules,
-            high_joules=figures.high_joules,
-            samples_per_second=figures.samples_per_second,
-        )
+    def _shared(self) -> bytes:
+        """The rest of a line after what is of its step alone."""
+        line = encode(RecordedStep(step=0, time=self._wall(), **self._figures._asdict()))
+        del line["step"]
+        return b"," + to_json(line)[1:] + b"\n"
 
     def _append(self, data: bytes) -> None:
         Path(self._path).parent.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,9 @@ from wattrain_worker.supervisor.worker_messages import energy_gaps, member_repor
 from wattrain_worker.tracking.tracked_end import COMPLETE, FAILED, STOPPED, TrackedEnd
 
 _TICK_SECONDS: Final = 0.2
+_STEADY_TICK_SECONDS: Final = 1.0
+"""While the ranks run as they were told to: a tick costs two to three milliseconds of a core that trains too. What is
+to be answered sooner wakes the supervisor, or is a directive, for which it looks at every `_TICK_SECONDS`."""
 _ENDING_TICK_SECONDS: Final = 0.02
 _LEAVE_SECONDS: Final = 1.0
 """Between two messages that outlive a SIGKILL."""
@@ -111,10 +114,20 @@ class Supervisor:
             self._server.start()
         ending = self._prepare_own_data() or self._tick()
         while ending is None:
-            self._waker.wait(_ENDING_TICK_SECONDS if self._member.ending_soon else _TICK_SECONDS)
+            self._wait()
             ending = self._tick()
         self._end(ending)
         return ending.exit_code
+
+    def _wait(self) -> None:
+        """Until something has happened, or it is time to look whether it has."""
+        if self._member.ending_soon or not self._member.is_steady:
+            self._waker.wait(_ENDING_TICK_SECONDS if self._member.ending_soon else _TICK_SECONDS)
+            return
+        until = time.monotonic() + _STEADY_TICK_SECONDS
+        while not self._waker.wait(_TICK_SECONDS) and time.monotonic() < until:
+            if self._coordinator is not None and self._directives.has_news:
+                return
 
     def _prepare_own_data(self) -> Ending | None:
         if not self._config.prepares_own_data:

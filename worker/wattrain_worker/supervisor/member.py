@@ -60,6 +60,8 @@ class Member:
         self._ending: Ending | None = None
         self.stopping = False
         """Whether the supervisor was told from outside to end."""
+        self._runs_as_told = False
+        """Whether the last reply was to go on."""
         self._directive_version = 0
         self._sent: _News | None = None
         self._send_at = 0.0
@@ -79,6 +81,11 @@ class Member:
         """This worker's ranks that have ended with exit code 0 in this generation."""
         done = () if self._ranks is None else (rank for rank in self._ranks.gone if rank.exit_code == 0)
         return tuple(number for rank in done for number in self._config.ranks_of_process(rank.rank))
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the ranks run, the coordinator has said that they are to, and nothing else is under way."""
+        return self._runs_as_told and self._state() == MemberState.RUNNING and not self.stopping
 
     @property
     def ending_soon(self) -> bool:
@@ -176,6 +183,7 @@ class Member:
             self._control.leave_out(reply.counted_elsewhere)
         if reply.directive is not None and reply.directive.version > self._directive_version:
             self._take_directive(reply.directive)
+        self._runs_as_told = reply.action == Action.RUN and reply.generation == self._generation
         if reply.action == Action.EXIT:
             exit_code = reasons.EXIT_PEER_LOST if reply.exit_code is None else reply.exit_code
             self._prepare_to_end(Ending(exit_code, reply.cause))

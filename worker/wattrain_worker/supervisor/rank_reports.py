@@ -7,7 +7,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
@@ -49,14 +49,14 @@ class RankReports:
         self,
         phase: Phase,
         first_rank: int | None,
-        on_record: Callable[[RecordedStep], None],
+        on_record: Callable[[Sequence[RecordedStep]], None],
         steps: StepCount,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`first_rank`: the rank whose steps count; None: the lowest that reports, where torchrun gives the numbers.
-        `on_record` gets each recorded step, in order, with the evaluation that came since the one before. `wall` is
-        the time of day, `clock` monotonic, both in seconds."""
+        `on_record` gets the recorded steps, in order, each with the evaluation that came since the one before. `wall`
+        is the time of day, `clock` monotonic, both in seconds."""
         self._lock = threading.Lock()
         self._on_record, self._wall = on_record, wall
         self._progress = Progress(phase=phase)
@@ -205,9 +205,11 @@ class RankReports:
             self._spent.enter(new.phase)
         if new.step < old.step:  # the ranks began anew: results of steps that are still to come are none
             self._progress = replace(new, loss=loss, validation=_until(new.step, old.validation))
-        for step in recorded:
-            self._on_record(step if self._evaluated is None else replace(step, validation=self._evaluated))
+        if recorded:
+            recorded[0] = replace(recorded[0], validation=self._evaluated)
             self._evaluated = None
+            self._on_record(recorded)
+        for step in recorded:
             self._look_whether_finite(step)
 
     def _look_whether_finite(self, step: RecordedStep) -> None:

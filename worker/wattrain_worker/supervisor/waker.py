@@ -43,12 +43,14 @@ class Waker:
         with contextlib.suppress(BlockingIOError):  # full: it wakes anyway
             os.write(self._write_fd, b"\0")
 
-    def wait(self, seconds: float) -> None:
-        """Return when something has happened, after `seconds` at the latest."""
-        if select.select([self._read_fd], [], [], max(0.0, seconds))[0]:
-            with contextlib.suppress(BlockingIOError):
-                while os.read(self._read_fd, 4096):
-                    pass
+    def wait(self, seconds: float) -> bool:
+        """Return when something has happened, and then True; after `seconds` at the latest."""
+        if not select.select([self._read_fd], [], [], max(0.0, seconds))[0]:
+            return False
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._read_fd, 4096):
+                pass
+        return True
 
     def _watch(self, parent_fd: int) -> None:
         with contextlib.suppress(OSError):

@@ -61,7 +61,7 @@ class Engine:
         self._sampler = BatchSampler(len(task.rows), training.batch_size, training.seed)
         self._total_steps = training.max_steps or (training.epochs or 0) * self._sampler.steps_per_epoch
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
-        self._reporter = Reporter(self._total_steps, epochs, prints=group.rank == 0)
+        self._reporter = Reporter(self._total_steps, epochs, is_first=group.rank == 0)
         self._optimizer = make_optimizer(task.model, strategy.parameters, training.optimizer, fused=task.tuning.fused)
         self._checkpoints = strategy.checkpoints(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
         self._progress = Progress(tuning=task.tuning)

@@ -33,10 +33,11 @@ def warn(rank: int, reason: str, sentence: str) -> None:
 class Reporter:
     """Gathers what happens between two reports of this rank."""
 
-    def __init__(self, total_steps: int, epochs: int, *, prints: bool, clock: Callable[[], float] = time.monotonic):
-        """`prints`: for who reads the log, a line now and then says how far it is. `clock` is monotonic, in seconds."""
+    def __init__(self, total_steps: int, epochs: int, *, is_first: bool, clock: Callable[[], float] = time.monotonic):
+        """`is_first`: rank 0, which alone tells every loss, for they are the same on all ranks, and prints a line now
+        and then for who reads the log; the others tell the newest loss. `clock` is monotonic, in seconds."""
         self._total_steps, self._epochs = total_steps, epochs
-        self._prints, self._clock, self._printed_at = prints, clock, clock()
+        self._is_first, self._clock, self._printed_at = is_first, clock, clock()
         self._phase = ""
         self._steps = self._samples = 0
         self._busy_seconds = self._data_seconds = self._paused_seconds = 0.0
@@ -74,6 +75,8 @@ class Reporter:
 
     def record(self, losses: Sequence[StepLoss], step: int, epoch: int, norm: float | None) -> None:
         """Tell that the training stands at `step`, with the `losses` of the recorded steps since it was told last."""
+        if not self._is_first:
+            losses = losses[-1:]
         while len(losses) > _LOSSES_A_REPORT:
             first, losses = losses[:_LOSSES_A_REPORT], losses[_LOSSES_A_REPORT:]
             report(step=first[-1].step, steps=0, losses=list(map(encode, first)))
@@ -93,7 +96,7 @@ class Reporter:
             **optional,
         )
         self._told_step_seconds = self.mean_step_seconds()
-        if losses and self._prints and self._clock() >= self._printed_at + LINE_EVERY_SECONDS:
+        if losses and self._is_first and self._clock() >= self._printed_at + LINE_EVERY_SECONDS:
             self._printed_at = self._clock()
             sys.stdout.write(f"step {losses[-1].step}/{self._total_steps}, loss {losses[-1].loss:.5g}\n")
             sys.stdout.flush()
