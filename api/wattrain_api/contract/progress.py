@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wattrain_api import names
 from wattrain_api.contract.failures import Failure
@@ -199,16 +200,38 @@ class Notice:
     """What it is and what to do about it, in a sentence."""
 
 
-@dataclass(frozen=True)
-class StepLoss:
+class StepLoss(NamedTuple):
     """The loss of a recorded step."""
 
-    step: int = field(metadata=count("steps"))
-    epoch: int = field(metadata=count())
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Recorded steps, in order, as columns: in each, item i is of step i. As objects they would cost a supervisor three
+    times as much."""
+
+    step: tuple[int, ...] = field(default=(), metadata=many(count("steps")))
+    epoch: tuple[int, ...] = field(default=(), metadata=many(count()))
     """Passes over the training split that are completed."""
-    loss: float = field(metadata=figure())
+    loss: tuple[float, ...] = field(default=(), metadata=many(figure()))
     """Mean over the global batch, the same on every rank."""
-    learning_rate: float = field(metadata=figure())
+    learning_rate: tuple[float, ...] = field(default=(), metadata=many(figure()))
+
+    @staticmethod
+    def of(losses: Sequence[StepLoss]) -> StepLosses:
+        """`losses` as columns."""
+        return StepLosses(*map(tuple, zip(*losses, strict=True)))
+
+    @property
+    def rows(self) -> list[StepLoss]:
+        """One for each step; none where the columns are not of one length, for nobody knows then what belongs
+        together."""
+        columns = (self.step, self.epoch, self.loss, self.learning_rate)
+        return [] if len({len(column) for column in columns}) > 1 else list(map(StepLoss, *columns))
 
 
 @dataclass(frozen=True)
@@ -227,7 +250,7 @@ class RankReport:
     """Passes that are to be made."""
     loss: float | None = field(default=None, metadata=figure())
     """Mean over the global batch, the same on every rank. A report with a loss is a recorded step."""
-    losses: tuple[StepLoss, ...] = field(default=(), metadata=many(nested(StepLoss)))
+    losses: StepLosses | None = field(default=None, metadata=nested(StepLosses))
     """Recorded steps since the last report, in order, where a report covers several."""
     learning_rate: float | None = field(default=None, metadata=figure())
     gradient_norm: float | None = field(default=None, metadata=figure())

@@ -18,6 +18,7 @@ from wattrain_api.contract.progress import (
     RankReport,
     Resumed,
     StepLoss,
+    StepLosses,
 )
 from wattrain_api.contract.recorded_step import RecordedStep
 from wattrain_worker.supervisor.rank_reports import RankReports
@@ -51,7 +52,7 @@ def test_shares_are_added_up_over_ranks_and_the_rest_is_the_first_ranks(
 def test_a_report_of_several_steps_is_a_record_of_each_and_counts_them_all(
     reports: RankReports, records: list[RecordedStep]
 ) -> None:
-    losses = tuple(StepLoss(step, 0, 1 / step, 0.1 * step) for step in (1, 2, 3))
+    losses = StepLosses.of([StepLoss(step, 0, 1 / step, 0.1 * step) for step in (1, 2, 3)])
     reports.ingest(RankReport(validation=Evaluation(0, 2.0, 0.1)))
     reports.ingest(RankReport(step=4, epoch=1, steps=4, step_seconds=0.3, samples=40, losses=losses))
     progress = reports.progress()
@@ -63,7 +64,7 @@ def test_a_report_of_several_steps_is_a_record_of_each_and_counts_them_all(
 
 
 def test_the_first_loss_that_is_no_number_is_told_of_the_steps_of_a_report(reports: RankReports) -> None:
-    losses = tuple(StepLoss(step, 0, 1.0 if step < 7 else math.nan, 0.1) for step in range(5, 10))
+    losses = StepLosses.of([StepLoss(step, 0, 1.0 if step < 7 else math.nan, 0.1) for step in range(5, 10)])
     reports.ingest(RankReport(step=9, losses=losses))
     (notice,) = reports.progress().notices
     assert notice.message.startswith("the loss is NaN at step 7")
@@ -222,3 +223,16 @@ def test_a_preparation_that_is_done_has_prepared_all(reports: RankReports) -> No
     assert reports.progress().prepared == PrepareProgress("writing", 9, 9)
     reports.start_generation(Phase.STARTING)
     assert reports.progress().prepared is None
+
+
+def test_losses_of_which_nobody_knows_the_step_are_no_records(
+    reports: RankReports, records: list[RecordedStep]
+) -> None:
+    """A column has an item that makes no sense, which is left out of it."""
+    report = {
+        "rank": 0,
+        "step": 9,
+        "losses": {"step": [8, 9], "epoch": [0, 0], "loss": ["?", 0.5], "learningRate": [1, 1]},
+    }
+    reports.ingest_datagram(json.dumps(report).encode())
+    assert (records, reports.progress().step) == ([], 9)

@@ -233,7 +233,8 @@ def _phase_after(report: RankReport, phase: Phase | None) -> Phase | None:
 def _recorded(report: RankReport, old: Progress) -> list[RecordedStep]:
     """The recorded steps that `report` tells of: a list of them, or the one it stands at."""
     if report.loss is None:
-        return [RecordedStep(of.step, None, of.epoch, of.loss, of.learning_rate) for of in report.losses]
+        rows = [] if report.losses is None else report.losses.rows
+        return [RecordedStep(of.step, None, of.epoch, of.loss, of.learning_rate) for of in rows]
     step, epoch = _newer(report.step, old.step), _newer(report.epoch, old.epoch)
     return [RecordedStep(step, None, epoch, report.loss, _newer(report.learning_rate, old.learning_rate))]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from wattrain_api.contract.codec import encode
-from wattrain_api.contract.progress import StepLoss
+from wattrain_api.contract.progress import StepLoss, StepLosses
 from wattrain_worker.report import report
 
 LINE_EVERY_SECONDS = 10.0
@@ -79,7 +79,7 @@ class Reporter:
             losses = losses[-1:]
         while len(losses) > _LOSSES_A_REPORT:
             first, losses = losses[:_LOSSES_A_REPORT], losses[_LOSSES_A_REPORT:]
-            report(step=first[-1].step, steps=0, losses=list(map(encode, first)))
+            report(step=first[-1].step, steps=0, losses=encode(StepLosses.of(first)))
         paused_seconds = self._paused_seconds or None
         known = {"gradient_norm": norm, "peer_wait_seconds": self._peer_seconds, "paused_seconds": paused_seconds}
         optional = {name: figure for name, figure in known.items() if figure is not None}
@@ -88,7 +88,7 @@ class Reporter:
             total_steps=self._total_steps,
             epoch=epoch,
             epochs=self._epochs,
-            losses=list(map(encode, losses)),
+            losses=encode(StepLosses.of(losses)),
             samples=self._samples,
             steps=self._steps,
             step_seconds=self.mean_step_seconds() + self._paused_seconds / max(1, self._steps),

@@ -70,8 +70,8 @@ class Reports:
         return [report[key] for report in self.all if key in report]
 
     def curve(self, rank: int = 0) -> dict[int, float]:
-        losses = [loss for report in self.all if report["rank"] == rank for loss in report.get("losses", ())]
-        return {loss["step"]: loss["loss"] for loss in losses}
+        told = [report["losses"] for report in self.all if report["rank"] == rank and "losses" in report]
+        return {step: loss for of in told for step, loss in zip(of.get("step", ()), of.get("loss", ()), strict=True)}
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

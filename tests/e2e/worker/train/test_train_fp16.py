@@ -74,7 +74,8 @@ def test_ranks_of_which_one_overflows_leave_the_step_out_and_lower_their_factors
     assert run.reports.of("overflowSteps")[-1] > 1
     assert run.reports.of("nonFiniteSteps") == [0]
     assert len(run.reports.curve(0)) == STEPS
-    assert run.reports.curve(0) == run.reports.curve(1)
+    assert run.reports.curve(1)
+    assert run.reports.curve(1).items() <= run.reports.curve(0).items()
     assert np.isfinite(list(run.reports.curve().values())).all()
     assert run.reports.of("flopsPerSample") == [2 * (2 * (8 * 12 + 12 * 4) + 12 * 4)], "no gradient of the features"
     [peak] = run.reports.of("peakFlopsPerSecond")

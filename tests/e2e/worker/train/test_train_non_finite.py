@@ -51,7 +51,8 @@ def test_without_determinism_a_rank_whose_samples_are_well_leaves_the_step_out_t
     job = job_on(make_job, broken(slice(7, 8)), "skip", deterministic=False, gradientAccumulation=2)
     run = job.start(2).succeeds()
     assert len(run.reports.curve(0)) == STEPS - PASSES
-    assert run.reports.curve(0) == run.reports.curve(1)
+    assert run.reports.curve(1)
+    assert run.reports.curve(1).items() <= run.reports.curve(0).items()
     assert run.reports.of("nonFiniteSteps")[-1] == PASSES
 
 

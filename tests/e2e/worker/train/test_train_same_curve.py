@@ -12,10 +12,11 @@ STEPS = 10  # two passes of five steps, the last of a pass with 3 samples only: 
 
 def curve_of(job: Any, world: int) -> dict[int, float]:
     run = job.start(world).succeeds()
-    curves = [run.reports.curve(rank) for rank in range(world)]
-    assert all(curve == curves[0] for curve in curves), "the ranks disagree about the global loss"
-    assert len(curves[0]) == STEPS
-    return curves[0]
+    first, *others = [run.reports.curve(rank) for rank in range(world)]
+    # The others tell the newest loss of each report.
+    assert all(curve and curve.items() <= first.items() for curve in others), "the ranks disagree about the global loss"
+    assert len(first) == STEPS
+    return first
 
 
 def test_ddp_has_the_same_curve_on_one_to_four_ranks(make_job: Any) -> None:
@@ -95,6 +96,6 @@ def test_steps_between_records_are_counted_but_not_recorded(make_job: Any) -> No
 
 def test_quick_steps_are_told_several_at_once_and_none_is_left_out(make_job: Any) -> None:
     run = make_job(training={"epochs": 60}).start(2).succeeds()
-    told = [len(report["losses"]) for report in run.reports.all if report.get("losses") and report["rank"] == 0]
+    told = [len(report["losses"]["step"]) for report in run.reports.all if report.get("losses") and report["rank"] == 0]
     assert list(run.reports.curve()) == list(range(1, 301))
     assert len(told) < 150 < sum(told) == 300
