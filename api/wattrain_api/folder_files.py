@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ def folder_files(folder: Path) -> list[tuple[str, Path]]:
     return sorted((path.relative_to(folder).as_posix(), path) for path in found)
 
 
-def digest_of_files(files: Iterable[tuple[str, Callable[[], bytes]]]) -> tuple[str, int]:
+def digest_of_files(files: Iterable[tuple[str, Callable[[], bytes | mmap.mmap]]]) -> tuple[str, int]:
     """SHA-256 of the names and contents of files, in hexadecimal, and the number of bytes they hold."""
     digest, size = hashlib.sha256(), 0
     for name, read in files:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import aiohttp.client
@@ -15,11 +18,13 @@ import pytest
 from wattrain_api import address_drivers
 from wattrain_api.data import Source
 from wattrain_api.reasons import EXIT_BAD_SPEC, EXIT_INPUT_MISSING, EXIT_STORAGE_UNAVAILABLE
-from wattrain_worker.data import remote_files
-from wattrain_worker.data.sources import fetched
-from wattrain_worker.errors import WorkerError
+from wattrain_worker.data import prepare_table, remote_files
+from wattrain_worker.data.large_file import LargeFile
+from wattrain_worker.data.sources import Room, fetched
+from wattrain_worker.errors import StorageUnavailable, WorkerError
 
 TABLE = b"age,kind\n" + b"1,a\n2,b\n" * 20
+LARGE = b"age,kind\n" + b"".join(b"%d,%c\n" % (row, b"xy"[row % 2]) for row in range(900))
 CODES = {"/gone.csv": 404, "/denied.csv": 403, "/unknown.csv": 401, "/old.csv": 410, "/busy.csv": 503, "/many.csv": 429}
 
 
@@ -33,7 +38,8 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(302 if path == "/moved.csv" else CODES.get(path, 200))
         if path == "/moved.csv":
             self.send_header("Location", "/good.csv")
-        length = 0 if path == "/moved.csv" else len(TABLE) + 100 * (path == "/torn.csv")
+        body = LARGE if path == "/large.csv" else TABLE
+        length = 0 if path == "/moved.csv" else len(body) + 100 * (path == "/torn.csv")
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if path == "/silent.csv":
@@ -43,7 +49,7 @@ class Answers(BaseHTTPRequestHandler):
                 self.over.wait(0.1)
                 self.wfile.write(TABLE[start : start + 20])
         elif length:
-            self.wfile.write(TABLE)
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
@@ -67,9 +73,40 @@ def _new_clients() -> None:
 
 
 def refusal(uri: str) -> WorkerError:
-    with pytest.raises(WorkerError) as caught:
-        fetched(Source(uri=uri))
+    """The same whether the file is held or received in parts."""
+    told = []
+    for room in (None, Room(100, Path(tempfile.gettempdir()))):
+        with pytest.raises(WorkerError) as caught:
+            fetched(Source(uri=uri), room=room)
+        told.append((str(caught.value), caught.value.exit_code))
+    assert told[0] == told[1]
     return caught.value
+
+
+def test_a_large_file_lies_in_a_file_without_a_name(address: str, tmp_path: Path) -> None:
+    found = fetched(Source(uri=f"{address}/moved.csv"), room=Room(100, tmp_path))
+    assert isinstance(found.content, LargeFile)
+    assert found.content.bytes[:] == TABLE
+    assert list(tmp_path.iterdir()) == []
+    assert fetched(Source(uri=f"{address}/good.csv"), room=Room(len(TABLE), tmp_path)).content == TABLE
+
+
+def test_a_large_file_is_prepared_as_one_that_is_held(
+    address: str, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for most_held in (1 << 30, 100):
+        monkeypatch.setattr(prepare_table, "MOST_HELD_BYTES", most_held)
+        bench.prepare(f"{address}/large.csv", into=str(most_held), label="kind")
+    assert bench.shards("100") == bench.shards(str(1 << 30))
+
+
+def test_a_folder_without_room_is_told_as_such(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "write", full)
+    with pytest.raises(StorageUnavailable, match=f"data directory {tmp_path}: No space left on device; see that it"):
+        fetched(Source(uri=f"{address}/good.csv"), room=Room(100, tmp_path))
 
 
 @pytest.mark.parametrize("name", ["good", "moved"])

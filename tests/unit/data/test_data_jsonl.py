@@ -62,7 +62,7 @@ def test_a_field_that_a_line_has_not_is_a_missing_value_and_columns_come_as_they
 
 
 def test_a_chunk_does_not_end_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wattrain_worker.data.readers.jsonl_file._CHUNK_ROWS", 2)
+    monkeypatch.setattr("wattrain_worker.data.readers.jsonl_file._CUT_BYTES", 40)
     table = read_jsonl(b"".join(b'{"x": %d, "y%d": true}\n' % (i, i) for i in range(5)))
     assert table.frame["x"].to_list() == list("01234")
     assert table.frame.columns == ["x", "y0", "y1", "y2", "y3", "y4"]

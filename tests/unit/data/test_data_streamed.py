@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import pytest
 
 from wattrain_worker.data import prepare_table
 from wattrain_worker.data.large_file import LargeFile
-from wattrain_worker.data.readers import streamed
+from wattrain_worker.data.readers import datasets_folder, jsonl_file, streamed
 from wattrain_worker.errors import BadData
 
 ROWS = 2500
+END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 @pytest.fixture
@@ -63,12 +66,14 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def same_bytes(bench: Any, monkeypatch: pytest.MonkeyPatch, path: Path, data: dict[str, Any]) -> None:
+def same_bytes(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, path: Path | str, data: dict[str, Any], most_held: int = 0
+) -> None:
     monkeypatch.setattr(streamed, "_PIECE_BYTES", 9000)
-    for most_held in (1 << 30, 0):
-        monkeypatch.setattr(prepare_table, "MOST_HELD_BYTES", most_held)
-        bench.prepare(path, into=str(most_held), **data)
-    assert bench.shards(str(1 << 30)) == bench.shards("0")
+    for into, bound in (("held", 1 << 30), ("0", most_held)):
+        monkeypatch.setattr(prepare_table, "MOST_HELD_BYTES", bound)
+        bench.prepare(path, into=into, **data)
+    assert bench.shards("held") == bench.shards("0")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -89,15 +94,163 @@ def test_unusual_csv_files_too(bench: Any, monkeypatch: pytest.MonkeyPatch, line
 def test_a_parquet_file_gives_the_same_bytes_held_and_streamed(
     bench: Any, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    of_all = pl.DataFrame(columns()).with_columns(
+    path = bench.folder / "table.parquet"
+    typed().write_parquet(path, row_group_size=700)
+    same_bytes(bench, monkeypatch, path, CASES[case])
+
+
+def typed() -> pl.DataFrame:
+    return pl.DataFrame(columns()).with_columns(
         pl.col("a", "late", "number").cast(pl.Float64, strict=False),
         pl.col("text").cast(pl.Categorical),
         pl.col("date").str.to_date(),
         pl.col("truth").str.to_lowercase() == "true",
     )
-    path = bench.folder / "table.parquet"
-    of_all.write_parquet(path, row_group_size=700)
+
+
+@pytest.mark.parametrize("most_held", [0, 60_000])
+def test_a_folder_of_parquet_files_gives_the_same_bytes_held_and_streamed(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, most_held: int
+) -> None:
+    folder, frame = bench.folder / "parts", typed()
+    folder.mkdir()
+    for number, start in enumerate(range(0, ROWS, 900)):
+        frame[start : start + 900].write_parquet(folder / f"{number}.parquet", row_group_size=300)
+    same_bytes(bench, monkeypatch, folder, CASES["told"], most_held)
+
+
+@pytest.mark.parametrize("most_held", [2000, 60_000])
+def test_a_saved_data_set_gives_the_same_bytes_held_and_streamed(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, most_held: int
+) -> None:
+    frame = typed().with_columns(pl.col("text").cast(pl.String), pl.Series("kind", [0, 1, -1, 2] * (ROWS // 4)))
+    same_bytes(bench, monkeypatch, saved(bench.folder / "saved", frame), CASES["told"], most_held)
+    assert bench.document("0")["classesAsWritten"] == ["x", "y", "z"]
+
+
+def saved(folder: Path, frame: pl.DataFrame, batch_rows: int = 400) -> Path:
+    """As save_to_disk writes it: streams of many batches."""
+    folder.mkdir()
+    halves = [frame[: len(frame) // 2], frame[len(frame) // 2 :]]
+    names = [f"data-{number:05}-of-00002.arrow" for number in range(2)]
+    for name, half in zip(names, halves, strict=True):
+        streams = [half[start : start + batch_rows] for start in range(0, len(half), batch_rows)]
+        (folder / name).write_bytes(stream_of(streams))
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": name} for name in names]}))
+    label = {"_type": "ClassLabel", "names": ["x", "y", "z"]}
+    (folder / "dataset_info.json").write_text(json.dumps({"features": {"kind": label}}))
+    return folder
+
+
+def stream_of(batches: list[pl.DataFrame]) -> bytes:
+    """One Arrow stream: the schema once, then the rows of each batch."""
+    out = b""
+    for batch in batches:
+        written = io.BytesIO()
+        batch.write_ipc_stream(written, compat_level=pl.CompatLevel.oldest())
+        content = written.getvalue()
+        schema_end = 8 + int.from_bytes(content[4:8], "little")
+        out += content[: -len(END)] if not out else content[schema_end : -len(END)]
+    return out + END
+
+
+def test_a_batch_that_is_too_large_is_refused_and_so_is_a_stream_that_is_damaged(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare_table, "MOST_HELD_BYTES", 2000)
+    folder = saved(bench.folder / "saved", pl.DataFrame({"a": range(ROWS), "kind": [0, 1] * (ROWS // 2)}))
+    monkeypatch.setattr(datasets_folder, "_LARGEST_BATCH", 5000)
+    told = str(bench.refusal(folder, label="kind"))
+    assert "'data-00000-of-00002.arrow' has a batch of 0 MiB, more than 0; write it with batches of fewer rows" in told
+    first = folder / "data-00000-of-00002.arrow"
+    first.write_bytes(first.read_bytes()[:3000] + END)
+    assert "'data-00000-of-00002.arrow' is no readable Arrow stream (a message at byte" in str(
+        bench.refusal(folder, label="kind")
+    )
+
+
+def json_lines(row: dict[str, str]) -> str:
+    return json.dumps({name: value for name, value in row.items() if value or name != "late"}) + "\n"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_json_lines_give_the_same_bytes_held_and_streamed(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.setattr(jsonl_file, "_CUT_BYTES", 5000)
+    rows = pl.DataFrame(columns()).to_dicts()
+    path = bench.write("\n" + "".join(map(json_lines, rows)), "table.jsonl")
     same_bytes(bench, monkeypatch, path, CASES[case])
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_an_npz_file_gives_the_same_bytes_held_and_streamed(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, write: Any
+) -> None:
+    random, of_all = np.random.default_rng(5), columns()
+    arrays = {
+        "X": random.normal(size=(ROWS, 3)),
+        "by_column": np.asfortranarray(random.normal(size=(ROWS, 2)).astype(">f4")),
+        "half": random.normal(size=(ROWS, 1)).astype(np.float16),
+        "truth": random.random(ROWS) > 0.5,
+        "text": np.array(of_all["text"]),
+        "count": random.integers(0, 2**40, ROWS),
+        "y": np.array(of_all["kind"]),
+    }
+    path = bench.folder / "table.npz"
+    write(path, **arrays)
+    same_bytes(bench, monkeypatch, path, {})
+    assert bench.document("0")["columns"] == [
+        "X_0", "X_1", "X_2", "by_column_0", "by_column_1", "half", "truth", "text", "count"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"X": np.zeros((9, 2, 2))}, 'array "X" has the shape (9, 2, 2); reshape it to rows x columns'),
+        ({"a": np.zeros(9), "b": np.zeros(8)}, 'array "b" has 8 rows, array "a" has 9; give every array one row'),
+        ({"a": np.array([{}])}, "not a readable NPZ file (Object arrays cannot be loaded when allow_pickle=False); wr"),
+        ({"X": np.zeros((9, 2)), "X_1": np.zeros(9)}, 'the arrays "X" and "X_1" both give a column "X_1" (column i of'),
+        ({"a": np.zeros(9, "c8")}, 'array "a" is of type complex64; store numbers, booleans or strings'),
+    ],
+)
+def test_arrays_are_refused_streamed_as_they_are_held(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, arrays: dict[str, Any], expected: str
+) -> None:
+    path = bench.folder / "table.npz"
+    np.savez(path, **arrays)
+    held = str(bench.refusal(path, label="a"))
+    monkeypatch.setattr(prepare_table, "MOST_HELD_BYTES", 0)
+    assert str(bench.refusal(path, label="a")) == held
+    assert expected in held
+
+
+def test_a_damaged_array_is_refused_streamed(bench: Any, streams: None) -> None:
+    path = bench.folder / "table.npz"
+    np.savez(path, X=np.ones((ROWS, 3)), y=np.arange(ROWS) % 2)
+    content = bytearray(path.read_bytes())
+    content[4000:4010] = b"1234567890"
+    path.write_bytes(content)
+    assert "not a readable NPZ file (Bad CRC-32 for file 'X.npy')" in str(bench.refusal(path))
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        ('{"a": 1', "line 3002: no JSON ("),
+        ('{"a": [1], "kind": 1}', 'line 3002, field "a": a list, which no table has'),
+        ("{}\n" * 3000, "line 3765: an object without fields, as the others below it"),
+        ('{"a": 1, "kind": "' + "x" * 70_000 + '"}', "line 3002: longer than 0 MiB"),
+    ],
+)
+def test_what_is_wrong_in_a_late_line_of_json_is_said_with_its_line(
+    bench: Any, streams: None, monkeypatch: pytest.MonkeyPatch, late: str, expected: str
+) -> None:
+    monkeypatch.setattr(jsonl_file, "_CUT_BYTES", 5000)
+    monkeypatch.setattr(jsonl_file, "_LONGEST_LINE", 60_000)
+    good = "".join(f'{{"a": {row}, "kind": {row % 2}}}\n' for row in range(3001))
+    assert expected in str(bench.refusal(bench.write(good + late, "table.jsonl"), label="kind"))
 
 
 @pytest.mark.parametrize(

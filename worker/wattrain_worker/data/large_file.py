@@ -11,6 +11,11 @@ from typing import BinaryIO
 from wattrain_worker.errors import BadData
 
 
+def bytes_of(content: bytes | LargeFile) -> bytes | mmap.mmap:
+    """What is in a file that is held, or not."""
+    return content.bytes if isinstance(content, LargeFile) else content
+
+
 class LargeFile:
     """The bytes of a file, as they were when it was opened."""
 

@@ -12,7 +12,7 @@ from wattrain_api.names import FILE_PREPARE
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.naming import naming_source
 from wattrain_worker.data.prepared_data import PREPARE_VERSION, read_document, verify_files, write_document
-from wattrain_worker.data.preparer import Document, SampleSource, demand_rows_for_ranks
+from wattrain_worker.data.preparer import Document, Folders, SampleSource, demand_rows_for_ranks
 from wattrain_worker.data.preparers import find_preparer
 from wattrain_worker.data.sources import CLAIMS_DIR
 from wattrain_worker.errors import BadSpec, StorageUnavailable, WorkerError
@@ -39,7 +39,7 @@ def prepare(spec: TrainingJobSpec, data_dir: Path, claims_dir: Path = CLAIMS_DIR
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with naming_source(data.source):
-            source = prepare_kind(spec, data, claims_dir)
+            source = prepare_kind(spec, data, Folders(claims_dir, data_dir))
             document = _found(data_dir, digest, source)
             if document is not None:
                 demand_rows_for_ranks(document["counts"]["training"], spec)

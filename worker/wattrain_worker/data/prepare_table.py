@@ -22,11 +22,11 @@ from wattrain_worker.data.blocks_in_order import InOrder, computed_by
 from wattrain_worker.data.doubts import doubtful_classes, doubtful_repeats
 from wattrain_worker.data.features import fitted_to_json
 from wattrain_worker.data.label_issues import suspicious_rows
-from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.prepared_data import SPLITS, Shard, shard_name
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
     Document,
+    Folders,
     SampleSource,
     demand_rows_for_ranks,
     demand_rows_in_splits,
@@ -44,7 +44,7 @@ from wattrain_worker.data.samples import (
 )
 from wattrain_worker.data.scratch import Scratch
 from wattrain_worker.data.shard_file import Shape, Tensors, TensorWriter
-from wattrain_worker.data.sources import SourceFile, fetched
+from wattrain_worker.data.sources import Room, SourceFile, fetched
 from wattrain_worker.data.split import TEST, TRAIN, deal
 from wattrain_worker.data.transform import Transformed, transform
 from wattrain_worker.errors import BadData, BadSpec
@@ -54,9 +54,9 @@ MOST_HELD_BYTES: Final = 64 << 20
 """Of a file; a larger one is streamed."""
 
 
-def prepare_table(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> SampleSource:
+def prepare_table(spec: TrainingJobSpec, data: Data, folders: Folders) -> SampleSource:
     """The rows of one file."""
-    source = fetched(data.source, claims_dir, MOST_HELD_BYTES)
+    source = fetched(data.source, folders.claims, Room(MOST_HELD_BYTES, folders.shards))
     return SampleSource(source.to_json_object, functools.partial(_prepared, spec, data, source))
 
 
@@ -69,7 +69,7 @@ def _prepared_by(in_order: InOrder, spec: TrainingJobSpec, data: Data, source: S
     with ThreadPoolExecutor(1) as beside:
         beside.submit(lambda: source.sha256)
         recipe = spec.recipe
-        scratch = Scratch(data_dir if isinstance(source.content, LargeFile) else None)
+        scratch = Scratch(data_dir if source.is_large else None)
         table = read(source, data.missing_values, scratch, in_order)
         name, params = (recipe.name, recipe.params) if recipe else ("", None)
         samples = gather(table, data, name, params, scratch, in_order)

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from wattrain_api.data import Data, Split
 from wattrain_api.trainingjob import TrainingJobSpec
@@ -31,8 +31,16 @@ class SampleSource:
     each file, by name), and what the kind needs. The same input gives the same bytes. BadData, BadSpec."""
 
 
-Prepare = Callable[[TrainingJobSpec, Data, Path], SampleSource]
-"""From a spec whose data is given, and the directory with the claims. A WorkerError where there is no such source."""
+class Folders(NamedTuple):
+    """Directories that a preparation reads from and writes into."""
+
+    claims: Path
+    shards: Path
+    """Where large files may lie meanwhile."""
+
+
+Prepare = Callable[[TrainingJobSpec, Data, Folders], SampleSource]
+"""From a spec whose data is given. A WorkerError where there is no such source."""
 
 
 def demand_rows_for_ranks(training_rows: int, spec: TrainingJobSpec) -> None:

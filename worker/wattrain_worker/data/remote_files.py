@@ -1,23 +1,31 @@
-"""Files at an address, by fsspec: the whole of each is read, and what is wrong is told without credentials."""
+"""Files at an address, by fsspec: the whole of each is read, and what is wrong is told without credentials.
+
+What is more than memory is to hold lies in a file meanwhile."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
 
 from wattrain_api.address_drivers import driver_module, missing_driver, protocols_of
+from wattrain_worker.data.large_file import LargeFile
+from wattrain_worker.data.received_file import ReceivedFile
 from wattrain_worker.data.remote_errors import FIELD, SILENCE_SECONDS, refusal
-from wattrain_worker.errors import BadSpec, InputMissing, WorkerError
+from wattrain_worker.errors import BadSpec, InputMissing, StorageUnavailable, WorkerError
 
 _EXPANDED: Final = re.compile(r"(^|::)(local://|file://~)")
 _UNLISTED: Final = ("http", "https")
+_RANGE_BYTES: Final = 16 << 20
+"""Of a large file, that an object store is asked for at a time."""
 RETRY: Final = {"max_retries": 3, "retry_timeout": timedelta(minutes=3)}
 """Of object stores: a connection that breaks off is taken up again where it was."""
 
@@ -30,8 +38,36 @@ def without_credentials(uri: str) -> str:
 
 def download(uri: str) -> bytes:
     """What is at an address. BadSpec, InputMissing or StorageUnavailable where it cannot be had."""
-    system, path = _system(uri)
-    return _content(uri, system, path)
+    return at_address(uri).held()
+
+
+def at_address(uri: str) -> RemoteFile:
+    """The file at an address, which is not asked for yet. BadSpec where there is no driver for it."""
+    return RemoteFile(uri, *_system(uri))
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file at an address, or below one. The errors of reading it are those of `download`."""
+
+    _uri: str
+    _system: Any
+    _path: str
+
+    def held(self) -> bytes:
+        """All of it."""
+        with _told(self._uri):
+            return bytes(self._system.cat_file(self._path))
+
+    def received(self, folder: Path, most_held_bytes: int) -> bytes | LargeFile:
+        """All of it; where that is more than `most_held_bytes`, it lies in `folder`, without a name. StorageUnavailable
+        too where that has no room for it."""
+        with _told(self._uri), ReceivedFile(folder, most_held_bytes) as file:
+            if protocols_of(self._uri)[-1] in _UNLISTED:
+                self._system.get_file(self._path, file)
+            else:
+                _receive_in_ranges(self._system, self._path, file)
+            return file.content()
 
 
 def is_folder(uri: str) -> bool:
@@ -39,9 +75,9 @@ def is_folder(uri: str) -> bool:
     return uri.endswith("/")
 
 
-def download_folder(uri: str) -> list[tuple[str, Callable[[], bytes]]]:
-    """The files below the address of a folder in the order of their names, and what reads each; hidden ones (`.name`)
-    are none of them. The errors are those of `download`."""
+def folder_at_address(uri: str) -> list[tuple[str, RemoteFile]]:
+    """The files below the address of a folder in the order of their names; hidden ones (`.name`) are none of them. The
+    errors are those of `download`."""
     shown = without_credentials(uri)
     if (protocol := protocols_of(uri)[-1]) in _UNLISTED:
         raise BadSpec(f"{FIELD}: {shown!r} is a folder, which {protocol} cannot list; give the address of a file")
@@ -52,7 +88,7 @@ def download_folder(uri: str) -> list[tuple[str, Callable[[], bytes]]]:
     names = [name for name in found if not any(part.startswith(".") for part in name[len(root) :].split("/"))]
     if not names:
         raise InputMissing(f"{FIELD}: {shown!r} has no files; correct the address of the folder")
-    return [(name[len(root) :], functools.partial(_content, uri, system, name)) for name in names]
+    return [(name[len(root) :], RemoteFile(uri, system, name)) for name in names]
 
 
 def _system(uri: str) -> tuple[Any, str]:
@@ -99,9 +135,27 @@ def store_class(protocol: str) -> Any:
     return type(f"Store_{protocol}", (FsspecStore,), {"protocol": protocol})
 
 
-def _content(uri: str, system: Any, path: str) -> bytes:
-    with _told(uri):
-        return bytes(system.cat_file(path))
+def _receive_in_ranges(system: Any, path: str, received: ReceivedFile) -> None:
+    """Drivers of object stores give a file in ranges, or as a whole, which is held."""
+    before = _facts(system, path)
+    size = before[0] or 0
+    if size <= _RANGE_BYTES:
+        received.write(system.cat_file(path))  # says, where it is not there, what is wrong
+        return
+    for start in range(0, size, _RANGE_BYTES):
+        received.write(system.cat_file(path, start=start, end=min(size, start + _RANGE_BYTES)))
+    system.invalidate_cache()
+    if _facts(system, path) != before:
+        raise StorageUnavailable(f"{FIELD}: {path!r} was written to while it was read; start again when it is whole")
+
+
+def _facts(system: Any, path: str) -> tuple[int | None, str, str]:
+    """The size of the file, and what changes when it is written anew; nothing where the driver does not say."""
+    try:
+        found = system.info(path)
+    except Exception:  # whoever reads it says what is wrong
+        return None, "", ""
+    return found.get("size"), str(found.get("e_tag", "")), str(found.get("last_modified", found.get("mtime", "")))
 
 
 @contextmanager

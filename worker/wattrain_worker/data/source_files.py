@@ -14,7 +14,7 @@ from pathlib import Path
 from wattrain_api.data import Source
 from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.local_path import about_tilde
-from wattrain_worker.data.remote_files import download, download_folder, is_folder
+from wattrain_worker.data.remote_files import download, folder_at_address, is_folder
 from wattrain_worker.data.sources import CLAIMS_DIR, Origin, name_of, path_of
 from wattrain_worker.errors import BadData, BadSpec, InputMissing
 
@@ -71,7 +71,7 @@ def opened(source: Source, claims_dir: Path = CLAIMS_DIR) -> SourceFiles:
     here, name = path_of(source, claims_dir), name_of(source)
     whole: Callable[[], bytes] | None
     if here is None and is_folder(source.uri or ""):
-        whole, files = None, [OneFile(below, read) for below, read in download_folder(source.uri or "")]
+        whole, files = None, [OneFile(below, file.held) for below, file in folder_at_address(source.uri or "")]
     elif here is None:
         whole = functools.partial(bytes, download(source.uri or ""))
         files = members_of(whole(), name) if is_tar(name) else [OneFile(name, whole)]

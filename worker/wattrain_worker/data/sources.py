@@ -20,14 +20,16 @@ from wattrain_api.data import Source
 from wattrain_api.folder_files import digest_of_files, folder_files
 from wattrain_api.local_path import about_tilde, local_path
 from wattrain_api.table_folders import table_folder
-from wattrain_worker.data.large_file import LargeFile
-from wattrain_worker.data.remote_files import download, download_folder, is_folder, without_credentials
+from wattrain_worker.data.large_file import LargeFile, bytes_of
+from wattrain_worker.data.remote_files import RemoteFile, at_address, folder_at_address, is_folder, without_credentials
 from wattrain_worker.errors import BadSpec, InputMissing
 
 Format = Literal["digits", "csv", "npz", "parquet", "jsonl", "datasets"]
-STREAMED_FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet")
+STREAMED_FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet", "jsonl", "npz")
 """Of which memory need not hold a file."""
 Origin = Literal["builtin", "uri", "claim"]
+_Read = Callable[["Room | None"], "bytes | LargeFile"]
+"""Reads a file of a folder, and holds it where it has the room, or none is given."""
 CLAIMS_DIR: Final = Path("/data")
 """Where a pod finds the claims that its data comes from, each in a directory of its name."""
 DIGITS: Final = Path(__file__).with_name("digits.csv.gz")
@@ -41,7 +43,7 @@ class Part(NamedTuple):
 
     name: str
     """Its path below the folder, with `/`."""
-    content: bytes
+    content: bytes | LargeFile
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,17 @@ class SourceFile:
     parts: tuple[Part, ...] = field(default=(), repr=False)
     """The files of a folder, in the order in which their rows follow one another."""
 
+    @property
+    def is_large(self) -> bool:
+        """Whether memory does not hold all of it."""
+        return any(isinstance(each, LargeFile) for each in (self.content, *(part.content for part in self.parts)))
+
     @functools.cached_property
     def sha256(self) -> str:
         """Of all that was read. Computing it lets other threads run."""
         if self.parts:
-            return digest_of_files((part.name, functools.partial(bytes, part.content)) for part in self.parts)[0]
-        held = self.content.bytes if isinstance(self.content, LargeFile) else self.content
-        return hashlib.sha256(held).hexdigest()
+            return digest_of_files((part.name, functools.partial(bytes_of, part.content)) for part in self.parts)[0]
+        return hashlib.sha256(bytes_of(self.content)).hexdigest()
 
     def to_json_object(self) -> dict[str, str | int]:
         """The `source` of prepare.json."""
@@ -72,9 +78,22 @@ class SourceFile:
         return {"kind": self.kind, "name": self.name, "sha256": self.sha256, "bytes": size}
 
 
-def fetched(source: Source, claims_dir: Path = CLAIMS_DIR, most_held_bytes: int | None = None) -> SourceFile:
-    """What is behind `source`. A WorkerError where there is nothing, or nothing that can be read. A larger file than
-    `most_held_bytes` that can be streamed, on this machine, is not held but a LargeFile."""
+class Room(NamedTuple):
+    """What a source may take."""
+
+    most_held_bytes: int
+    """Of a file, or of all files of a folder: what is more and can be streamed is not held but a LargeFile."""
+    folder: Path
+    """Takes what comes from an address and is not held."""
+
+    def without(self, size: int) -> Room:
+        """What is left beside so many bytes that are held."""
+        return Room(max(0, self.most_held_bytes - size), self.folder)
+
+
+def fetched(source: Source, claims_dir: Path = CLAIMS_DIR, room: Room | None = None) -> SourceFile:
+    """What is behind `source`, held where no `room` is given. A WorkerError where there is nothing, or nothing that can
+    be read."""
     if source.builtin is not None:
         return _read(DIGITS, "digits", "builtin", source.builtin)
     here, name = path_of(source, claims_dir), name_of(source)
@@ -82,12 +101,13 @@ def fetched(source: Source, claims_dir: Path = CLAIMS_DIR, most_held_bytes: int 
     if here is None:
         uri = source.uri or ""
         if is_folder(uri):
-            return _folder(origin, name, dict(download_folder(uri)))
-        return SourceFile(_format(name, "uri"), origin, name, download(uri))
+            return _folder(origin, name, _of_address(uri), room)
+        kind = _format(name, "uri")
+        return SourceFile(kind, origin, name, _received(at_address(uri), room))
     if here.is_dir():
-        return _folder(origin, name, {below: functools.partial(_content, path) for below, path in _below(here)})
+        return _folder(origin, name, {below: functools.partial(_content, path) for below, path in _below(here)}, room)
     kind = _format(here.name, "uri" if source.claim is None else "claim.path")
-    return _read(here, kind, origin, name, most_held_bytes)
+    return _read(here, kind, origin, name, None if room is None else room.most_held_bytes)
 
 
 def path_of(source: Source, claims_dir: Path = CLAIMS_DIR) -> Path | None:
@@ -142,12 +162,25 @@ def _read(path: Path, kind: Format, origin: Origin, name: str, most_held_bytes: 
     return SourceFile(kind, origin, name, content)
 
 
-def _folder(origin: Origin, name: str, files: dict[str, Callable[[], bytes]]) -> SourceFile:
+def _folder(origin: Origin, name: str, files: dict[str, _Read], room: Room | None) -> SourceFile:
     try:
         kind, names = table_folder(files)
     except ValueError as error:
         raise InputMissing(f"spec.data.source: {name!r} {error}") from error
-    return SourceFile(kind, origin, name, b"", tuple(Part(each, files[each]()) for each in names))
+    parts, held_bytes = list[Part](), 0
+    for each in names:
+        content = files[each](None if room is None else room.without(held_bytes))
+        held_bytes += 0 if isinstance(content, LargeFile) else len(content)
+        parts.append(Part(each, content))
+    return SourceFile(kind, origin, name, b"", tuple(parts))
+
+
+def _of_address(uri: str) -> dict[str, _Read]:
+    return {below: functools.partial(_received, file) for below, file in folder_at_address(uri)}
+
+
+def _received(file: RemoteFile, room: Room | None) -> bytes | LargeFile:
+    return file.held() if room is None else file.received(room.folder, room.most_held_bytes)
 
 
 def _below(folder: Path) -> list[tuple[str, Path]]:
@@ -157,9 +190,10 @@ def _below(folder: Path) -> list[tuple[str, Path]]:
         raise _unreadable(error, Path(error.filename or folder)) from error
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, room: Room | None) -> bytes | LargeFile:
     try:
-        return path.read_bytes()
+        is_held = room is None or path.stat().st_size <= room.most_held_bytes
+        return path.read_bytes() if is_held else LargeFile(path)
     except OSError as error:
         raise _unreadable(error, path) from error
 

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+Piece = tuple[pl.DataFrame, npt.NDArray[np.int64]]
+"""Columns of some rows, and the line, or the row, that each row is in."""
 
 
 class Part(Protocol):
@@ -60,8 +65,11 @@ class PartInFile:
         weakref.finalize(self, os.close, self._descriptor)
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+        self._rows = frame.height
 
     def column(self, name: str) -> pl.Series:
-        """These rows of one column."""
+        """These rows of one column, which are all missing where it is not in the file."""
+        if name not in self._spans:
+            return pl.Series(name, [None], pl.String).new_from_index(0, self._rows)
         begin, size = self._spans[name]
         return pl.read_ipc(io.BytesIO(os.pread(self._descriptor, size, begin))).to_series()

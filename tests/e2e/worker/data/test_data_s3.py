@@ -10,6 +10,7 @@ import io
 import os
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
@@ -17,6 +18,7 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -26,9 +28,11 @@ from harness.unavailable import UnavailableError
 from wattrain_api.data import Source
 from wattrain_api.reasons import EXIT_INPUT_MISSING, EXIT_STORAGE_UNAVAILABLE
 from wattrain_worker.data import remote_files
+from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers import read
-from wattrain_worker.data.sources import fetched
-from wattrain_worker.errors import WorkerError
+from wattrain_worker.data.scratch import Scratch
+from wattrain_worker.data.sources import Room, fetched
+from wattrain_worker.errors import StorageUnavailable, WorkerError
 
 pytest.importorskip("obstore", reason="obstore is not installed: pip install 'wattrain[stores]'")
 BIG = b"age,kind\n" + b"1,a\n2,b\n" * 200_000
@@ -114,9 +118,14 @@ def forget() -> None:
 
 
 def refusal(uri: str) -> WorkerError:
-    forget()
-    with pytest.raises(WorkerError) as caught:
-        fetched(Source(uri=uri))
+    """The same whether the file is held or received in parts."""
+    told = []
+    for room in (None, Room(1000, Path(tempfile.gettempdir()))):
+        forget()
+        with pytest.raises(WorkerError) as caught:
+            fetched(Source(uri=uri), room=room)
+        told.append((str(caught.value), caught.value.exit_code))
+    assert told[0] == told[1]
     return caught.value
 
 
@@ -124,6 +133,30 @@ def test_a_file_and_a_folder_are_read_with_credentials_of_the_environment() -> N
     assert fetched(Source(uri="s3://tables/big.csv")).content == BIG
     assert fetched(Source(uri="s3://tables/[1] x.csv")).content == b"age,kind\n1,a\n"
     assert read(fetched(Source(uri="s3://tables/many/")), ()).frame.equals(FRAME)
+
+
+def test_a_large_file_is_asked_for_in_ranges_and_lies_in_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_files, "_RANGE_BYTES", 700_000)
+    found = fetched(Source(uri="s3://tables/big.csv"), room=Room(100_000, tmp_path))
+    assert isinstance(found.content, LargeFile)
+    assert found.content.bytes[:] == BIG
+    assert found.sha256 == fetched(Source(uri="s3://tables/big.csv")).sha256
+    folder = fetched(Source(uri="s3://tables/many/"), room=Room(100, tmp_path))
+    assert all(isinstance(part.content, LargeFile) for part in folder.parts)
+    assert read(folder, (), Scratch(tmp_path)).column("age", "").to_list() == FRAME["age"].to_list()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_written_anew_between_two_ranges_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_files, "_RANGE_BYTES", 700_000)
+    facts = iter([(len(BIG), "one", ""), (len(BIG), "other", "")])
+    monkeypatch.setattr(remote_files, "_facts", lambda *_: next(facts))
+    with pytest.raises(StorageUnavailable, match="was written to while it was read; start again"):
+        fetched(Source(uri="s3://tables/big.csv"), room=Room(100_000, tmp_path))
 
 
 def test_wrong_credentials_are_told_and_never_shown(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from wattrain_worker.data.prepared_data import SPLITS, shard_name
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
     Document,
+    Folders,
     SampleSource,
     demand_rows_for_ranks,
     demand_rows_in_splits,
@@ -53,9 +54,9 @@ AllPixels = npt.NDArray[np.uint8]
 """[pictures, 3, size, size]"""
 
 
-def prepare_images(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> SampleSource:
+def prepare_images(spec: TrainingJobSpec, data: Data, folders: Folders) -> SampleSource:
     """The pictures of a folder or of tars."""
-    source = opened(data.source, claims_dir)
+    source = opened(data.source, folders.claims)
     return SampleSource(source.identity, functools.partial(_prepared, spec, data, source))
 
 

@@ -20,6 +20,7 @@ from wattrain_worker.data.prepared_data import SPLITS, Shard, shard_name, write_
 from wattrain_worker.data.preparer import (
     COUNT_NAMES,
     Document,
+    Folders,
     SampleSource,
     demand_rows_for_ranks,
     versions_of,
@@ -36,9 +37,9 @@ UNKNOWN_ITEM: Final = 0
 Codes = npt.NDArray[np.int64]
 
 
-def prepare_interactions(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> SampleSource:
+def prepare_interactions(spec: TrainingJobSpec, data: Data, folders: Folders) -> SampleSource:
     """The rows of one file."""
-    source = fetched(data.source, claims_dir)
+    source = fetched(data.source, folders.claims)
     return SampleSource(source.to_json_object, functools.partial(_prepared, spec, data, source))
 
 

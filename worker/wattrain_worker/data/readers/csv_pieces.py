@@ -10,10 +10,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-import polars as pl
-
 from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
 from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers.content import demand_text, end_of_line, told_by_beginning
@@ -25,6 +21,7 @@ from wattrain_worker.data.readers.csv_file import (
 )
 from wattrain_worker.data.readers.csv_header import Header
 from wattrain_worker.data.readers.csv_regular import read_regular
+from wattrain_worker.data.stored_columns import Piece
 from wattrain_worker.errors import BadData
 
 _WHAT: Final = "the CSV file"
@@ -33,14 +30,10 @@ _HEAD_BYTES: Final = 1 << 20
 _LONGEST_VALUE: Final = 64 << 20
 """A longer one is a quote that does not close."""
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
-Piece = tuple[pl.DataFrame, npt.NDArray[np.int64]]
-"""All columns of some rows as strings, and the last line of each row."""
 
 
-def read_csv_pieces(
-    source: LargeFile, piece_bytes: int, in_order: InOrder = one_by_one
-) -> tuple[list[str], Iterator[Piece]]:
-    """The names of the columns, and the rows, about `piece_bytes` of the file at a time. BadData, as `read_csv`."""
+def read_csv_pieces(source: LargeFile, piece_bytes: int, in_order: InOrder = one_by_one) -> Iterator[Piece]:
+    """The rows, about `piece_bytes` of the file at a time, as strings. BadData, as `read_csv`."""
     head = source.bytes[:_HEAD_BYTES]
     if b"\n" not in head:
         head = source.bytes[:_LONGEST_VALUE]
@@ -50,9 +43,7 @@ def read_csv_pieces(
     demand_text(head[begin : head.rfind(b"\n") + 1], _WHAT)
     with fields_of_any_length():
         header = header_of(head[begin:])
-    return header.names, _pieces(
-        source, begin + end_of_line(head[begin:], header.last_line), header, piece_bytes, in_order
-    )
+    return _pieces(source, begin + end_of_line(head[begin:], header.last_line), header, piece_bytes, in_order)
 
 
 class _Cut(NamedTuple):

@@ -20,7 +20,7 @@ def joined(tables: Iterable[tuple[str, Table]]) -> Table:
     for name, table in found:
         for of_file, of_first in ((table.frame, first.frame), (table.index, first.index)):
             if of_file.schema != of_first.schema or of_file.columns != of_first.columns:
-                raise BadData(f"data: {name!r} {_difference(of_file, of_first, first_name)}; write all files alike")
+                raise BadData(f"data: {name!r} {difference(of_file, of_first, first_name)}; write all files alike")
         starts.append((name, rows))
         rows += table.frame.height
     return Table(
@@ -33,7 +33,7 @@ def joined(tables: Iterable[tuple[str, Table]]) -> Table:
     )
 
 
-def _difference(frame: pl.DataFrame, other: pl.DataFrame, name: str) -> str:
+def difference(frame: pl.DataFrame, other: pl.DataFrame, name: str) -> str:
     """In what the columns of `frame` differ from those of `other`, which is in the file `name`."""
     missing = [column for column in other.columns if column not in frame.columns]
     if missing:

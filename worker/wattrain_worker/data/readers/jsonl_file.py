@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import codecs
 import json
+import mmap
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 import polars as pl
 
+from wattrain_worker.data.blocks_in_order import InOrder, one_by_one
+from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers.content import demand_text, told_by_beginning
+from wattrain_worker.data.stored_columns import Piece
 from wattrain_worker.data.table import Table
 from wattrain_worker.errors import BadData
 
-_CHUNK_ROWS: Final = 65_536
+_CUT_BYTES: Final = 1 << 20
+"""Of a file, that are Python objects at a time."""
+_LONGEST_LINE: Final = 64 << 20
 _Row = dict[str, Any]
 
 
@@ -31,39 +37,73 @@ def read_jsonl(content: bytes) -> Table:
 
     BadData, with the line and the field, where one is no object of plain values.
     """
-    content = content.removeprefix(codecs.BOM_UTF8)
-    demand_text(content, "the file")
-    frames, places = [], []
-    for lines, rows in _chunks(content):
-        names = dict.fromkeys(name for row in rows for name in row)
-        frames.append(pl.DataFrame([_column(name, rows, lines) for name in names]))
-        places += lines
-    frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
-    if places and not frame.width:
-        raise BadData(f"data: line {places[0]}: an object without fields, as all others; give each its columns")
-    return Table(frame, np.array(places, np.int64), "line", default_label=None)
+    read = [_rows_of(lines) for lines in _cuts(content)]
+    frame = pl.concat([frame for frame, _ in read], how="diagonal") if read else pl.DataFrame()
+    places = np.concatenate([np.zeros(0, np.int64), *(places for _, places in read)])
+    return Table(frame, places, "line", default_label=None)
 
 
-def _chunks(content: bytes) -> Iterator[tuple[list[int], list[_Row]]]:
-    """Lines and their objects, so many at a time that a big file is not held as Python objects."""
+def read_jsonl_pieces(source: LargeFile, in_order: InOrder = one_by_one) -> Iterator[Piece]:
+    """The rows of a file that memory does not hold, some at a time, with the columns that these have. BadData, as
+    `read_jsonl`."""
+    return in_order(_rows_of, _cuts(source.bytes))
+
+
+class _Lines(NamedTuple):
+    """Some whole lines of a file."""
+
+    content: bytes
+    lines_before: int
+    are_first: bool
+    """Whether nothing but blank lines is above."""
+
+
+def _cuts(content: bytes | mmap.mmap) -> Iterator[_Lines]:
+    """The lines of a file, so many at a time that it is not held as Python objects."""
+    position = len(codecs.BOM_UTF8) if content[: len(codecs.BOM_UTF8)] == codecs.BOM_UTF8 else 0
+    lines_before, are_first = 0, True
+    while position < len(content):
+        end = content.find(b"\n", min(position + _CUT_BYTES, len(content) - 1), position + _LONGEST_LINE) + 1
+        if not end and len(content) - position > _LONGEST_LINE:
+            _refuse_long_line(content[position : position + _CUT_BYTES], lines_before)
+        lines = content[position : end or len(content)]
+        yield _Lines(lines, lines_before, are_first)
+        position, lines_before = position + len(lines), lines_before + lines.count(b"\n")
+        are_first = are_first and lines.isspace()
+
+
+def _refuse_long_line(beginning: bytes, lines_before: int) -> NoReturn:
+    number = 1 + lines_before + beginning.count(b"\n")
+    what = (
+        "a list of objects"
+        if beginning.rpartition(b"\n")[2].lstrip()[:1] == b"["
+        else f"longer than {_LONGEST_LINE >> 20} MiB"
+    )
+    raise BadData(f"data: line {number}: {what}; write an object a line, as jq -c '.[]' does")
+
+
+def _rows_of(lines: _Lines) -> Piece:
+    """The fields of all objects in `lines` as columns of strings."""
+    demand_text(lines.content, "the file", lines.lines_before)
     decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_fields).decode
-    lines, rows = list[int](), list[_Row]()
-    for number, line in enumerate(content.split(b"\n"), start=1):
+    numbers, rows = list[int](), list[_Row]()
+    for number, line in enumerate(lines.content.split(b"\n"), start=lines.lines_before + 1):
         if not line or line.isspace():
             continue
         try:
             row = decode(line.decode())
         except (ValueError, RecursionError) as error:
-            _refuse_line(content, number, error, is_first=not lines)
+            _refuse_line(lines.content, number, error, is_first=lines.are_first and not rows)
         if not isinstance(row, dict):
             raise BadData(f'data: line {number}: no object; write one a line, as {{"column": value}}')
-        lines.append(number)
+        numbers.append(number)
         rows.append(row)
-        if len(rows) == _CHUNK_ROWS:
-            yield lines, rows
-            lines, rows = [], []
-    if rows:
-        yield lines, rows
+    names = dict.fromkeys(name for row in rows for name in row)
+    if rows and not names:
+        raise BadData(
+            f"data: line {numbers[0]}: an object without fields, as the others below it; give each its columns"
+        )
+    return pl.DataFrame([_column(name, rows, numbers) for name in names]), np.array(numbers, np.int64)
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> _Row:

@@ -32,10 +32,15 @@ def read_parquet(content: bytes) -> Table:
 
 def table_of(frame: pl.DataFrame, index: list[str]) -> Table:
     """A table of typed columns, categories as the texts that they are. `index`: those that are kept apart."""
-    categories = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
-    frame = frame.with_columns(pl.col(categories).cast(pl.String))
+    frame = without_categories(frame)
     places = np.arange(1, frame.height + 1)
     return Table(frame.drop(index), places, "row", default_label=None, index=frame.select(index))
+
+
+def without_categories(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with strings in their place."""
+    categories = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
+    return frame.with_columns(pl.col(categories).cast(pl.String))
 
 
 def demand_whole(head: bytes, tail: bytes, size: int) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 from wattrain_api.data import Data
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.prepared_data import SPLITS, shard_name, write_companion, write_shard
-from wattrain_worker.data.preparer import COUNT_NAMES, Document, SampleSource, demand_rows_for_ranks, versions_of
+from wattrain_worker.data.preparer import (
+    COUNT_NAMES,
+    Document,
+    Folders,
+    SampleSource,
+    demand_rows_for_ranks,
+    versions_of,
+)
 from wattrain_worker.data.source_files import SourceFiles, opened
 from wattrain_worker.data.texts.byte_pairs import FILE_TOKENIZER
 from wattrain_worker.data.texts.documents import read_documents
@@ -19,11 +26,11 @@ from wattrain_worker.data.texts.text_splits import split_texts
 from wattrain_worker.errors import BadData
 
 
-def prepare_text(spec: TrainingJobSpec, data: Data, claims_dir: Path) -> SampleSource:
+def prepare_text(spec: TrainingJobSpec, data: Data, folders: Folders) -> SampleSource:
     """The documents of a file, a folder or a tar: for a model of language, or, by their classes, for a classifier."""
-    files = opened(data.source, claims_dir)
+    files = opened(data.source, folders.claims)
     if spec.recipe is not None and "classification" in spec.recipe.params.TASKS:
-        return prepare_text_classes(spec, data, files, claims_dir)
+        return prepare_text_classes(spec, data, files, folders.claims)
     return SampleSource(files.identity, functools.partial(_write, spec, data, files))
 
 
