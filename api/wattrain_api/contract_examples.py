@@ -7,6 +7,7 @@ from typing import Final
 from wattrain_api import names, reasons
 from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.failures import Failure
+from wattrain_api.contract.gpu_limit import APPLIED, GpuLimit, GpuLimitAnswer
 from wattrain_api.contract.group_exchange import Action, CoordinatorReply, MemberMessage, MemberReport, MemberState
 from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import (
@@ -57,6 +58,8 @@ EXAMPLES: Final[dict[type, object]] = {
         directive=Directive(1, checkpoint=True),
     ),
     Directive: Directive(2, stop_at_step=0),
+    GpuLimit: GpuLimit(1, watts=300.0, clock_mhz=1200),
+    GpuLimitAnswer: GpuLimitAnswer(1, APPLIED, 1, 300.0, 1200),
     TerminationMessage: TerminationMessage(
         exit_code=75, cause=_KILLED, generation=2, step=120, steps_done=160, loss=0.3, phase=Phase.TRAINING,
         checkpoint_step=100, energy=(_WORKER_ENERGY,),

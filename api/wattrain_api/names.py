@@ -28,6 +28,10 @@ GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
 """Which GPUs a node has, as NVIDIA's feature discovery labels it."""
 ANNOTATION_DIRECTIVE: Final = f"{GROUP}/directive"
 """On the pod of worker 0: what its group is to do, as JSON (`contract.directive`), which the pod finds as a file."""
+ANNOTATION_GPU_LIMIT: Final = f"{GROUP}/gpu-limit"
+"""On a pod: what the node agent is to limit its GPUs to, as JSON (`contract.gpu_limit`)."""
+ANNOTATION_GPU_LIMIT_ANSWER: Final = f"{GROUP}/gpu-limit-answer"
+"""On such a pod: what the node agent says of it, as JSON. Without it there is no agent that answers."""
 
 # --- Roles -----------------------------------------------------------------------------------------------------
 ROLE_PREPARE: Final = "prepare"

@@ -14,6 +14,7 @@ import typer
 
 from wattrain_api.load import InvalidInput, load_files
 from wattrain_api.support import unpriced, unsupported, unsupported_domain
+from wattrain_operator.cli.agent_command import run_agent
 from wattrain_operator.cli.carbon_command import carbon
 from wattrain_operator.cli.cluster_commands import add_commands
 from wattrain_operator.cli.dashboard_command import show_dashboard
@@ -167,6 +168,7 @@ app.add_typer(carbon)
 app.add_typer(trace)
 app.command("simulate")(simulate_policies)
 app.command("operator")(operate)
+app.command("agent", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_agent)
 app.command("dashboard")(show_dashboard)
 add_commands(app)
 

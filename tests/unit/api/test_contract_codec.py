@@ -19,6 +19,7 @@ from wattrain_api.contract import (
     codec,
     directive,
     failures,
+    gpu_limit,
     group_exchange,
     kinds,
     phases,
@@ -34,7 +35,7 @@ from wattrain_api.contract.phases import Phase
 from wattrain_api.contract.progress import Evaluation, PowerReading, Progress, RankReport, RestartInPlace
 from wattrain_api.contract.termination import TerminationMessage
 
-MODULES = (progress, group_exchange, termination, directive, failures, recorded_step)
+MODULES = (progress, group_exchange, termination, directive, failures, recorded_step, gpu_limit)
 STRUCTURES = sorted(
     {item for module in MODULES for item in vars(module).values() if dataclasses.is_dataclass(item)},
     key=lambda structure: structure.__name__,
