@@ -27,7 +27,7 @@ def _from_rfc3339(value: Any) -> Any:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_from_rfc3339)]
 """A time with its zone, by RFC 3339."""
-_CENTURY = datetime(2000, 1, 1, tzinfo=UTC)
+CENTURY = datetime(2000, 1, 1, tzinfo=UTC)
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
@@ -83,7 +83,7 @@ class Carbon(Model):
         Rule(
             "!has(self.deadline) || self.deadline > timestamp('2000-01-01T00:00:00Z')",
             "deadline must be a time in this century",
-            lambda c: c.deadline is None or c.deadline > _CENTURY,
+            lambda c: c.deadline is None or c.deadline > CENTURY,
         ),
     )
 
@@ -109,6 +109,9 @@ class Energy(Model):
     """What the job may spend over its life."""
     carbon: Carbon | None = None
     """When to run, by the carbon intensity of the grid."""
+    flexibility: Literal["none", "throttle", "pause"] = "none"
+    """What the job gives up while its power domain sheds power: nothing; speed, down to powerCap.minPercent (55 unless
+    given) of what it draws; or all of it, where that is not enough: then it saves, pauses and goes on by itself."""
 
 
 class Policy(Model):

@@ -457,6 +457,11 @@ METRICS: tuple[Metric, ...] = (
         "Price of a kilowatt-hour now. Absent: the domain has no tariff.", ("currency",), domain="price.per_kwh",
     ),
     Metric(
+        "shed_target_watts", GAUGE, "watts",
+        "Power that the domain's jobs are to draw at most while it sheds power. Absent: it sheds none.",
+        domain="shedding.target_watts",
+    ),
+    Metric(
         "pue_ratio", GAUGE, "ratio", "Energy of the facility / energy of the machines: 1 or more.", domain="pue",
     ),
     Metric(

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, TypeAdapter
 
-from wattrain_api.base import LabelKey, LabelValue, Model, Rule
+from wattrain_api.base import LabelKey, LabelValue, Model, Rule, exactly_one
 from wattrain_api.carbon_series import Basis
+from wattrain_api.energy import CENTURY, Moment
 from wattrain_api.status import Condition, StatusPart, Time
 from wattrain_api.trainingjob import ObjectMeta
 
@@ -140,6 +141,29 @@ class CarbonIntensity(Model):
         return self.grams_per_kwh == WORLD_MEAN_GRAMS_PER_KWH
 
 
+class Shed(Model):
+    """Less power for a while: jobs give some up, as their energy.flexibility allows."""
+
+    RULES: ClassVar = (
+        exactly_one("watts", "percent"),
+        # Without a rule that looks at them, the API server takes lists for times.
+        Rule(
+            "self.until > timestamp('2000-01-01T00:00:00Z') && (!has(self.start) || self.start < self.until)",
+            "start must be before until, and both in this century",
+            lambda s: s.until > CENTURY and (s.start is None or s.start < s.until),
+        ),
+    )
+
+    watts: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    """So much less than the jobs draw together when it begins."""
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """The same as a share of what they draw then."""
+    start: Moment | None = None
+    """When it begins; unset: at once."""
+    until: Moment
+    """When it ends; what was given up is given back then."""
+
+
 class PowerDomainSpec(Model):
     """What is known of a part of the cluster."""
 
@@ -161,6 +185,8 @@ class PowerDomainSpec(Model):
     """Who is admitted first."""
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """How many of its jobs may run at once; the others wait, by priority and age. Unset: as many as there are."""
+    shed: Shed | None = None
+    """Less power for a while, as a grid operator or a hot day may call for."""
     namespace_weights: Annotated[dict[NamespaceName, Weight], Field(max_length=256)] = {}
     """Shares of namespaces among jobs of the same priority: first goes the namespace whose jobs hold the least for its
     weight; one that is not named has weight 1. Empty: by age alone."""
@@ -211,6 +237,37 @@ class DomainPower(StatusPart):
 
 
 @dataclass(frozen=True)
+class ShedOrder(StatusPart):
+    """What one job gives up while its domain sheds power."""
+
+    namespace: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=64)]
+    from_watts: Annotated[float, Field(ge=0)]
+    """What it drew when that began."""
+    most_watts: Annotated[float, Field(ge=0)]
+    """What it is held to; 0: it saves and pauses."""
+
+
+@dataclass(frozen=True)
+class SheddingStatus(StatusPart):
+    """How a domain sheds power now."""
+
+    since: Time
+    until: Time
+    from_watts: Annotated[float, Field(ge=0)] = 0.0
+    """What its jobs drew together when that began; of one that was not heard of, the most that it may draw."""
+    target_watts: Annotated[float, Field(ge=0)] = 0.0
+    """What they are to draw at most."""
+    drawn_watts: Annotated[float, Field(ge=0)] = 0.0
+    """What they have been seen to draw."""
+    orders: tuple[ShedOrder, ...] = ()
+    """What each that gives something up is held to."""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """Why the target cannot be met; empty: it can."""
+
+
+@dataclass(frozen=True)
 class PowerDomainStatus(StatusPart):
     """What is used of a domain."""
 
@@ -221,7 +278,9 @@ class PowerDomainStatus(StatusPart):
     power: DomainPower | None = None
     """Where the domain has a cap."""
     reservations: tuple[Reservation, ...] = ()
-    """Jobs that may run; only where the domain has a limit."""
+    """Jobs that may run; only where the domain has a limit, or sheds power."""
+    shedding: SheddingStatus | None = None
+    """While it sheds power."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
     """`Accepted`: whether the operator acts by this domain, or else what is to be corrected."""
 

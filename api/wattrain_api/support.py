@@ -119,6 +119,8 @@ _NOT_IN_A_CLUSTER: Final[tuple[Gap[PowerDomainSpec], ...]] = (
 IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("energy.powerCap", "how much the GPU draws at most is not known; name its product in workers.nodeSelector, as "
         "nvidia.com/gpu.product", lambda s: _has_gpus(s) and GPU_PRODUCT_LABEL not in s.workers.node_selector),
+    Gap("energy.flexibility", "a script cannot be asked to pause between steps; write none or pause",
+        lambda s: s.script is not None and s.energy.flexibility == "throttle"),
     Gap("energy.powerCap.percentOfMax", "what the workers draw at most follows from their limits; write "
         "workers.resources.limits.cpu", lambda s: s.workers.resources.cpus() is None),
     Gap("energy.budget.allowEstimated", "action Warn warns by modelled watts as well; remove it, or write another "

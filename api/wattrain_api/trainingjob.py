@@ -16,7 +16,8 @@ from wattrain_api.training import Checkpoint, Parallelism, Script, Training
 from wattrain_api.workers import Storage, Workers
 
 MUTABLE = (
-    "suspend", "workers.replicas", "energy.budget", "energy.powerCap", "energy.carbon", "policy.activeDeadlineSeconds",
+    "suspend", "workers.replicas", "energy.budget", "energy.powerCap",
+    "energy.flexibility", "energy.carbon", "policy.activeDeadlineSeconds",
     "policy.startDeadlineSeconds", "policy.progressDeadlineSeconds", "policy.ttlSecondsAfterFinished", "queue.priority",
 )  # fmt: skip
 """Paths below `spec` that may change after creation (workers.replicas only where minReplicas is set). All else would

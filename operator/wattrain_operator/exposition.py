@@ -14,7 +14,7 @@ from wattrain_api import metrics
 from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import Identity, families_of
-from wattrain_api.powerdomain import DomainPower, Tariff
+from wattrain_api.powerdomain import DomainPower, SheddingStatus, Tariff
 from wattrain_api.status import CauseTotals, PhaseTotals, State, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core import energy_causes, phase_totals
@@ -143,6 +143,7 @@ class ExportedDomain:
     cap_watts: float | None = None
     usable_watts: float | None = None
     power: DomainPower | None = None
+    shedding: SheddingStatus | None = None
     grams_per_kwh: float | None = None
     pue: float | None = None
     price: Price | None = None
@@ -175,6 +176,7 @@ def exported_domain(
         cap_watts=domain.spec.cap_watts,
         usable_watts=domain.spec.usable_watts,
         power=domain.power,
+        shedding=domain.shedding,
         grams_per_kwh=domain.spec.carbon.grams_per_kwh if known is None else known,
         pue=domain.spec.pue,
         price=_price(domain.spec.tariff, now),

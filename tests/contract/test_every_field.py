@@ -53,6 +53,7 @@ PLACES = {
     "energy.powerDomain": CORE,
     "energy.powerCap": CORE,
     "energy.budget": CORE,
+    "energy.flexibility": CORE,
     "energy.carbon": CORE,
 }
 """Where a field of a TrainingJob acts. What is read in `cluster/objects` alone does nothing on a laptop."""
@@ -72,6 +73,7 @@ DOMAIN_PLACES = {
     "headroomPercent": CORE,
     "baseWatts": CORE,
     "namespaceWeights": CORE,
+    "shed": CORE,
     "pue": CORE,
     "tariff": "api/wattrain_api/powerdomain.py",
     "tariff.currency": CORE,
@@ -104,6 +106,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "parallelism.pipeline": (RECIPE, 2),
     "storage.uri": (RECIPE, "s3://bucket"),
     "energy.powerCap": (SCRIPT, {"jobWatts": 100}),
+    "energy.flexibility": (SCRIPT, "throttle"),
     "energy.powerCap.mode": ({**RECIPE, "energy": {"powerCap": {"jobWatts": 100}}}, "Hard"),
     "energy.powerCap.perGpuWatts": (RECIPE, 100),
     "energy.powerCap.percentOfMax": (RECIPE, 60),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from wattrain_api import reasons
-from wattrain_api.powerdomain import PowerDomainSpec, PowerDomainStatus, Reservation
+from wattrain_api.powerdomain import PowerDomainSpec, PowerDomainStatus, Reservation, SheddingStatus
 from wattrain_api.status import Condition
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cluster import reading
@@ -194,6 +194,7 @@ class Fleets:
                 domain=domain.name,
                 spec=spec,
                 reservations=domain.reservations,
+                shedding=domain.shedding,
                 jobs=tuple(jobs.values()),
                 gone=frozenset(gone),
                 namespaces=self._namespaces,
@@ -231,9 +232,10 @@ class Fleets:
         """Store what was decided where it is news, and the domain still is what it was; None: it is not."""
         document = status.to_json_object()
         is_told = (status.reservations, status.conditions) == (domain.reservations, domain.conditions)
+        is_told = is_told and _told_of(status.shedding) == _told_of(domain.shedding)
         if document == body.get("status") or (is_told and counts_wait > 0):
             return False
-        return True if await self._store(body, {"power": None, **document}) else None
+        return True if await self._store(body, {"power": None, "shedding": None, **document}) else None
 
     async def _store_conditions(self, body: Json, conditions: tuple[Condition, ...]) -> bool:
         """Store `conditions` and nothing else: what more there is may be what cannot be read."""
@@ -257,10 +259,10 @@ class Fleets:
         """What to store. An operator that sees some namespaces alone counts what is reserved, and nothing else."""
         reservations = decided.reservations
         if self._namespaces:
-            return PowerDomainStatus(
-                len(reservations), power=decided.power, reservations=reservations, conditions=conditions
-            )
-        return PowerDomainStatus(decided.running, len(decided.waiting), decided.power, reservations, conditions)
+            running, waiting = len(reservations), 0
+        else:
+            running, waiting = decided.running, len(decided.waiting)
+        return PowerDomainStatus(running, waiting, decided.power, reservations, decided.shedding, conditions)
 
     def _wake_for(self, domain: Domain, memory: _Memory, decided: FleetPlan) -> None:
         """Have each job looked at for which something has changed."""
@@ -268,6 +270,14 @@ class Fleets:
         changed = {uid for uid, waiting in memory.waiting.items() if waiting != before.get(uid)}
         held = {(r.uid, r.turn) for r in domain.reservations}
         changed |= {r.uid for r in decided.reservations if (r.uid, r.turn) not in held}
+        old, new = _told_of(domain.shedding), _told_of(decided.shedding)
+        if old != new:
+            changed |= {order.uid for each in (old, new) if each is not None for order in each.orders}
         for body in self._cache.jobs_of(domain.name) if changed else ():
             if uid_of(body) in changed:
                 self._wake(JobKey(body["metadata"]["namespace"], body["metadata"]["name"]))
+
+
+def _told_of(shedding: SheddingStatus | None) -> SheddingStatus | None:
+    """`shedding` without the figure that differs at every look."""
+    return None if shedding is None else replace(shedding, drawn_watts=0.0)

@@ -39,7 +39,10 @@ def read_domain(name: str, body: Json) -> Domain:
     stored = Domain(name, None, generation=int(body["metadata"].get("generation") or 0))
     try:
         status = PowerDomainStatus.from_json_object(body.get("status") or {})
-        stored = replace(stored, reservations=status.reservations, power=status.power, conditions=status.conditions)
+        stored = replace(
+            stored, reservations=status.reservations, power=status.power, shedding=status.shedding,
+            conditions=status.conditions,
+        )  # fmt: skip
         spec = PowerDomainSpec.model_validate(body.get("spec") or {}, extra="ignore")
     except ValidationError as error:
         return replace(stored, problem=explain(error))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from wattrain_api import names, reasons
-from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Reservation
+from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Reservation, SheddingStatus
 from wattrain_api.status import Condition
 from wattrain_operator.core.fleet_queue import Waiting
-from wattrain_operator.core.observed import GRANTED, Grant
+from wattrain_operator.core.observed import GRANTED, Grant, ShedGrant
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Domain:
     reason: str = reasons.INVALID_SPEC
     """The same in a word, where there is a problem."""
     reservations: tuple[Reservation, ...] = ()
+    shedding: SheddingStatus | None = None
+    """While it sheds power."""
     power: DomainPower | None = None
     """Under its cap; None: it has none."""
     conditions: tuple[Condition, ...] = ()
@@ -50,12 +52,28 @@ def conditions_of(domain: Domain, now: datetime) -> tuple[Condition, ...]:
 
 def grant_of(domain: Domain, uid: str, turn: int, waiting: Waiting | None) -> Grant:
     """What `domain` allows the job with that uid in that turn. `waiting`: what the last fleet plan says of it."""
+    return replace(_place_of(domain, uid, turn, waiting), shed=_shed_of(domain, uid))
+
+
+def _shed_of(domain: Domain, uid: str) -> ShedGrant | None:
+    """What the job has to give up; None: nothing."""
+    shedding = domain.shedding if domain.spec is not None else None
+    order = next((o for o in shedding.orders if o.uid == uid), None) if shedding is not None else None
+    if shedding is None or order is None:
+        return None
+    why = f"power domain {domain.name} sheds power until {shedding.until:%Y-%m-%d %H:%M:%S} UTC"
+    return ShedGrant(order.most_watts, why)
+
+
+def _place_of(domain: Domain, uid: str, turn: int, waiting: Waiting | None) -> Grant:
     if domain.spec is None:
         return _without_domain(domain)
     if not is_limited(domain.spec) or any((r.uid, r.turn) == (uid, turn) for r in domain.reservations):
         return GRANTED
     if waiting is None:
         return Grant(granted=False, reason=reasons.PENDING)  # the fleet has not seen it yet
+    if waiting.reason == reasons.SHEDDING:
+        return Grant(False, waiting.reason, waiting.waits_for, waiting.position, expected_start=waiting.expected_start)
     message = f"waits for {waiting.waits_for}" if waiting.reason == reasons.QUEUED else waiting.waits_for
     return Grant(False, waiting.reason, message, waiting.position, waiting.held_by, waiting.expected_start)
 
@@ -73,4 +91,4 @@ def _without_domain(domain: Domain) -> Grant:
 
 def is_limited(spec: PowerDomainSpec) -> bool:
     """Whether jobs of a domain need a reservation."""
-    return spec.max_running_jobs is not None or spec.cap_watts is not None
+    return spec.max_running_jobs is not None or spec.cap_watts is not None or spec.shed is not None

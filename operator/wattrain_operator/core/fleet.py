@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 
-from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Reservation
+from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Reservation, SheddingStatus
 from wattrain_operator.core.admission import Holding, Request, Room, admit, expected_starts
 from wattrain_operator.core.domains import is_limited
 from wattrain_operator.core.fleet_job import FleetJob
 from wattrain_operator.core.fleet_order import in_order
-from wattrain_operator.core.fleet_queue import Waiting, in_queue, names_of, too_large, wish
+from wattrain_operator.core.fleet_queue import Waiting, in_queue, names_of, too_large, until_shed, wish
 from wattrain_operator.core.reservations import Draw, claimed, corrected, next_comparison, power_of
+from wattrain_operator.core.shed_target import next_look, room_of, shedding_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class FleetObserved:
     reservations: tuple[Reservation, ...]
     """As they are stored, in the version that the decision will be stored upon."""
     jobs: tuple[FleetJob, ...]
+    shedding: SheddingStatus | None = None
+    """How the domain sheds power, as it is stored."""
     gone: frozenset[str] = frozenset()
     """Uids that no job and no living child has, as the source itself says."""
     namespaces: frozenset[str] = frozenset()
@@ -54,6 +57,8 @@ class FleetPlan:
     """Reservations that seem to be over: look at their jobs at the source, then plan again."""
     power: DomainPower | None = None
     """What to tell of the domain's power; None: it has no cap."""
+    shedding: SheddingStatus | None = None
+    """How the domain sheds power now; None: it does not."""
     wake_after_seconds: float | None = None
     """When time alone will change the decision; None: never."""
 
@@ -74,18 +79,24 @@ def plan_fleet(seen: FleetObserved) -> FleetPlan:
         kept = list(corrected([_with_watts(r, jobs.get(r.uid)) for r in kept], draws, usable, seen.now))
     waiting = in_order([job for job in seen.jobs if job.wants and (job.uid, job.turn) not in held], kept, seen.spec)
     queue = [job for job in waiting if usable is None or job.full_watts <= usable]
+    shedding = shedding_of(seen.spec, seen.shedding, kept, jobs, draws, seen.now)
     room = _room(seen.spec, kept, draws, seen.now)
+    room = room._replace(watts=min(room.watts, room_of(shedding, kept, jobs)))
     holdings = [_holding(r, jobs.get(r.uid), draws, seen.now) for r in kept]
     admitted = set(admit([_request(job, seen.spec) for job in queue], holdings, room))
     kept += [_reserve(job, seen) for index, job in enumerate(queue) if index in admitted]
     left = [job for index, job in enumerate(queue) if index not in admitted]
+    comparison = None if usable is None else next_comparison(kept, seen.now)
+    looks = [seconds for seconds in (comparison, next_look(seen.spec, seen.now)) if seconds is not None]
+    told = (*_told(left, kept, jobs, draws, seen), *_never(waiting, queue, seen))
     return FleetPlan(
         tuple(kept),
-        (*_told(left, kept, jobs, draws, seen), *_never(waiting, queue, seen)),
+        told if shedding is None else tuple(until_shed(each, seen.domain, shedding.until) for each in told),
         len(kept),
         look_at,
         None if usable is None else power_of(kept, draws, usable, seen.now),
-        None if usable is None else next_comparison(kept, seen.now),
+        shedding,
+        min(looks, default=None),
     )
 
 
@@ -124,7 +135,7 @@ def _room(spec: PowerDomainSpec, kept: Sequence[Reservation], draws: Mapping[str
 
 
 def _needs(job: FleetJob, spec: PowerDomainSpec) -> float:
-    return 0.0 if spec.cap_watts is None else job.full_watts
+    return 0.0 if spec.cap_watts is None and spec.shed is None else job.full_watts
 
 
 def _holding(reservation: Reservation, job: FleetJob | None, draws: Mapping[str, Draw], now: datetime) -> Holding:

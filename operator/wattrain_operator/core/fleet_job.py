@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
+from typing import Literal
 
 from wattrain_api import reasons
+from wattrain_api.energy import PowerCap
 from wattrain_api.status import TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core import fleet_forecasts
@@ -41,6 +43,10 @@ class FleetJob:
     """When it will have ended, at the latest that is to be expected; None: nobody knows."""
     longest_seconds: float = inf
     """It ends at the latest so long after it has been admitted; inf: it may take for ever."""
+    flexibility: Literal["none", "throttle", "pause"] = "none"
+    """What it gives up while its domain sheds power."""
+    floor_ratio: float = 1.0
+    """Share of what it draws below which it is not throttled."""
     finished: bool = False
     living_children: bool = False
     """A process of it may run."""
@@ -70,6 +76,8 @@ def fleet_job(
         draw=fleet_forecasts.draw_of(status),
         ends=fleet_forecasts.end_of(job.spec, status),
         longest_seconds=fleet_forecasts.longest_seconds(job.spec, status),
+        flexibility=job.spec.energy.flexibility,
+        floor_ratio=(job.spec.energy.power_cap or PowerCap(job_watts=1)).min_percent / 100,
         finished=finished,
         living_children=living_children,
         fresh=fresh,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import Final
@@ -47,6 +47,14 @@ def in_queue(uid: str, position: int, waits_for: str, held_by: str, starts_in: f
     if starts_in < inf and timedelta(seconds=starts_in) < _LONGEST_FORECAST:
         start = (now + timedelta(seconds=starts_in + 59)).replace(second=0, microsecond=0)
     return Waiting(uid, position, waits_for, held_by, expected_start=start)
+
+
+def until_shed(waiting: Waiting, domain: str, until: datetime) -> Waiting:
+    """`waiting`, where the domain sheds power meanwhile: until then it has no room for anybody."""
+    if waiting.reason != reasons.QUEUED:
+        return waiting
+    message = f"waits while power domain {domain} sheds power, until {until:%Y-%m-%d %H:%M:%S} UTC"
+    return replace(waiting, waits_for=message, held_by="", reason=reasons.SHEDDING, expected_start=until)
 
 
 def too_large(uid: str, watts: float, domain: str, spec: PowerDomainSpec) -> Waiting:

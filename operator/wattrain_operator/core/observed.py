@@ -232,6 +232,16 @@ NO_SERIES: Final = CarbonView()
 
 
 @dataclass(frozen=True)
+class ShedGrant:
+    """What a job is to give up while its power domain sheds power."""
+
+    most_watts: float
+    """What it is held to; 0: it is to save and pause."""
+    why: str
+    """In half a sentence, such as `power domain rack sheds power until ...`."""
+
+
+@dataclass(frozen=True)
 class Grant:
     """What the fleet of a power domain allows a job."""
 
@@ -247,6 +257,8 @@ class Grant:
     """The jobs that have what it waits for."""
     expected_start: datetime | None = None
     """When it may be granted; None: nobody knows."""
+    shed: ShedGrant | None = None
+    """What it is to give up for a while; None: nothing."""
 
 
 GRANTED: Final = Grant(granted=True)

@@ -15,6 +15,7 @@ from wattrain_operator.core import (
     preparation_intake,
     refusals,
     report_intake,
+    shed_orders,
 )
 from wattrain_operator.core.conditions import derive_state, is_finished
 from wattrain_operator.core.draft import Draft
@@ -36,6 +37,7 @@ def plan(seen: Observed) -> Plan:
     phase_totals.begin(draft)
     ledger.account(draft)
     report_intake.take_report(draft)
+    shed_orders.obey(draft)
     _decide(draft)
     power_cap.hold(draft)
     budgets.show_use(draft)

@@ -37,12 +37,14 @@ class Cap:
     """The same, or the floor that minPercent keeps."""
     idle_watts: float
     most_watts: float
+    shed_why: str = ""
+    """Why the power domain asks for it; empty: the job itself does."""
 
     @property
     def message(self) -> str:
         """What a person is to know of it."""
         if self.target_watts <= self.asked_watts:
-            return ""
+            return self.shed_why
         return (
             f"held to {self.target_watts:g} W instead of {self.asked_watts:g} W, for energy.powerCap.minPercent allows "
             f"no less of the {self.most_watts:g} W that the workers draw at most"
@@ -67,8 +69,8 @@ def hold(draft: Draft) -> None:
     is_to_train = is_true(draft.status, reasons.ADMITTED) and not is_finished(draft.status)
     if not is_to_train or draft.internal.stop_time is not None:  # a directive would take back the one to stop
         return
-    old, cap = draft.status.power_cap, cap_of(draft.spec, draft.seen.cpus_of_worker)
-    new = None if cap is None else _corrected(draft, _aimed(old, cap), cap)
+    old, cap = draft.status.power_cap, _cap_with_shedding(draft)
+    new = None if cap is None else _corrected(draft, _aimed(draft, cap), cap)
     first = next((c for c in draft.seen.children if _is_first(draft, c)), None)
     if duty_of(new) != duty_of(old) or _has_another_duty(draft, first, new):
         take_next_version(draft, first)
@@ -77,6 +79,17 @@ def hold(draft: Draft) -> None:
         draft.status = replace(draft.status, power_cap=new)
     if first is not None and not first.directed_to_stop and (new is not None or first.directive_version):
         draft.direct(first, Directive(draft.internal.directive_version, duty_ratio=duty_of(new)))
+
+
+def _cap_with_shedding(draft: Draft) -> Cap | None:
+    """What the job asks for, or what its power domain has it give up, whichever is less."""
+    cpus, shed = draft.seen.cpus_of_worker, draft.seen.grant.shed
+    cap = cap_of(draft.spec, cpus)
+    if shed is None or shed.most_watts == 0 or (cap is not None and cap.target_watts <= shed.most_watts):
+        return cap
+    power = power_range(draft.spec, cpus)
+    most_watts = round(power.most_watts, _WATT_DIGITS)
+    return Cap(shed.most_watts, shed.most_watts, power.idle_watts, most_watts, shed.why)
 
 
 def _is_first(draft: Draft, child: Child) -> bool:
@@ -93,18 +106,22 @@ def _has_another_duty(draft: Draft, first: Child | None, held: PowerCapStatus | 
     return (given.duty_ratio or 1.0) != (duty_of(held) or 1.0)
 
 
-def _aimed(old: PowerCapStatus | None, cap: Cap) -> PowerCapStatus:
+def _aimed(draft: Draft, cap: Cap) -> PowerCapStatus:
     """What held before with the target of now. A new one is aimed at at once, by what is known."""
+    old = draft.status.power_cap
     new = replace(
         old or PowerCapStatus(), asked_watts=cap.asked_watts, target_watts=cap.target_watts, most_watts=cap.most_watts
     )
     if old is not None and old.target_watts == cap.target_watts:
         return new
     new = replace(new, message=cap.message)
-    if old is None or old.effective_watts is None:
+    duty_ratio, watts = 1.0, None if draft.report is None else draft.report.training_watts
+    if old is not None:
+        duty_ratio, watts = old.duty_ratio, old.effective_watts or old.target_watts
+    if watts is None:
         duty_ratio = first_duty(cap.target_watts, cap.idle_watts, cap.most_watts)
     else:
-        duty_ratio = next_duty(old.duty_ratio, old.effective_watts, cap.target_watts, cap.idle_watts)
+        duty_ratio = next_duty(duty_ratio, watts, cap.target_watts, cap.idle_watts)
     return replace(new, duty_ratio=duty_ratio, since=None, effective_watts=None)
 
 
@@ -150,11 +167,13 @@ def _not_kept(cap: Cap) -> str:
 
 
 def _report_change(draft: Draft, old: PowerCapStatus | None, new: PowerCapStatus | None) -> None:
+    is_shed = new is not None and draft.seen.grant.shed is not None and new.message == draft.seen.grant.shed.why
     if new is None:
         draft.add_event(reasons.POWER_CAP_LIFTED, "the job is held to no power any more")
         return
     if old is None or old.target_watts != new.target_watts:
         held = f"held to {new.target_watts:g} W of the {new.most_watts:g} W that its workers draw at most"
-        draft.add_event(reasons.POWER_CAPPED, f"{held}, by pauses of all ranks between steps")
-    if new.message and (old is None or old.message != new.message):
+        why = f"; {new.message}" if is_shed else ""
+        draft.add_event(reasons.POWER_CAPPED, f"{held}, by pauses of all ranks between steps{why}")
+    if new.message and not is_shed and (old is None or old.message != new.message):
         draft.add_event(reasons.POWER_CAP_NOT_AS_ASKED, new.message, warning=True)

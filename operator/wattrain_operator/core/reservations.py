@@ -46,7 +46,7 @@ def corrected(
     reservations: Sequence[Reservation], draws: Mapping[str, Draw], usable_watts: float, now: datetime
 ) -> tuple[Reservation, ...]:
     """`reservations` brought up to what jobs draw, by uid. Their sum is never raised above `usable_watts`."""
-    lowered = [_lowered(reservation, _present(draws.get(reservation.uid), now), now) for reservation in reservations]
+    lowered = [_lowered(reservation, present(draws.get(reservation.uid), now), now) for reservation in reservations]
     free = max(0.0, usable_watts - sum(reservation.watts for reservation in lowered))
     found = []
     for reservation in lowered:
@@ -61,13 +61,13 @@ def corrected(
 def claimed(reservation: Reservation, draws: Mapping[str, Draw], now: datetime) -> float:
     """Watts that have to be counted on: what is reserved, or drawn where that is more, or all of it where nobody
     knows."""
-    draw = _present(draws.get(reservation.uid), now)
+    draw = present(draws.get(reservation.uid), now)
     return max(reservation.watts, reservation.full_watts if draw is None else draw.watts)
 
 
 def drawn(reservation: Reservation, draws: Mapping[str, Draw], now: datetime) -> float:
     """Watts that the job has been seen to draw; what is reserved where it has not been heard of."""
-    draw = _present(draws.get(reservation.uid), now)
+    draw = present(draws.get(reservation.uid), now)
     return reservation.watts if draw is None else draw.watts
 
 
@@ -91,7 +91,8 @@ def next_comparison(reservations: Sequence[Reservation], now: datetime) -> float
     return min(left, default=COMPARE_SECONDS) if ages else None
 
 
-def _present(draw: Draw | None, now: datetime) -> Draw | None:
+def present(draw: Draw | None, now: datetime) -> Draw | None:
+    """`draw` where it still says something of now."""
     is_stale = draw is None or (now - draw.time).total_seconds() > STALE_SECONDS
     return None if is_stale else draw
 

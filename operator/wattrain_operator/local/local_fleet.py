@@ -25,11 +25,12 @@ class LocalFleet:
     def grants(self, jobs: Sequence[FleetJob], now: datetime) -> dict[str, Grant]:
         """What each of `jobs` is granted now, by uid. A job that is left out is over, and no process of it lives."""
         gone = frozenset(r.uid for r in self._reservations) - {job.uid for job in jobs}
-        plan = plan_fleet(FleetObserved(now, self._name, self._spec, self._reservations, tuple(jobs), gone))
+        shedding = self.domain.status.shedding
+        plan = plan_fleet(FleetObserved(now, self._name, self._spec, self._reservations, tuple(jobs), shedding, gone))
         self._reservations = plan.reservations
-        status = PowerDomainStatus(plan.running, len(plan.waiting), plan.power, plan.reservations)
+        status = PowerDomainStatus(plan.running, len(plan.waiting), plan.power, plan.reservations, plan.shedding)
         self.domain = self.domain.model_copy(update={"status": status})
-        domain = Domain(self._name, self._spec, reservations=plan.reservations)
+        domain = Domain(self._name, self._spec, reservations=plan.reservations, shedding=plan.shedding)
         waiting = {each.uid: each for each in plan.waiting}
         return {job.uid: grant_of(domain, job.uid, job.turn, waiting.get(job.uid)) for job in jobs}
 

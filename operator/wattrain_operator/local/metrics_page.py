@@ -96,7 +96,9 @@ def families(jobs: Sequence[JobFigures]) -> list[Family]:
         domain = figures.domain
         members = [(f.job, f.status) for f in jobs if f.domain.metadata.name == name]
         status = domain.status
-        known = Domain(name, domain.spec, reservations=status.reservations, power=status.power)
+        known = Domain(
+            name, domain.spec, reservations=status.reservations, power=status.power, shedding=status.shedding
+        )
         domains.add(exported_domain(known, members, now, figures.series), identity_of_domain(name))
     return [*workers.values(), *of_jobs.all(), *domains.all()]
 
