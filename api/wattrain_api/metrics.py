@@ -313,6 +313,18 @@ METRICS: tuple[Metric, ...] = (
         job="status.queue.position", known_by="status.queue.position",
     ),
     Metric(
+        "waiting_since_timestamp_seconds", GAUGE, "seconds",
+        "Since when the job has not been admitted, in seconds since 1970, with the reason of its condition Admitted: "
+        "Queued, PowerCapTooSmall, WaitingForCleanHours or what is wrong with its power domain. Absent: it does not "
+        "wait.",
+        ("reason",), job="waiting.since",
+    ),
+    Metric(
+        "expected_start_timestamp_seconds", GAUGE, "seconds",
+        "When a job that waits may start, in seconds since 1970. Absent: it does not wait, or nobody knows.",
+        job="expected_start",
+    ),
+    Metric(
         "workers_desired", GAUGE, "workers", "Workers that the current attempt is to have.",
         job="status.workers.desired",
     ),

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import common as build
 from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import common
 
-from wattrain_dashboards import fleet_energy, frame
+from wattrain_dashboards import fleet_caps, fleet_energy, frame
 from wattrain_dashboards.frame import Placed, Section
 from wattrain_dashboards.panels import column, dashed, lines, rows, with_links_to_job
 from wattrain_dashboards.promql import ALL_JOBS, IDENTITY, Query, of_domain
@@ -23,7 +23,7 @@ def build_dashboard() -> dashboard.Dashboard:
     for variable in (frame.cluster_variable(), frame.namespaces_variable(), domains):
         made = made.with_variable(variable)
     made = made.refresh("1m")
-    return frame.with_sections(made, [fleet_energy.now(), _jobs(), *fleet_energy.sections()])
+    return frame.with_sections(made, [fleet_energy.now(), _jobs(), *fleet_caps.sections(), *fleet_energy.sections()])
 
 
 def _jobs() -> Section:
@@ -33,8 +33,6 @@ def _jobs() -> Section:
     seen = f"max by (state) (max_over_time({ALL_JOBS.job('state')}[$__range] @ end())) == 1"
     states = f"count by (state) ({in_state}) or ({seen}) * 0"
     ready, desired = (f"sum({ALL_JOBS.of_job(f'workers_{what}')})" for what in ("ready", "desired"))
-    queue = rows("Queue", "none", "Jobs that wait for their power domain, by their position: 1 is the next.",
-                 ["position"], Query(f"{ALL_JOBS.of_job('queue_position')} > 0"))  # fmt: skip
     return Section("Jobs", [
         Placed(
             lines("Jobs by state", "none", "Jobs in each state.", Query(states, "{{state}}")).min(0).decimals(0)
@@ -51,7 +49,7 @@ def _jobs() -> Section:
             .override_by_regexp("/at most/", [dashed(4)]),
             9, 9,
         ),
-        Placed(with_links_to_job(queue), 6, 9),
+        Placed(fleet_caps.waiting_jobs(), 6, 9),
         Placed(
             lines("Jobs by namespace", "none", "Jobs that have not ended, by namespace.",
                   Query(f"count by (namespace) ({_not_ended()})", "{{namespace}}")).min(0).decimals(0),

@@ -111,7 +111,7 @@ def _by_namespace() -> Section:
 
 
 def _use() -> Section:
-    others = ALL_JOBS.of_job("phase_energy_joules_total", 'phase!~"Running|Restarting"', by=("phase",))
+    others = ALL_JOBS.of_job("cause_energy_joules", 'cause!="training"', by=("cause",))
     return Section("Goodput and waste", [
         Placed(
             lines("Goodput of energy", "percentunit", "Share of the energy of all jobs whose result was not lost in "
@@ -121,9 +121,10 @@ def _use() -> Section:
             8, 8,
         ),
         Placed(
-            bars("Waste by cause", "joule", "Energy of all jobs that was used in states in which nothing is trained, "
-                 "and energy whose result was lost in restarts. A start after a restart counts for both.",
-                 Query(f"sum by (phase) ({others}) > 0", "{{phase}}"), Query(f"sum({_WASTED})", "lost in restarts")),
+            bars("Energy beside training, by cause", "joule", "Energy of all jobs that went to something else than new "
+                 "steps, divided by the time of each cause: an attribution. computed_again is the second time that "
+                 "steps were made; lost in restarts is the first time, and starting anew.",
+                 Query(f"sum by (cause) ({others}) > 0", "{{cause}}"), Query(f"sum({_WASTED})", "lost in restarts")),
             8, 8,
         ),
         Placed(

@@ -135,23 +135,37 @@ def _learning() -> Section:
                   "error in its square. Empty where classes are predicted.",
                   Query(ONE_JOB.of_job("validation_mae"), "mean absolute error"),
                   Query(ONE_JOB.of_job("validation_mse"), "mean squared error")).min(0),
-            6, 9,
+            8, 9,
         ),
         Placed(
             lines("Validation bits per byte", "none", "What the tokens of a text cost by the model's probabilities, a "
                   "byte of the text. Empty where no text is modelled.",
                   Query(ONE_JOB.of_job("validation_bits_per_byte"), "bits per byte")).min(0),
-            6, 9,
+            8, 9,
+        ),
+        Placed(
+            lines("Steps without effect", "none", "Steps that left no trace because loss or gradient was no finite "
+                  "number, and steps that were left out because the gradient overflowed in fp16. Empty where neither "
+                  "is counted.",
+                  Query(ONE_JOB.of_job("non_finite_steps"), "not finite"),
+                  Query(ONE_JOB.of_job("overflow_steps"), "overflow")).min(0).decimals(0),
+            8, 9,
+        ),
+        Placed(
+            lines("Preparation of the data", "none", "Rows, pictures or documents that the preparation is through "
+                  "with, by stage. Empty once it is done.",
+                  Query(ONE_JOB.of_job("prepared_samples", by=("stage",)), "{{stage}}")).min(0).decimals(0),
+            8, 9,
         ),
         Placed(
             lines("Learning rate", "none", "Learning rate of the last recorded step.",
                   Query(ONE_JOB.of_job("learning_rate"), "learning rate")),
-            6, 9,
+            8, 9,
         ),
         Placed(
             lines("Norm of the gradient", "none", "Before clipping. There is one only where the job clips gradients.",
                   Query(f"max({ONE_JOB.worker('gradient_norm')})", "norm")).min(0),
-            6, 9,
+            8, 9,
         ),
     ])  # fmt: skip
 

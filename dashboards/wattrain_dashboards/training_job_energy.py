@@ -101,22 +101,33 @@ def _power() -> Section:
 def _account() -> Section:
     wasted, whole = ONE_JOB.of_job("wasted_energy_joules"), ONE_JOB.total("energy_joules_total")
     return Section("What the energy was for", [
-        Placed(what_each_loss_took(ONE_JOB), 9, 10),
+        Placed(what_each_loss_took(ONE_JOB), 12, 10),
         Placed(
             bars("Energy by state", "joule", "Energy of the job by the state that it was used in.",
                  Query(ONE_JOB.of_job("phase_energy_joules_total", by=("phase",)), "{{phase}}")),
-            5, 10,
+            6, 10,
         ),
         Placed(
             bars("Time by state", "s", "How long the job was in each state, until its end.",
                  Query(ONE_JOB.of_job("phase_seconds_total", by=("phase",)), "{{phase}}")),
-            5, 10,
+            6, 10,
+        ),
+        Placed(
+            bars("Energy by cause", "joule", "What the energy of the job went to, divided by the time of each cause: "
+                 "an attribution. The sum is the energy of the job.",
+                 Query(f"{ONE_JOB.of_job('cause_energy_joules', by=('cause',))} > 0", "{{cause}}")),
+            8, 10,
+        ),
+        Placed(
+            bars("Time by cause", "s", "What the job's time went to; idle is a place that is held while nothing runs.",
+                 Query(f"{ONE_JOB.of_job('cause_seconds', by=('cause',))} > 0", "{{cause}}")),
+            8, 10,
         ),
         Placed(
             lines("Goodput of energy", "percentunit", "Share of the energy whose result was not lost in restarts.",
                   Query(f"1 - {wasted} / ({whole} > 0)", "kept"),
                   Query(f"{wasted} / ({whole} > 0)", "lost in restarts")).min(0).max(1),
-            5, 10,
+            8, 10,
         ),
     ])  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.core import Metric as Family
 
-from wattrain_api import metrics
+from wattrain_api import metrics, reasons
 from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import Identity, families_of
@@ -50,6 +50,15 @@ class SavedGrams:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """That a job waits to be admitted."""
+
+    reason: str
+    """For what, one of `wattrain_api.reasons`."""
+    since: datetime
+
+
+@dataclass(frozen=True)
 class ExportedJob:
     """What is exported of a job; `wattrain_api.metrics` names these fields."""
 
@@ -61,6 +70,10 @@ class ExportedJob:
     """Those of the status, with the time in which no supervisor ran."""
     saved: SavedGrams | None
     """None: nothing has been compared."""
+    waiting: Waiting | None
+    """None: it does not wait to be admitted."""
+    expected_start: datetime | None
+    """None: it does not wait, or nobody knows."""
     samples_per_second: float | None
     """That of the progress; 0 while nothing is trained."""
     steps_paused: bool | None
@@ -91,7 +104,21 @@ def exported_job(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -
     phases = phase_totals.as_of(status, as_of)
     info, speed = _info(job.spec, status.attempt), _samples_per_second(status)
     causes = energy_causes.with_waiting(status.causes, phases)
-    return ExportedJob(status, info, phases, causes, _saved(status), speed, _steps_paused(status))
+    waiting = _waiting(status)
+    start = None if waiting is None else _expected_start(status)
+    return ExportedJob(status, info, phases, causes, _saved(status), waiting, start, speed, _steps_paused(status))
+
+
+def _waiting(status: TrainingJobStatus) -> Waiting | None:
+    admitted = next((each for each in status.conditions if each.type == reasons.ADMITTED), None)
+    waits = admitted is not None and admitted.status == "False" and status.state in ("Pending", "Queued")
+    return Waiting(admitted.reason, admitted.last_transition_time) if admitted is not None and waits else None
+
+
+def _expected_start(status: TrainingJobStatus) -> datetime | None:
+    """By the queue, or by the clean hours that it waits for."""
+    hours = status.clean_hours
+    return status.queue.expected_start or (None if hours is None else hours.start)
 
 
 def _saved(status: TrainingJobStatus) -> SavedGrams | None:

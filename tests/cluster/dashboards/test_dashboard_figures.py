@@ -146,7 +146,7 @@ def test_jobs_that_stand_still_and_those_that_have_ended_are_listed(past):
     [suspended] = past.figures("fleet", "Jobs that stand still", "A", window=middle)
     assert (suspended.labels["trainingjob"], suspended.labels["state"]) == ("wine", "Suspended")
     took = {each.labels["trainingjob"]: each.value for each in past.figures("fleet", "Jobs that have ended", "A")}
-    assert took == {"digits": 2350 - 30, "diverges": 2400 - 40}
+    assert took == {"digits": 2350 - 35, "diverges": 2400 - 40}
     joules = {each.labels["trainingjob"]: each.value for each in past.figures("fleet", "Jobs that have ended", "B")}
     assert joules == pytest.approx({name: job_of(past, name).total_joules for name in took})
 
@@ -155,3 +155,47 @@ def test_jobs_and_workers_are_counted_by_namespace(past):
     counts = {curve.labels["namespace"]: curve.points[-1][1] for curve in past.curves("fleet", "Jobs by namespace")}
     assert counts == {"team-a": 1, "team-b": 2}
     assert [past.curves("fleet", "Workers", ref)[0].points[-1][1] for ref in "AB"] == [4, 4]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_energy_by_cause_is_that_of_the_status_and_sums_up_to_the_energy(past, name):
+    job = job_of(past, name)
+    status = job.status(past_fleet.START)
+    shown = past.figures("training-job", "Energy by cause", namespace=job.namespace, job=name)
+    told = {each.cause: each.joules for each in status.causes if each.joules}
+    assert {each.labels["cause"]: each.value for each in shown} == pytest.approx(told)
+    assert sum(each.value for each in shown) == pytest.approx(status.energy.joules)
+
+
+def test_energy_beside_training_is_that_of_all_jobs_by_cause(past):
+    told = {}
+    for job in past.fleet:
+        for each in job.status(past_fleet.START).causes:
+            told[each.cause] = told.get(each.cause, 0.0) + each.joules
+    shown = past.figures("fleet", "Energy beside training, by cause", "A")
+    assert {each.labels["cause"]: each.value for each in shown} == pytest.approx(
+        {cause: joules for cause, joules in told.items() if cause != "training"}
+    )
+    assert "computed_again" in told
+
+
+@pytest.mark.parametrize(("ref", "watts"), [("A", None), ("B", 560), ("C", 700), ("D", 800)])
+def test_power_is_shown_against_the_cap_of_its_domain(past, ref, watts):
+    [curve] = past.curves("fleet", "Power against cap", ref)
+    drawn = sum(job.status(past_fleet.START).energy.watts or 0.0 for job in past.fleet)
+    assert curve.points[-1][1] == pytest.approx(drawn if watts is None else watts)
+
+
+def test_who_waits_is_shown_with_what_for_and_until_when(past):
+    [waits] = past.figures("fleet", "Queue", "A")
+    assert (waits.labels["trainingjob"], waits.labels["reason"]) == ("waits", "Queued")
+    assert waits.value == 1000 * past_fleet.END  # the past's conditions are of the moment that is asked about
+    [position], [start] = past.figures("fleet", "Queue", "B"), past.figures("fleet", "Queue", "C")
+    assert (position.value, start.value) == (1, 1000 * (past_fleet.START + 7200))
+
+
+def test_what_clean_hours_have_saved_is_that_of_the_statuses(past):
+    hours = job_of(past, "gpu").status(past_fleet.START).clean_hours
+    [saved] = past.curves("fleet", "CO2e saved by clean hours")
+    assert saved.labels == {"basis": "Average"}
+    assert saved.points[-1][1] == pytest.approx(hours.at_once_grams - hours.grams)

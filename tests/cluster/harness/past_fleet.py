@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 
 from wattrain_api import metrics
 from wattrain_api.metric_families import Families, families_of
-from wattrain_api.powerdomain import PowerDomainSpec
+from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Tariff
 from wattrain_operator.cluster.operator_figures import (
     BuildInfo,
     KindFigures,
@@ -37,7 +37,9 @@ START = END - SECONDS
 SCRAPE_SECONDS = 30
 HANDOVER = 1500
 """When the second operator becomes the leader."""
-DOMAIN = Domain("default", PowerDomainSpec(max_running_jobs=4))
+TARIFF = Tariff(price_per_kwh=0.3, currency="EUR")
+SPEC = PowerDomainSpec(max_running_jobs=4, cap_watts=800, headroom_percent=10, base_watts=20, tariff=TARIFF)
+DOMAIN = Domain("default", SPEC, power=DomainPower(560.0, 509.0, 140.0))
 Labels = dict[str, str]
 
 
@@ -47,14 +49,15 @@ def jobs() -> list[PastJob]:
     measured = {("cpu", "rapl"): 40.0, ("gpu", "nvml"): 210.0}
     script = {"script": {"command": ["python", "train.py"]}}
     return [
-        PastJob("team-a", "digits", [(30, "Starting"), (60, "Running"), (1410, "Restarting"), (1455, "Running"),
-                                     (2350, "Complete")], modelled),
+        PastJob("team-a", "digits", [(25, "Preparing"), (35, "Starting"), (60, "Running"), (1410, "Restarting"),
+                                     (1455, "Running"), (2350, "Complete")], modelled),
         PastJob("team-a", "wine", [(90, "Starting"), (125, "Running"), (910, "Suspending"), (935, "Suspended"),
                                    (1810, "Starting"), (1850, "Running")], modelled, planned_steps=8000, priced=False),
         PastJob("team-b", "diverges", [(40, "Starting"), (70, "Running"), (2400, "Failed")], modelled,
                 diverges_at_step=4400, planned_steps=6000),
         PastJob("team-b", "gpu", [(200, "Queued"), (300, "Starting"), (340, "Running")], measured, spec=script,
-                steps_per_second=5.0, planned_steps=40_000, batch=512, queue_position=1, first_loss=6.0),
+                steps_per_second=5.0, planned_steps=40_000, batch=512, queue_position=1, first_loss=6.0,
+                saved_ratio=0.25),
         PastJob("team-b", "waits", [(600, "Queued")], modelled, queue_position=1),
     ]  # fmt: skip
 

@@ -11,13 +11,17 @@ from functools import cached_property
 from wattrain_api import reasons
 from wattrain_api.contract import progress
 from wattrain_api.status import (
+    Cause,
+    CauseTotals,
     CheckpointStatus,
+    CleanHoursStatus,
     Condition,
     Cost,
     EnergyStatus,
     Meter,
     Metrics,
     PhaseTotals,
+    PreparedSamples,
     Progress,
     QueueStatus,
     State,
@@ -61,6 +65,7 @@ class PastJob:
     second: int = 0
     step: float = 0.0
     steps_made: float = 0.0
+    farthest_step: float = 0.0
     checkpoint: tuple[int, int] | None = None
     """Step, and second since the beginning."""
     safe_joules: float = 0.0
@@ -71,6 +76,10 @@ class PastJob:
     joules: dict[tuple[str, str], float] = field(default_factory=dict)
     phases: dict[State, tuple[int, float]] = field(default_factory=dict)
     """Seconds and joules by state."""
+    causes: dict[Cause, tuple[int, float]] = field(default_factory=dict)
+    """Seconds and joules by cause."""
+    saved_ratio: float = 0.0
+    """Of what a start at once would have emitted, the share that waiting for clean hours has saved."""
 
     def advance(self, second: int) -> None:
         """Let the time until `second` pass, a second at a time."""
@@ -85,8 +94,20 @@ class PastJob:
             if self.state not in ("Complete", "Failed"):
                 seconds, joules = self.phases.get(self.state, (0, 0.0))
                 self.phases[self.state] = (seconds + 1, joules + self.total_joules - before)
+            if self.state in _ACTIVE:
+                cause = self._cause()
+                seconds, joules = self.causes.get(cause, (0, 0.0))
+                self.causes[cause] = (seconds + 1, joules + self.total_joules - before)
             if self.state == "Running":
                 self._train()
+
+    def _cause(self) -> Cause:
+        """What this second goes to: it evaluates in five of a minute, and what was lost is computed again."""
+        if self.state != "Running":
+            return {"Suspending": "checkpoint", "Preparing": "prepare"}.get(self.state, "start")
+        if self.second % 60 < 5:
+            return "evaluation"
+        return "computed_again" if self.step < self.farthest_step else "training"
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -105,6 +126,7 @@ class PastJob:
     def _train(self) -> None:
         self.step = min(self.step + self.steps_per_second, self.planned_steps)
         self.steps_made += self.steps_per_second
+        self.farthest_step = max(self.farthest_step, self.step)
         if self.second % 240 == 0:
             self.checkpoint, self.safe_joules = (int(self.step), self.second), self.total_joules
 
@@ -132,8 +154,10 @@ class PastJob:
         ended = self.times.get("Complete", self.times.get("Failed"))
         at_work = self.state in ("Running", "Restarting", "Starting", "Suspending")
         saved = self.checkpoint
+        prepared = PreparedSamples("reading", 40 * self.second, 1797, samples_per_second=40.0)
         return TrainingJobStatus(
             state=self.state,
+            prepared=prepared if self.state == "Preparing" else None,
             conditions=tuple(self._conditions(_moment(start + self.second))),
             attempt=0 if begun is None else 1 + self.restarts,
             start_time=None if begun is None else _moment(start + begun),
@@ -143,10 +167,27 @@ class PastJob:
             progress=self._progress() if begun is not None else None,
             checkpoint=None if saved is None else CheckpointStatus(saved[0], time=_moment(start + saved[1])),
             energy=self._energy(),
-            queue=QueueStatus(self.queue_position if self.state == "Queued" else 0),
+            queue=self._queue(start),
             steps_done=int(self.steps_made) or None,
             phases=tuple(PhaseTotals(state, *spent) for state, spent in self.phases.items()),
+            causes=tuple(CauseTotals(cause, *spent) for cause, spent in self.causes.items()),
+            clean_hours=self._clean_hours(start),
         )
+
+    def _queue(self, start: int) -> QueueStatus:
+        if self.state != "Queued":
+            return QueueStatus()
+        return QueueStatus(self.queue_position, expected_start=_moment(start + 7200))
+
+    def _clean_hours(self, start: int) -> CleanHoursStatus | None:
+        if not self.saved_ratio:
+            return None
+        joules = PUE * self.total_joules
+        at_once = joules * GRAMS_PER_JOULE
+        return CleanHoursStatus(
+            _moment(start), compared_joules=joules, grams=at_once * (1 - self.saved_ratio), at_once_grams=at_once,
+            basis="Average",
+        )  # fmt: skip
 
     def _conditions(self, now: datetime) -> Iterator[Condition]:
         """Those by which the fleet counts the job."""
@@ -167,6 +208,8 @@ class PastJob:
             loss=None if math.isnan(loss) else loss,
             loss_not_finite="NaN" if math.isnan(loss) else None,
             learning_rate=0.003,
+            non_finite_steps=int(self.step) // 1000,
+            overflow_steps=int(self.step) // 500,
             validation=None if math.isnan(loss) else self._validation(),
             samples_per_second=self.batch * self.steps_per_second if running else 0.0,
             flops_per_second=FLOPS_A_SAMPLE * self.batch * self.steps_per_second if running else None,
