@@ -230,12 +230,19 @@ def test_a_budget_for_disruptions_comes_with_the_second_operator(helm):
 def test_the_probes_ask_the_health_port_which_no_pod_may_reach(helm):
     objects = helm.render()
     container = pod_of(objects)["containers"][0]
-    asked = {
-        (container[p]["httpGet"]["path"], container[p]["httpGet"]["port"]) for p in ("livenessProbe", "readinessProbe")
-    }
-    assert asked == {("/healthz", "health"), ("/readyz", "health")}
+    probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    assert [(p["path"], p["port"]) for p in probes] == [
+        ("/healthz", "health"),
+        ("/healthz", "health"),
+        ("/readyz", "health"),
+    ]
     rules = one(objects, "NetworkPolicy")["spec"]["ingress"]
     assert [port["port"] for rule in rules for port in rule["ports"]] == ["metrics"]
+
+
+def test_an_operator_that_takes_minutes_to_start_is_not_killed_meanwhile(helm):
+    probe = pod_of(helm.render())["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 300
 
 
 def test_the_operators_policy_opens_what_it_needs_and_no_more(helm):
