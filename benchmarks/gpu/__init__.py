@@ -1,0 +1,1 @@
+"""What limits of power and of clocks do to a real GPU; see __main__."""
