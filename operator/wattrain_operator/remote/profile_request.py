@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from wattrain_api import names, reasons
-from wattrain_api.contract.codec import decode_json, encode_json
+from wattrain_api.contract.codec import encode_json
 from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.phases import STARTING_PHASES, Phase
 from wattrain_api.contract.profile_lines import profile_start
 from wattrain_operator.cluster.kube.apierrors import ConflictError, NotFoundError
 from wattrain_operator.cluster.kube.resources import PODS, Json
+from wattrain_operator.cluster.objects import directive_of
 from wattrain_operator.core.conditions import is_true
 from wattrain_operator.local.refused import EXIT_FAILED, Refused
 from wattrain_operator.remote.connection import Connection
@@ -153,8 +154,7 @@ async def _direct(connection: Connection, request: ProfileRequest) -> None:
 
 def _patch(pod: Json, request: ProfileRequest) -> Json:
     metadata = pod["metadata"]
-    text = (metadata.get("annotations") or {}).get(names.ANNOTATION_DIRECTIVE)
-    old = decode_json(Directive, text) if text else None
+    old = directive_of(pod)
     if metadata.get("deletionTimestamp") or (old is not None and old.stop_at_step is not None):
         raise Refused(f"{request.job.name}: this training has been asked to stop; profile it when it runs again")
     version = max(request.job.status.internal.directive_version, 0 if old is None else old.version) + 1
