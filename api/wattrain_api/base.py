@@ -34,7 +34,7 @@ class Rule:
 
 
 def exactly_one(*fields: str) -> Rule:
-    """The rule that one of `fields`, three or more, is given and no other."""
+    """The rule that one of `fields`, two or more, is given and no other."""
     given = [to_camel(field) for field in fields]
     present = ", ".join(f"has(self.{name})" for name in given)
     return Rule(

@@ -83,11 +83,11 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
     Gap("parallelism.pipeline", "pipeline parallelism is not in this version; write 1, or use a script that does this "
         "itself"),
     Gap("storage.uri", "object stores are not in this version; use storage.claim, whose files outlive the pods"),
-    Gap("energy.powerCap.mode", "Hard needs an agent on the nodes that sets limits of GPUs, which is not in this "
-        "version; write Cooperative: the ranks then pause between steps",
+    Gap("energy.powerCap.mode", "the operator does not ask the node agent for limits of GPUs in this version; write "
+        "Cooperative: the ranks then pause between steps",
         lambda s: s.energy.power_cap is not None and s.energy.power_cap.mode == "Hard"),
-    Gap("energy.powerCap.perGpuWatts", "limits of GPUs need an agent on the nodes, which is not in this version; write "
-        "jobWatts, for all workers together"),
+    Gap("energy.powerCap.perGpuWatts", "the operator does not ask the node agent for limits of GPUs in this version; "
+        "write jobWatts, for all workers together"),
     Gap("energy.powerCap", "a script cannot be asked to pause between steps; remove it, and limit "
         "workers.resources.limits.cpu instead", lambda s: s.script is not None),
     Gap("energy.budget.action", "slowing a job down by its budget is not in this version; write CheckpointAndSuspend, "

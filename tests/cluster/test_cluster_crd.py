@@ -207,6 +207,11 @@ BROKEN: list[tuple[str, str, Spec]] = [
      {"tariff": {"pricePerKWh": 1, "timeZone": ""}}),
     ("PowerDomain", "each key must have 1 to 317 characters", {"nodeSelector": {"": "x"}}),
     ("PowerDomain", "each key must have 1 to 63 characters", {"namespaceWeights": {"": 1}}),
+    ("PowerDomain", "start must be before until, and both in this century",
+     {"shed": {"percent": 30, "start": "2027-01-02T00:00:00Z", "until": "2027-01-01T00:00:00Z"}}),
+    ("PowerDomain", "start must be before until, and both in this century",
+     {"shed": {"percent": 30, "until": "1999-01-01T00:00:00Z"}}),
+    ("PowerDomain", "give exactly one of watts and percent", {"shed": {"until": "2027-01-01T00:00:00Z"}}),
     ("PowerDomain", "give at most one of configMap, file and url", {"carbon": {"file": "a.csv", "url": "http://a/b"}}),
 ]  # fmt: skip
 
@@ -421,6 +426,7 @@ def changed(path: str) -> Spec:
         "storage": {"claim": "c"}, "policy.maxRestarts": 9, "policy.restartWindowSeconds": 9, "policy.keepPods": "All",
         "energy.powerDomain": "other", "energy.carbon": {"mode": "StartWindow"}, "inference": {"enabled": True},
         "suspend": True, "workers.replicas": 2, "energy.budget": {"cost": 5}, "energy.powerCap": {"jobWatts": 300},
+        "energy.flexibility": "throttle",
         "policy.activeDeadlineSeconds": 9, "policy.startDeadlineSeconds": 9, "policy.progressDeadlineSeconds": 9,
         "policy.ttlSecondsAfterFinished": 9, "queue.priority": 9, "tracking": {"tensorBoard": {}},
     }  # fmt: skip
