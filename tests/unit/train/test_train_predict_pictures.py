@@ -129,3 +129,14 @@ def test_a_table_is_no_picture(run: Path, tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     assert main([str(run), "--file", str(tmp_path / "a.csv")]) == 2
     assert "is a picture, such as 'a.csv'; give files that end in .jpg" in capsys.readouterr().err
+
+
+def test_pictures_of_which_none_can_be_read_are_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = (run / "pictures" / "dark" / "00.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(picture[: len(picture) // 2])
+    assert main([str(run), "--file", str(tmp_path / "cut.png")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: data: '{tmp_path}/cut.png': no file is a picture that can be read: cut.png (")
+    assert told.endswith("; give whole pictures\n")

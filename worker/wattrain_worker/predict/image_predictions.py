@@ -13,6 +13,7 @@ from wattrain_worker.data.images.picture_decoding import UnreadablePicture
 from wattrain_worker.data.images.read_pictures import read_pictures
 from wattrain_worker.data.source_files import opened
 from wattrain_worker.data.table import listed
+from wattrain_worker.errors import BadData
 from wattrain_worker.predict.class_names import about_names, known_by_name
 from wattrain_worker.predict.predictions import Predictions, asked
 from wattrain_worker.train.exported import ExportedModel
@@ -22,7 +23,7 @@ _MOST_NAMED: Final = 3
 
 def predict_pictures(model: ExportedModel, source: Source) -> Predictions:
     """Predict every picture of `source`, decoded as for the training. Pixels lie in a file without a name, not in
-    memory. BadData where there are no pictures; one that cannot be read has no prediction.
+    memory. BadData where there are none that can be read; one that cannot has no prediction.
 
     Where folders or .cls files name classes of the model, they are its labels.
     """
@@ -37,6 +38,10 @@ def predict_pictures(model: ExportedModel, source: Source) -> Predictions:
                 unreadable.append(f"{picture.name} ({found})")
             else:
                 pixels[number] = found
+        if not whole.any():
+            raise BadData(
+                f"data: no file is a picture that can be read: {listed(unreadable, _MOST_NAMED)}; give whole pictures"
+            )
         names = [picture.label for picture in pictures]
         labels = known_by_name(model, names)
         answers = asked(model, pixels, whole, labels)
