@@ -39,12 +39,13 @@ def _caps() -> Section:
         Placed(
             lines("Power against cap", "watt", "What the jobs of each power domain draw now and what is reserved for "
                   "them, below what they may draw together (usable: the cap less headroom and base). Only domains with "
-                  "`capWatts` have a cap.",
+                  "`capWatts` have a cap; one that sheds power has a target meanwhile.",
                   Query(of_domain("power_watts"), "{{powerdomain}}, drawn"),
                   Query(of_domain("reserved_watts"), "{{powerdomain}}, reserved"),
                   Query(of_domain("usable_watts"), "{{powerdomain}}, usable"),
-                  Query(of_domain("cap_watts"), "{{powerdomain}}, cap"))
-            .min(0).override_by_regexp("/(usable|cap)$/", [dashed(4)]),
+                  Query(of_domain("cap_watts"), "{{powerdomain}}, cap"),
+                  Query(of_domain("shed_target_watts"), "{{powerdomain}}, while it sheds"))
+            .min(0).override_by_regexp("/(usable|cap|sheds)$/", [dashed(4)]),
             14, 9,
         ),
         Placed(

@@ -70,7 +70,7 @@ def figures_now() -> list[Placed]:
 
 def sections() -> list[Section]:
     """Curves of power and energy, what was lost, and what each phase and each loss has cost."""
-    return [_power(), _account()]
+    return [_power(), _limits(), _account()]
 
 
 def _power() -> Section:
@@ -96,6 +96,32 @@ def _power() -> Section:
         panel.min(0).override_by_name(_LEAST, [dashed(4), _thin()])
         panel.override_by_name(_MOST, [dashed(4), _thin(), *_filled_down_to(_LEAST)])
     return Section("Power and energy", [Placed(power, 12, 10), Placed(energy, 12, 10)])
+
+
+def _limits() -> Section:
+    return Section("Power cap and budget", [
+        Placed(
+            lines("Power under a cap", "watt", "What the job is held to (`energy.powerCap`), the mean that it was last "
+                  "seen to draw while it trained, and its power now. Empty where it is held to nothing.",
+                  Query(ONE_JOB.of_job("power_cap_watts"), "held to"),
+                  Query(ONE_JOB.of_job("power_cap_effective_watts"), "drawn, mean"),
+                  Query(f"{ONE_JOB.of_job('power_watts')} and {ONE_JOB.of_job('power_cap_watts')}", "drawn now"))
+            .min(0).override_by_name("held to", [dashed(4)]),
+            8, 8,
+        ),
+        Placed(
+            lines("Duty cycle", "percentunit", "Share of the time in which the ranks of a job that is held to a cap "
+                  "compute; they pause for the rest.", Query(ONE_JOB.of_job("duty_ratio"), "computes")).min(0).max(1),
+            8, 8,
+        ),
+        Placed(
+            lines("Budget", "percentunit", "Share of `energy.budget` that is spent, of its limit that is used most, "
+                  "and that share at the job's end, as it goes now.",
+                  Query(ONE_JOB.of_job("budget_used_ratio"), "used"),
+                  Query(ONE_JOB.of_job("budget_forecast_ratio"), "at the end")).min(0),
+            8, 8,
+        ),
+    ])  # fmt: skip
 
 
 def _account() -> Section:

@@ -179,6 +179,22 @@ def test_energy_beside_training_is_that_of_all_jobs_by_cause(past):
     assert "computed_again" in told
 
 
+@pytest.mark.parametrize(
+    ("panel", "ref", "of_status"),
+    [
+        ("Power under a cap", "A", lambda status: status.power_cap.target_watts),
+        ("Power under a cap", "B", lambda status: status.power_cap.effective_watts),
+        ("Power under a cap", "C", lambda status: status.energy.watts),
+        ("Duty cycle", "A", lambda status: status.power_cap.duty_ratio),
+        ("Budget", "A", lambda status: status.budget.used_ratio),
+        ("Budget", "B", lambda status: status.budget.forecast_ratio),
+    ],
+)
+def test_cap_and_budget_of_a_job_are_those_of_its_status(past, panel, ref, of_status):
+    [curve] = past.curves("training-job", panel, ref, namespace="team-b", job="gpu")
+    assert curve.points[-1][1] == pytest.approx(of_status(job_of(past, "gpu").status(past_fleet.START)))
+
+
 @pytest.mark.parametrize(("ref", "watts"), [("A", None), ("B", 560), ("C", 700), ("D", 800)])
 def test_power_is_shown_against_the_cap_of_its_domain(past, ref, watts):
     [curve] = past.curves("fleet", "Power against cap", ref)

@@ -11,6 +11,7 @@ from functools import cached_property
 from wattrain_api import reasons
 from wattrain_api.contract import progress
 from wattrain_api.status import (
+    BudgetStatus,
     Cause,
     CauseTotals,
     CheckpointStatus,
@@ -21,6 +22,7 @@ from wattrain_api.status import (
     Meter,
     Metrics,
     PhaseTotals,
+    PowerCapStatus,
     PreparedSamples,
     Progress,
     QueueStatus,
@@ -35,6 +37,7 @@ BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 GRAMS_PER_JOULE = 458 / 3.6e6
 EUROS_PER_JOULE = 0.3 / 3.6e6
 PUE = 1.2
+BUDGET_KWH = 0.05
 FLOPS_A_SAMPLE, PEAK_FLOPS = 6e6, 2e11
 _ACTIVE = ("Preparing", "Starting", "Running", "Restarting", "Suspending")
 _BOUNDS_OF_MODEL = (0.4, 2.2)
@@ -154,6 +157,7 @@ class PastJob:
         ended = self.times.get("Complete", self.times.get("Failed"))
         at_work = self.state in ("Running", "Restarting", "Starting", "Suspending")
         saved = self.checkpoint
+        used = self.total_joules / 3.6e6
         prepared = PreparedSamples("reading", 40 * self.second, 1797, samples_per_second=40.0)
         return TrainingJobStatus(
             state=self.state,
@@ -172,6 +176,8 @@ class PastJob:
             phases=tuple(PhaseTotals(state, *spent) for state, spent in self.phases.items()),
             causes=tuple(CauseTotals(cause, *spent) for cause, spent in self.causes.items()),
             clean_hours=self._clean_hours(start),
+            power_cap=PowerCapStatus(target_watts=8.0, effective_watts=7.9, duty_ratio=0.75) if begun else None,
+            budget=BudgetStatus("energyKWh", used, BUDGET_KWH, used / BUDGET_KWH, 0.9) if self.joules else None,
         )
 
     def _queue(self, start: int) -> QueueStatus:
