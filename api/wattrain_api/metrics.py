@@ -286,8 +286,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "cause_seconds", GAUGE, "seconds",
         "What the job's time went to, by the clock of worker 0: prepare, start, restore, training, data_wait, "
-        "slowest_rank, evaluation, checkpoint, export, computed_again (steps that were made before), hang; queue is "
-        "waiting for the power domain, idle a place that is held while nothing runs.",
+        "slowest_rank, paused (to draw less power), evaluation, checkpoint, export, computed_again (steps that were "
+        "made before), hang; queue is waiting for the power domain, idle a place that is held while nothing runs.",
         ("cause",), job="causes[].seconds",
     ),
     Metric(

@@ -52,6 +52,7 @@ Cause = Literal[
     "training",
     "data_wait",
     "slowest_rank",
+    "paused",
     "evaluation",
     "checkpoint",
     "export",
@@ -666,7 +667,7 @@ class TrainingJobStatus(StatusPart):
     """Optimizer steps that were made in the job's life, repeated ones counted again; unset: none was told."""
     phases: Annotated[tuple[PhaseTotals, ...], Field(max_length=10)] = ()
     """Where time and energy went, by state: sums over the job's life, the present state as far as it has been left."""
-    causes: Annotated[tuple[CauseTotals, ...], Field(max_length=13)] = ()
+    causes: Annotated[tuple[CauseTotals, ...], Field(max_length=14)] = ()
     """Where time and energy went, by cause. The joules sum up to those of energy."""
     checkpoint: CheckpointStatus | None = None
     damaged_checkpoints: Annotated[tuple[DamagedCheckpoint, ...], Field(max_length=10)] = ()

@@ -18,11 +18,13 @@ class SpentSeconds:
     restore: float = field(default=0.0, metadata=amount("s"))
     """Looking for a checkpoint and reading it."""
     training: float = field(default=0.0, metadata=amount("s"))
-    """Making steps, but for the next two."""
+    """Making steps, but for the next three."""
     data_wait: float = field(default=0.0, metadata=amount("s"))
     """The training loop waited for data: mean over the ranks."""
     slowest_rank: float = field(default=0.0, metadata=amount("s"))
     """Ranks waited for the slowest one: mean over the ranks. 0 where that is not measured, as on GPUs."""
+    paused: float = field(default=0.0, metadata=amount("s"))
+    """The ranks paused between steps, to draw less power."""
     evaluation: float = field(default=0.0, metadata=amount("s"))
     checkpoint: float = field(default=0.0, metadata=amount("s"))
     """The training stood still for a checkpoint."""

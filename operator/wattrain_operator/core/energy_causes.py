@@ -24,7 +24,8 @@ from wattrain_operator.core.observed import Report
 
 SECONDS_DIGITS: Final = 3
 TOLD_CAUSES: Final[tuple[Cause, ...]] = (
-    "prepare", "start", "restore", "training", "data_wait", "slowest_rank", "evaluation", "checkpoint", "export",
+    "prepare", "start", "restore", "training", "data_wait", "slowest_rank", "paused", "evaluation", "checkpoint",
+    "export",
 )  # fmt: skip
 """The fields of `contract.spent_seconds.SpentSeconds`."""
 _OF_PHASE: Final[Mapping[str, Cause]] = {

@@ -210,10 +210,10 @@ def _energy(receipt: Receipt) -> Table:
 
 _CAUSES: Final[Mapping[Cause, str]] = {
     "prepare": "Preparing the data", "start": "Starting", "restore": "Reading a checkpoint", "training": "Training",
-    "data_wait": "Waiting for data", "slowest_rank": "Waiting for the slowest rank", "evaluation": "Evaluation",
-    "checkpoint": "Checkpoints", "export": "Export", "computed_again": "Steps that were computed again",
-    "hang": "Hanging",
-    "idle": "A place was held, and nothing ran", "queue": "Waiting for the power domain",
+    "data_wait": "Waiting for data", "slowest_rank": "Waiting for the slowest rank",
+    "paused": "Pauses to draw less power", "evaluation": "Evaluation", "checkpoint": "Checkpoints", "export": "Export",
+    "computed_again": "Steps that were computed again", "hang": "Hanging", "idle": "A place was held, and nothing ran",
+    "queue": "Waiting for the power domain",
 }  # fmt: skip
 
 

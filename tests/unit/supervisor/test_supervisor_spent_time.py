@@ -79,6 +79,16 @@ def test_what_a_step_waited_for_is_taken_out_of_the_training_and_nothing_ever_fa
     assert before == SpentSeconds(training=11.5, data_wait=4.0, slowest_rank=0.5)
 
 
+def test_pauses_are_taken_out_of_the_training_by_the_word_of_the_leading_rank(
+    reports: RankReports, clock: Clock
+) -> None:
+    reports.ingest(RankReport(phase=Phase.TRAINING))
+    clock.now = 4.0
+    for rank in (0, 1):
+        reports.ingest(RankReport(rank=rank, paused_seconds=1.5))
+    assert _spent(reports) == SpentSeconds(training=2.5, paused=1.5)
+
+
 def test_a_checkpoint_in_the_background_costs_what_the_loop_stood_still(reports: RankReports, clock: Clock) -> None:
     reports.ingest(RankReport(phase=Phase.TRAINING))
     clock.now = 2.0

@@ -179,6 +179,7 @@ class RankReports:
 
     def _take_position(self, report: RankReport) -> None:
         self._steps.take(report)
+        self._spent.take_paused(report.paused_seconds)  # all ranks pause alike
         old, seconds = self._progress, report.step_seconds
         if seconds is not None:
             before = seconds if old.step_seconds is None else old.step_seconds

@@ -24,7 +24,7 @@ class SpentTime:
         """`clock`: monotonic seconds."""
         self._clock, self._phase, self._since = clock, phase, clock()
         self._spent = SpentSeconds()
-        self._data_wait = self._slowest_rank = self._blocked = 0.0
+        self._paused = self._data_wait = self._slowest_rank = self._blocked = 0.0
         """Of the training, what is to be taken out of it yet."""
         self._told = (0.0, 0.0)
 
@@ -45,21 +45,27 @@ class SpentTime:
         if self._phase == Phase.TRAINING:
             self._blocked += seconds
 
+    def take_paused(self, seconds: float) -> None:
+        """The ranks have paused between steps to draw less power."""
+        self._paused += seconds
+
     def spent(self) -> SpentSeconds:
         """What the time until now has gone to."""
         now = self._clock()
         seconds, self._since = max(0.0, now - self._since), now
         cause = _OF_PHASE[self._phase]
         if cause == "training":
-            data = min(seconds, self._data_wait)
-            blocked = min(seconds - data, self._blocked)
-            slowest = min(seconds - data - blocked, self._slowest_rank)
-            self._data_wait, self._blocked = self._data_wait - data, self._blocked - blocked
-            self._slowest_rank -= slowest
+            paused = min(seconds, self._paused)
+            data = min(seconds - paused, self._data_wait)
+            blocked = min(seconds - paused - data, self._blocked)
+            slowest = min(seconds - paused - data - blocked, self._slowest_rank)
+            self._paused, self._data_wait = self._paused - paused, self._data_wait - data
+            self._blocked, self._slowest_rank = self._blocked - blocked, self._slowest_rank - slowest
             old = self._spent
             self._spent = replace(
                 old,
-                training=old.training + seconds - data - blocked - slowest,
+                training=old.training + seconds - paused - data - blocked - slowest,
+                paused=old.paused + paused,
                 data_wait=old.data_wait + data,
                 checkpoint=old.checkpoint + blocked,
                 slowest_rank=old.slowest_rank + slowest,

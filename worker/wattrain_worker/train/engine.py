@@ -77,7 +77,7 @@ class Engine:
         self._step_under_way = False
         self._unread: list[UnreadLoss] = []
         self._profiles = Profiles(environment.checkpoint_dir.parent / "profiles", group)
-        self._has_paused = True
+        self._goes_on_anew = True
         """Whether not all ranks have gone on at the same moment: the wait of the next step says nothing of its own."""
         self._counted_step = 0
         """Step whose operations are counted; 0: of none."""
@@ -236,8 +236,8 @@ class Engine:
             self._average.update()
         scale = self._task.loss_scaling.state
         self._progress = replace(before, step=step, position=position, non_finite=count, loss_scale=scale)
-        waited = None if peer_wait is None else 0.0 if self._has_paused else peer_wait.seconds - peer_seconds
-        self._has_paused = False
+        waited = None if peer_wait is None else 0.0 if self._goes_on_anew else peer_wait.seconds - peer_seconds
+        self._goes_on_anew = False
         self._duty_cycle.step_ends()
         self._reporter.step_ends(samples, self._task.rows.seconds - data_seconds, waited)
         if step == self._counted_step:
@@ -302,7 +302,7 @@ class Engine:
                 self._save(wait=not self._environment.spec.checkpoint.asynchronous)
 
     def _evaluate_validation(self) -> None:
-        self._has_paused = True
+        self._goes_on_anew = True
         self._evaluation_timer.happened()
         if not self._evaluator.is_due(self._progress):
             return
@@ -317,7 +317,7 @@ class Engine:
         return with_part(state, AVERAGE, self._average.state)
 
     def _save(self, *, wait: bool) -> None:
-        self._has_paused = True
+        self._goes_on_anew = True
         waits = wait and self._checkpoints.writes
         if waits:
             self._reporter.phase("checkpointing")
