@@ -88,8 +88,8 @@ class Carbon(Model):
     )
 
     mode: Literal["Off", "StartWindow", "PauseResume"]
-    """`StartWindow` waits for the cleanest window before the deadline. `Off` waits for nothing, whatever else is given
-    here."""
+    """`StartWindow` waits for the cleanest window before the deadline. `PauseResume` waits for the first of the
+    cleanest hours, and pauses between them. `Off` waits for nothing, whatever else is given here."""
     deadline: Moment | None = None
     """When the job must have ended; it always wins. Unset: the job starts within a day."""
     min_benefit_percent: Annotated[int, Field(ge=0, le=100)] = 5

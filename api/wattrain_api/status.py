@@ -394,6 +394,12 @@ class CleanHoursStatus(StatusPart):
     """What it would have emitted had the job started at once, each joule that much earlier."""
     basis: Annotated[str, Field(max_length=16)] = ""
     """What the series is: Average or Marginal."""
+    paused_since: Time | None = None
+    """Since when it pauses in dirty hours; unset: it does not."""
+    left_seconds: Count | None = None
+    """Of a job that pauses, how long it will still take; unset: not known."""
+    looked_time: Time | None = None
+    """When its hours were last chosen; unset: they have been once."""
     message: Text = ""
     """Why it waits, or has started."""
 

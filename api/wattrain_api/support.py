@@ -92,8 +92,6 @@ NOT_YET: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         "workers.resources.limits.cpu instead", lambda s: s.script is not None),
     Gap("energy.budget.action", "slowing a job down by its budget is not in this version; write CheckpointAndSuspend, "
         "Stop or Warn", lambda s: s.energy.budget is not None and s.energy.budget.action == "Throttle"),
-    Gap("energy.carbon.mode", "pausing in dirty hours is not in this version; write StartWindow, which waits for the "
-        "cleanest stretch", lambda s: s.energy.carbon is not None and s.energy.carbon.mode == "PauseResume"),
     Gap("inference.enabled", "serving is not in this version; write false, and take the model from the job's storage"),
     Gap("inference.replicas", _NO_SERVING),
     Gap("inference.resources", _NO_SERVING),

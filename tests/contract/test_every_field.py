@@ -112,7 +112,6 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "energy.powerCap.percentOfMax": (RECIPE, 60),
     "energy.budget.action": (SPENDS, "Throttle"),
     "energy.budget.allowEstimated": (WARNS, True),
-    "energy.carbon.mode": (RECIPE, "PauseResume"),
     "inference.enabled": (RECIPE, True),
     "inference.replicas": (RECIPE, 2),
     "inference.resources": (RECIPE, {"limits": {"cpu": "1"}}),

@@ -73,11 +73,14 @@ def best_start(
     return Start(now, at_once, at_once)
 
 
-def cleanest_hours(series: CarbonSeries, now: datetime, duration: timedelta, deadline: datetime) -> Hours | None:
+def cleanest_hours(
+    series: CarbonSeries, now: datetime, duration: timedelta, deadline: datetime, *, runs: bool = False
+) -> Hours | None:
     """The times with the lowest mean that add up to `duration` and end by `deadline`.
 
-    Runs and the pauses between them last at least SHORTEST_RUN, the last run less where less is left. Never worse by
-    the series than one stretch from now on. None as for best_start(), or where the series has a hole before it.
+    Runs and the pauses between them last at least SHORTEST_RUN, the last run less where less is left; where the job
+    `runs` already, and has for so long, the first one too. Never worse by the series than one stretch from now on. None
+    as for best_start(), or where the series has a hole before it.
     """
     at_once = series.mean(now, now + duration)
     if deadline - duration <= now or at_once is None:
@@ -88,15 +91,26 @@ def cleanest_hours(series: CarbonSeries, now: datetime, duration: timedelta, dea
     costs = [mean for mean in means if mean is not None]
     if len(costs) < count or wanted > count:
         return None
-    runs = _cut(_chosen(costs, wanted, max(1, -int(-SHORTEST_RUN // slot))), now, slot, duration)
-    spent = sum((series.mean(start, end) or 0.0) * (end - start).total_seconds() for start, end in runs)
+    shortest = max(1, -int(-SHORTEST_RUN // slot))
+    times = _cut(_chosen(costs, wanted, shortest, runs=runs), now, slot, duration)
+    spent = sum((series.mean(start, end) or 0.0) * (end - start).total_seconds() for start, end in times)
     mean = spent / duration.total_seconds()
     if mean >= at_once:
         return Hours(((now, now + duration),), at_once, at_once)
-    return Hours(runs, mean, at_once)
+    return Hours(times, mean, at_once)
 
 
-def _chosen(costs: Sequence[float], wanted: int, shortest: int) -> list[bool]:
+def first_run(
+    series: CarbonSeries, now: datetime, duration: timedelta, deadline: datetime, *, runs: bool = False
+) -> Start | None:
+    """When the cleanest hours begin, in whole seconds, beside a start now without a pause; None as cleanest_hours()."""
+    hours = cleanest_hours(series, now, duration, deadline, runs=runs)
+    if hours is None:
+        return None
+    return Start(hours.runs[0][0].replace(microsecond=0), hours.grams_per_kwh, hours.now_grams_per_kwh)
+
+
+def _chosen(costs: Sequence[float], wanted: int, shortest: int, *, runs: bool) -> list[bool]:
     """Which slots to run in: `wanted` of them with the least sum, in runs and pauses of at least `shortest` slots.
 
     Walks the slots backwards; best[k][s] is the least cost of k more slots from here on, where s > 0 says for how many
@@ -119,7 +133,7 @@ def _chosen(costs: Sequence[float], wanted: int, shortest: int) -> list[bool]:
                 here[left, state], runs_here[left, state] = min(run, pause), run <= pause
         best = here
         chosen.append(runs_here)
-    slots, left, state = [False] * len(costs), wanted, -shortest
+    slots, left, state = [False] * len(costs), wanted, shortest if runs else -shortest
     for index in range(len(costs)):
         if left and chosen[len(costs) - 1 - index][left, state]:
             slots[index], left, state = True, left - 1, min(shortest, max(0, state) + 1)

@@ -14,7 +14,7 @@ from wattrain_api.carbon_series import DAY, HOUR, CarbonSeries
 from wattrain_api.energy import Carbon
 from wattrain_api.status import CleanHoursStatus, Condition, QueueStatus, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_operator.core.carbon_window import Start, best_start
+from wattrain_operator.core.carbon_window import Start, best_start, first_run
 from wattrain_operator.core.conditions import set_condition
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import CarbonView
@@ -46,17 +46,21 @@ def wait(draft: Draft) -> bool:
         return True
     since = _since(draft, known)
     known = known if known is not None and known.since == since else CleanHoursStatus(since)
-    start, why = _choose(carbon, draft.seen.carbon, draft.now, known)
-    if start is None:
-        _go(draft, known, why)
-        return False
-    start = start._replace(time=start.time.replace(microsecond=0))  # as the API server keeps it
-    if known.start != start.time:
-        known = replace(known, start=start.time, saving_ratio=round(start.saving_ratio, 4), message=why)
-        draft.add_event(reasons.WAITING_FOR_CLEAN_HOURS, why)
+    chosen_at = known.looked_time  # hours with pauses take a moment to choose
+    if known.start is None or chosen_at is None or draft.now >= min(known.start, chosen_at + LOOK_AGAIN):
+        start, why = _choose(carbon, draft.seen.carbon, draft.now, known)
+        if start is None:
+            _go(draft, known, why)
+            return False
+        start = start._replace(time=start.time.replace(microsecond=0))  # as the API server keeps it
+        if known.start != start.time:
+            known = replace(known, start=start.time, saving_ratio=round(start.saving_ratio, 4), message=why)
+            draft.add_event(reasons.WAITING_FOR_CLEAN_HOURS, why)
+        known = known if carbon.mode == "StartWindow" else replace(known, looked_time=draft.now)
+    start_time = known.start or draft.now
     draft.status = replace(draft.status, clean_hours=known, queue=QueueStatus())
     set_condition(draft, reasons.ADMITTED, "False", reasons.WAITING_FOR_CLEAN_HOURS, known.message)
-    draft.wake_at(min(start.time, draft.now + LOOK_AGAIN))
+    draft.wake_at(min(start_time, draft.now + LOOK_AGAIN))
     return True
 
 
@@ -107,7 +111,8 @@ def _choose(carbon: Carbon, view: CarbonView, now: datetime, known: CleanHoursSt
         return None, view.problem or "its power domain names no series of carbon intensity"
     duration = timedelta(seconds=carbon.estimated_duration_seconds)
     deadline = carbon.deadline or known.since + LONGEST_WAIT + duration
-    start = best_start(_with_profile(view.series, now, deadline), now, duration, deadline)
+    choose = first_run if carbon.mode == "PauseResume" else best_start
+    start = choose(with_profile(view.series, now, deadline), now, duration, deadline)
     if start is None:
         return None, _why_none(view.series, now, duration, deadline)
     percent = 100 * start.saving_ratio
@@ -124,7 +129,7 @@ def _choose(carbon: Carbon, view: CarbonView, now: datetime, known: CleanHoursSt
     )
 
 
-def _with_profile(series: CarbonSeries, now: datetime, deadline: datetime) -> CarbonSeries:
+def with_profile(series: CarbonSeries, now: datetime, deadline: datetime) -> CarbonSeries:
     """A series that ends before the deadline goes on as the same hours of the last days were."""
     if series.end >= deadline or now - series.end > _PROFILE_AGE:
         return series

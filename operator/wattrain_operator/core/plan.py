@@ -5,6 +5,7 @@ from __future__ import annotations
 from wattrain_operator.core import (
     blocked,
     budgets,
+    clean_pauses,
     group,
     ledger,
     lifecycle,
@@ -63,6 +64,7 @@ def _decide(draft: Draft) -> None:
         return
     if budgets.watch(draft):
         return
+    clean_pauses.watch(draft)
     if lifecycle.suspend(draft) or lifecycle.admit(draft) or lifecycle.fail_if_too_long(draft):
         return
     if lifecycle.remove_stale(draft) or refusals.wait_while_refused(draft) or group.prepare(draft):

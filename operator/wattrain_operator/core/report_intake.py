@@ -8,7 +8,14 @@ from itertools import takewhile
 
 from wattrain_api import reasons
 from wattrain_api.contract.phases import STARTING_PHASES
-from wattrain_api.status import CheckpointStatus, DamagedCheckpoint, PowerCapStatus, Progress, TrainingJobStatus
+from wattrain_api.status import (
+    CheckpointStatus,
+    CleanHoursStatus,
+    DamagedCheckpoint,
+    PowerCapStatus,
+    Progress,
+    TrainingJobStatus,
+)
 from wattrain_operator.core import ledger, present_energy, restarts, script_waste
 from wattrain_operator.core.conditions import is_finished
 from wattrain_operator.core.draft import Draft
@@ -77,11 +84,21 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
     )  # fmt: skip
     figures = replace(
         after, prepared=before.prepared, progress=before.progress, energy=before.energy, workers=before.workers,
-        queue=before.queue, budget=before.budget,
+        queue=before.queue, clean_hours=_as_compared(after, before), budget=before.budget,
         steps_done=before.steps_done, phases=before.phases, causes=before.causes,
         power_cap=_as_drawn(after, before), internal=internal,
     )  # fmt: skip
     return figures == before
+
+
+def _as_compared(after: TrainingJobStatus, before: TrainingJobStatus) -> CleanHoursStatus | None:
+    """The clean hours with what was compared before: figures, which grow with every report."""
+    new, old = after.clean_hours, before.clean_hours
+    if new is None or old is None:
+        return new
+    return replace(
+        new, compared_joules=old.compared_joules, grams=old.grams, at_once_grams=old.at_once_grams, basis=old.basis
+    )
 
 
 def _as_drawn(after: TrainingJobStatus, before: TrainingJobStatus) -> PowerCapStatus | None:

@@ -30,7 +30,6 @@ def test_a_tariff_and_a_yearly_mean_are_supported():
         ({"energy": {"powerCap": {"jobWatts": 100, "mode": "Hard"}}}, "spec.energy.powerCap.mode"),
         ({"energy": {"powerCap": {"perGpuWatts": 100}}}, "spec.energy.powerCap.perGpuWatts"),
         ({"energy": {"budget": {"cost": 1, "action": "Throttle"}}}, "spec.energy.budget.action"),
-        ({"energy": {"carbon": {"mode": "PauseResume"}}}, "spec.energy.carbon.mode"),
         ({"inference": {"enabled": True}}, "spec.inference.enabled"),
     ],
 )
