@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from wattrain_api import names
+from wattrain_operator.cli.app import app
 from wattrain_worker.agent.__main__ import main
 from wattrain_worker.agent.agent_loop import AgentLoop
 from wattrain_worker.agent.gpu_control import GpuControl
@@ -190,3 +193,10 @@ def test_without_a_gpu_that_can_be_managed_the_agent_says_so_and_ends(tmp_path: 
     (tmp_path / "gpus.json").write_text("{")
     assert main(["--state", str(tmp_path / "gpus.json")]) == 2
     assert "reset the GPUs with nvidia-smi, and remove it" in capsys.readouterr().err
+
+
+def test_the_command_becomes_the_agent_with_the_options_that_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda program, arguments: became.append([program, *arguments]))
+    assert CliRunner().invoke(app, ["agent", "--restore", "--state", "x"]).exit_code == 0
+    assert became == [[sys.executable, sys.executable, "-m", "wattrain_worker.agent", "--restore", "--state", "x"]]
