@@ -203,6 +203,7 @@ BROKEN: list[tuple[str, str, Spec]] = [
      SCRIPT | {"energy": {"carbon": {"mode": "Off", "deadline": "1999-12-31T23:59:59Z"}}}),
     ("TrainingJob", "expected string, got []interface {}",  # the schema alone would take a list for a time
      SCRIPT | {"energy": {"carbon": {"mode": "Off", "deadline": ["x"]}}}),
+    ("TrainingJob", "give at least one of energyKWh, carbonGrams and cost", SCRIPT | {"energy": {"budget": {}}}),
     ("PowerDomain", "timeZone must be a name of the IANA time zone database",
      {"tariff": {"pricePerKWh": 1, "timeZone": ""}}),
     ("PowerDomain", "each key must have 1 to 317 characters", {"nodeSelector": {"": "x"}}),
