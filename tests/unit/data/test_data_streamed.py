@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from wattrain_worker.data import prepare_table
+from wattrain_worker.data import prepare_table, samples
 from wattrain_worker.data.large_file import LargeFile
 from wattrain_worker.data.readers import datasets_folder, jsonl_file, streamed
 from wattrain_worker.errors import BadData
@@ -298,3 +298,27 @@ def test_a_file_that_is_written_to_meanwhile_is_not_taken(tmp_path: Path) -> Non
         file.write("3,4\n")
     with pytest.raises(BadData, match="was written to while it was read"):
         opened.demand_unchanged()
+
+
+@pytest.mark.usefixtures("streams")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
+def test_the_columns_give_their_room_back_before_the_rows_take_theirs(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_names = dict[str, int]()
+
+    def counted(name: str) -> None:
+        function = getattr(samples, name)
+
+        def counting(*told: Any) -> Any:
+            links = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+            without_names[name] = sum(str(bench.folder) in link and "(deleted)" in link for link in links)
+            return function(*told)
+
+        monkeypatch.setattr(samples, name, counting)
+
+    counted("raw_features")
+    counted("as_rows")
+    bench.prepare(bench.write(csv()), **CASES["groups"])
+    assert without_names["raw_features"] > 10  # a file for the columns of each piece
+    assert without_names["as_rows"] == 7  # numbers alone: a file for each column

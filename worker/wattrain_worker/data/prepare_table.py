@@ -73,7 +73,7 @@ def _prepared_by(in_order: InOrder, spec: TrainingJobSpec, data: Data, source: S
         table = read(source, data.missing_values, scratch, in_order)
         name, params = (recipe.name, recipe.params) if recipe else ("", None)
         samples = gather(table, data, name, params, scratch, in_order)
-        del table  # and the files that it lies in
+        del table  # and what it holds
     firsts = first_of_equals(samples)
     counts = {"read": len(samples.digests), "repeats": len(samples.digests) - len(firsts)}
     if data.clean.drop_duplicates:

@@ -118,7 +118,7 @@ def gather(
     in_order: InOrder = one_by_one,
 ) -> Samples:
     """The samples in `table` for the recipe called `recipe`, after `data.column_schema` was checked on every value.
-    Their features lie in `scratch`."""
+    Their features lie in `scratch`. The columns of a table that is stored cannot be read afterwards."""
     scratch = scratch or Scratch(None)
     for name, schema in data.column_schema.items():
         check_in_parts(table, name, schema)
@@ -134,10 +134,12 @@ def gather(
         of_numbers = [number for number, column in enumerate(read) if column.texts is None and not column.is_date]
         named = tuple(columns[number] for number in of_numbers)
         warnings += doubtful_columns(named, [read[number].values for number in of_numbers], table.place_word)
-    features = RowBlocks(as_rows([column.values for column in read], scratch))
-    digests = row_digests(_told_apart(features, read), in_order)
     method, column = data.split.method, data.split.column
     keys = read_split_keys(table, column, method) if column and method in ("group", "time") else None
+    if table.stored is not None:
+        table.stored.release()  # rows take as much room again
+    features = RowBlocks(as_rows([column.values for column in read], scratch))
+    digests = row_digests(_told_apart(features, read), in_order)
     return Samples(
         columns=columns,
         label=label,

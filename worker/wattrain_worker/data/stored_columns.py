@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,12 +34,16 @@ class StoredColumns:
     """Names, without those of an index."""
     index: tuple[str, ...]
     """Names of the columns of an index."""
-    parts: Sequence[Part]
+    parts: list[Part]
     """In the order of their rows; one at least."""
 
     def column(self, name: str) -> pl.Series:
         """All rows of one column."""
         return pl.concat([part.column(name) for part in self.parts])
+
+    def release(self) -> None:
+        """Give back the room of the columns: none can be read any more."""
+        self.parts.clear()
 
     def parts_of(self, name: str) -> Iterator[pl.Series]:
         """One column, some rows at a time."""
