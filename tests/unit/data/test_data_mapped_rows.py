@@ -79,16 +79,17 @@ def test_rows_that_memory_holds_are_soon_not_asked_for_any_more(tensors: Tensors
     assert [rows.ask_for(np.array([1])) for _ in range(20)] == [2] * 17 + [0] * 3
 
 
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_THREAD"), reason="this system counts for whole processes alone")
 def test_the_system_counts_what_is_read_because_it_was_asked_for(tensors: Tensors) -> None:
     rows = RandomRows(tensors)
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before = resource.getrusage(resource.RUSAGE_THREAD)
     rows.ask_for(np.arange(0, ROWS, 20))
     assert tensors["labels"][::20].sum() == sum(range(0, ROWS, 20))
     assert tensors["features"][::20].sum() == 0
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    after = resource.getrusage(resource.RUSAGE_THREAD)
     if after.ru_inblock == before.ru_inblock:
         pytest.skip("the file system of the temporary folder has no disk, or counts no reads")
-    assert after.ru_majflt - before.ru_majflt < 20  # of 100 rows none was waited for alone
+    assert after.ru_majflt - before.ru_majflt < 100  # 200 pages and more, had each been waited for alone
 
 
 def test_rows_in_memory_and_batches_without_rows_ask_for_nothing(tensors: Tensors) -> None:
@@ -107,11 +108,12 @@ def test_columns_in_files_are_asked_for_a_block_of_rows_before_it_is_read(tmp_pa
     assert asked == [(0, 8 * rows)] * 3 + of_blocks
 
 
-def test_of_a_part_in_a_file_the_column_that_is_wanted_is_read_alone(tmp_path: Path) -> None:
-    frame = pl.DataFrame({f"x{number}": [f"{number}.{row}" for row in range(20_000)] for number in range(20)})
+def test_of_a_part_in_a_file_the_column_that_is_wanted_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pl.DataFrame({f"x{number}": [f"{number}.{row}" for row in range(2000)] for number in range(20)})
     part = PartInFile(frame, tmp_path)
-    os.fsync(part._descriptor)
-    os.posix_fadvise(part._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_inblock
+    read, pread = list[int](), os.pread
+    monkeypatch.setattr(os, "pread", lambda file, size, start: read.append(size) or pread(file, size, start))
     assert part.column("x7").equals(frame["x7"])
-    assert 512 * (resource.getrusage(resource.RUSAGE_SELF).ru_inblock - before) < 1 << 20  # of 9 MB in all
+    assert sum(read) < os.fstat(part._descriptor).st_size / 10
