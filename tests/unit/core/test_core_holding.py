@@ -15,7 +15,7 @@ from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated.objects import moment
 
 Scene = Callable[..., Any]
-DIRTY = Hold("PausedInDirtyHours", "the grid is dirty", "it is clean")
+DIRTY = Hold("SomePolicyPauses", "the grid is dirty", "it is clean")
 OTHERS = Hold("OthersGoFirst", "the place is needed", "it is free", by_itself=False)
 
 
@@ -42,7 +42,7 @@ def test_a_held_job_saves_and_stops_says_why_and_goes_on_from_its_checkpoint(sce
     assert (job.status.state, job.answer("Suspended")) == ("Suspending", ("False", "WorkersStopping"))
     assert job.status.message == "the grid is dirty; waiting for the workers to save and stop"
     job.settle()
-    assert (job.status.state, job.answer("Suspended")) == ("Suspended", ("True", "PausedInDirtyHours"))
+    assert (job.status.state, job.answer("Suspended")) == ("Suspended", ("True", "SomePolicyPauses"))
     assert job.status.message == (
         "the grid is dirty; once it is clean, it will go on from the newest checkpoint, which is at step 5 or later"
     )
@@ -75,7 +75,7 @@ def test_its_user_comes_first_and_what_else_holds_it_holds_it_afterwards(scene: 
     assert (job.status.state, job.answer("Suspended")) == ("Suspended", ("True", "OthersGoFirst"))
     assert job.status.message.startswith("the place is needed; once it is free, it will go on from")
     _hold(job, DIRTY)
-    assert job.answer("Suspended") == ("True", "PausedInDirtyHours")
+    assert job.answer("Suspended") == ("True", "SomePolicyPauses")
     assert (job.status.attempt, job.status.internal.turn) == (attempt, 2)
 
 
