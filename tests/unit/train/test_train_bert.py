@@ -67,12 +67,29 @@ def test_what_fills_a_sample_changes_nothing_of_it() -> None:
 def test_the_loss_is_that_of_hidden_words_and_of_what_follows_and_none_without_samples() -> None:
     labels = torch.tensor([[5, -1, 6, 1], [-1, -1, -1, 0]])
     outputs = torch.zeros(2, 4, 40)
-    assert float(BERT.loss_sum(outputs, labels)) == np.float32(math.log(40) + 2 * math.log(2))
+    expected = 2 * math.log(40) / (0.15 * 3) + 2 * math.log(2)
+    assert float(BERT.loss_sum(outputs, labels)) == pytest.approx(expected)
     assert float(BERT.loss_sum(outputs[:0], labels[:0])) == 0
     outputs[0, 0, 5] = outputs[0, 2, 7] = outputs[0, 3, 1] = outputs[1, 3, 1] = 1
     sums = BERT.metric_sums(outputs, labels).tolist()
     assert BERT.metrics_of(sums, 2, 1.0) == {"maskedAccuracy": 0.5, "nextSentenceAccuracy": 0.5}
     assert BERT.metrics_of([0, 0, 1], 1, 1.0) == {"nextSentenceAccuracy": 1.0}
+
+
+def test_each_hidden_word_counts_as_much_however_many_are_hidden_beside_it_and_what_fills_a_sample_counts_nothing() -> (
+    None
+):
+    outputs = torch.zeros(1, 11, 40)
+
+    def of_words(*labels: int) -> float:
+        return float(BERT.loss_sum(outputs, torch.tensor([[*labels, 0]]))) - math.log(2)
+
+    one, three = of_words(5, *[-1] * 9), of_words(5, 6, 7, *[-1] * 7)
+    assert one == pytest.approx(math.log(40) / 1.5)
+    assert three == pytest.approx(3 * one)
+    assert of_words(5, *[-1] * 4, *[-2] * 5) == pytest.approx(2 * one), "half as many words: each counts twice"
+    _, labels = batch(Draw(1, 2))
+    assert torch.equal(labels[:, :-1] != -2, raw()["tokens"].long() >= FIRST_WORD)
 
 
 def test_a_part_of_a_batch_without_samples_goes_through_the_model() -> None:

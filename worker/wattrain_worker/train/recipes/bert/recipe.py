@@ -24,6 +24,8 @@ _HIDDEN: Final = 0.15
 """Share of a text's tokens that are to be found."""
 _MASKED, _REPLACED = 0.8, 0.9
 """Of these, the share that MASK stands for, and that share with those that another word stands for; the others stay."""
+_NO_WORD: Final = NOT_ASKED - 1
+"""In a label, in place of what is no word, so that it is never hidden."""
 _ALWAYS: Final = Draw(seed=0, step=0)
 """What is hidden in an evaluation follows from the sample's number alone."""
 
@@ -76,11 +78,12 @@ class Bert(TextSamples):
         """Pairs with hidden tokens, drawn anew in each step of a training."""
         tokens = raw["tokens"].long()
         drawn = uniform(draw or _ALWAYS, samples, 3 * tokens.shape[1]).view(len(tokens), 3, tokens.shape[1])
-        is_hidden = (tokens >= FIRST_WORD) & (drawn[:, 0] < _HIDDEN)
+        is_word = tokens >= FIRST_WORD
+        is_hidden = is_word & (drawn[:, 0] < _HIDDEN)
         other = torch.where(drawn[:, 1] < _REPLACED, -1 - whole(drawn[:, 2]), tokens)
         other = torch.where(drawn[:, 1] < _MASKED, MASK, other)
         features = torch.stack([torch.where(is_hidden, other, tokens), raw["second"].long()], dim=1)
-        labels = torch.where(is_hidden, tokens, NOT_ASKED)
+        labels = torch.where(is_hidden, tokens, torch.where(is_word, NOT_ASKED, _NO_WORD))
         return features, torch.cat([labels, raw["follows"].long()[:, None]], dim=1)
 
     def example_batch(self, shape: TextShape, samples: int) -> tuple[Tensor, Tensor]:
@@ -90,16 +93,21 @@ class Bert(TextSamples):
         return torch.stack([tokens, part], 1), torch.zeros(samples, length + 1, dtype=torch.int64)
 
     def loss_sum(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """-log softmax(outputs)[token], the mean over the hidden tokens of each sample, and the same of whether the
-        second part follows, summed over samples."""
-        losses, hidden = token_losses(outputs[:, :-1], labels[:, :-1])
-        of_words = (losses.sum(dim=1) / hidden.clamp(min=1)).sum()
+        """-log softmax(outputs)[token], summed over the hidden tokens of each sample and divided by how many of its
+        words are hidden in the mean, and the same of whether the second part follows, summed over samples.
+
+        Divided by how many are hidden in this step, a token would count the less the more are hidden beside it, and a
+        step would learn from fewer tokens. BERT's own mean over a whole batch is no sum over samples."""
+        wanted = labels[:, :-1]
+        losses, _ = token_losses(outputs[:, :-1], wanted.clamp(min=NOT_ASKED))
+        words = (wanted != _NO_WORD).sum(dim=1)
+        of_words = (losses.sum(dim=1) / (_HIDDEN * words.clamp(min=1))).sum()
         return of_words + F.cross_entropy(outputs[:, -1, :2].float(), labels[:, -1], reduction="sum")
 
     def metric_sums(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """How many hidden tokens are found, how many there are, and of how many samples it is told whether the second
         part follows."""
-        hidden = labels[:, :-1] != NOT_ASKED
+        hidden = labels[:, :-1] >= 0
         found = (outputs[:, :-1].argmax(dim=2) == labels[:, :-1]) & hidden
         told = outputs[:, -1, :2].argmax(dim=1) == labels[:, -1]
         return torch.stack([found.sum(), hidden.sum(), told.sum()]).double()
