@@ -23,8 +23,9 @@ from wattrain_operator.core.observed import Child, Report
 from wattrain_operator.core.power_estimate import power_range
 from wattrain_operator.core.roles import Role
 
-_SETTLED_SECONDS: Final = 2.0
-"""From a change until it is in every sample: ranks agree on it within 0.2 s, and samples are a second long."""
+_SETTLED_SECONDS: Final = 3.0
+"""From a change until it is in every sample that is told: ranks agree on it within 0.2 s, samples are a second long,
+and each worker tells worker 0 of its own once a second."""
 _WATT_DIGITS: Final = 1
 
 

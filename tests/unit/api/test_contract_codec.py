@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import json
 import math
@@ -12,7 +13,7 @@ import typing
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wattrain_api.contract import (
@@ -57,6 +58,7 @@ def structures() -> st.SearchStrategy[Any]:
     return st.sampled_from(STRUCTURES).flatmap(sensible)
 
 
+@functools.cache
 def sensible(structure: type) -> st.SearchStrategy[Any]:
     hints = typing.get_type_hints(structure)
     values = {name: _value(kind, hints[name]) for name, _, kind, _ in fields_of(structure)}
@@ -112,6 +114,7 @@ def spoilt(draw: st.DrawFn, document: st.SearchStrategy[Any]) -> Any:
     return copy
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # how fast a structure is made is the machine's
 @given(data=st.data())
 def test_whatever_is_decoded_makes_sense(data: st.DataObject) -> None:
     structure = data.draw(st.sampled_from(STRUCTURES))

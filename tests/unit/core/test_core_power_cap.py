@@ -53,7 +53,7 @@ def test_what_is_drawn_is_compared_only_when_all_of_it_was_drawn_with_that_duty(
     job = capped(scene).run()
     duty = job.status.power_cap.duty_ratio
     assert job.status.power_cap.since is not None
-    assert measure(job, 6.0, seconds=6.9).directs == ()
+    assert measure(job, 6.0, seconds=7.9).directs == ()
     assert job.status.power_cap.effective_watts is None
     [asked] = measure(job, 6.0, seconds=0.1).directs
     assert asked.directive == Directive(2, duty_ratio=job.status.power_cap.duty_ratio)
