@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from wattrain_api import reasons
 from wattrain_api.metrics import JOB, exported_of
 from wattrain_api.powerdomain import PowerDomain, PowerDomainSpec, Tariff
-from wattrain_api.status import PreparedSamples, Progress, TrainingJobStatus
+from wattrain_api.status import Condition, PreparedSamples, Progress, TrainingJobStatus
 from wattrain_api.trainingjob import ObjectMeta
 from wattrain_operator.local import metrics_page
 from wattrain_operator.local.refused import Refused
@@ -68,7 +69,8 @@ def test_steps_are_paused_while_a_running_job_does_what_takes_longer(make_job, s
 
 
 def test_the_jobs_own_figures_have_the_names_and_helps_of_the_catalogue(make_job, filled):
-    found = families(make_job, filled(TrainingJobStatus))
+    admitted = filled(Condition, type=reasons.ADMITTED, status="False", reason=reasons.QUEUED)
+    found = families(make_job, filled(TrainingJobStatus, state="Queued", conditions=(admitted,)))
     for exported in exported_of(JOB):
         family = found[exported.name.removesuffix("_total")]
         assert (family.documentation, family.type) == (exported.metric.help, exported.metric.type)

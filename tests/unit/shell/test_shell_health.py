@@ -114,7 +114,10 @@ def test_probes_and_metrics_answer_on_ports_of_their_own(health):
 
 DOMAIN = {
     "spec": {"maxRunningJobs": 1, "capWatts": 100, "pue": 1.2, "tariff": {"pricePerKWh": 0.5}},
-    "status": {"power": {"reservedWatts": 40.0, "drawnWatts": 30.0, "freeWatts": 55.0}},
+    "status": {
+        "power": {"reservedWatts": 40.0, "drawnWatts": 30.0, "freeWatts": 55.0},
+        "shedding": {"since": "2026-12-01T17:00:00Z", "until": "2026-12-01T19:00:00Z", "targetWatts": 70.0},
+    },
 }
 
 
