@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 
 from wattrain_api import metrics
 from wattrain_api.metric_families import Families, families_of
-from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Tariff
+from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, SheddingStatus, Tariff
 from wattrain_operator.cluster.operator_figures import (
     BuildInfo,
     KindFigures,
@@ -39,7 +39,8 @@ HANDOVER = 1500
 """When the second operator becomes the leader."""
 TARIFF = Tariff(price_per_kwh=0.3, currency="EUR")
 SPEC = PowerDomainSpec(max_running_jobs=4, cap_watts=800, headroom_percent=10, base_watts=20, tariff=TARIFF)
-DOMAIN = Domain("default", SPEC, power=DomainPower(560.0, 509.0, 140.0))
+SHEDDING = SheddingStatus(datetime.fromtimestamp(START, UTC), datetime.fromtimestamp(END, UTC), 600.0, 580.0, 509.0)
+DOMAIN = Domain("default", SPEC, shedding=SHEDDING, power=DomainPower(560.0, 509.0, 140.0))
 Labels = dict[str, str]
 
 
