@@ -21,7 +21,7 @@ from wattrain_worker.train.exported import load_exported
 SIZE = {"layers": 2, "width": 32, "heads": 4, "dropout": 0.1}
 BERT: dict[str, Any] = {"name": "bert", "params": SIZE}
 CLASSIFIER: dict[str, Any] = {"name": "bert-classifier", "params": SIZE}
-STEPS = 12
+STEPS = 40
 PATIENCE_SECONDS = 240.0
 """An export as ONNX takes seconds of two quiet cores, and a minute where others use them as well."""
 
@@ -51,7 +51,7 @@ def pretrained(make_job: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def training(pretrained: Path, **further: Any) -> dict[str, Any]:
     given = {"epochs": None, "maxSteps": STEPS, "batchSize": 16, "initialModel": {"path": str(pretrained)}}
-    return {**given, "optimizer": {"name": "adamw", "lr": 0.01}, **further}
+    return {**given, "optimizer": {"name": "adamw", "lr": 0.003}, **further}
 
 
 @pytest.fixture
