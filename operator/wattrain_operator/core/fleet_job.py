@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
-from typing import Literal
+from typing import Final, Literal
 
 from wattrain_api import reasons
 from wattrain_api.energy import PowerCap
@@ -18,6 +18,9 @@ from wattrain_operator.core.holding import hold_of
 from wattrain_operator.core.power_cap import cap_of
 from wattrain_operator.core.power_estimate import estimated_watts
 from wattrain_operator.core.reservations import Draw
+
+_ANY_CAP: Final = PowerCap(job_watts=1)
+"""For the default of its `minPercent`: a job is looked at in each pass, and a model is checked when it is made."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def fleet_job(
         ends=fleet_forecasts.end_of(job.spec, status),
         longest_seconds=fleet_forecasts.longest_seconds(job.spec, status),
         flexibility=job.spec.energy.flexibility,
-        floor_ratio=(job.spec.energy.power_cap or PowerCap(job_watts=1)).min_percent / 100,
+        floor_ratio=(job.spec.energy.power_cap or _ANY_CAP).min_percent / 100,
         finished=finished,
         living_children=living_children,
         fresh=fresh,
