@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from wattrain_api.contract.kinds import amount
+from wattrain_api.contract.phases import Phase
+
+CauseOfPhase = Literal["prepare", "start", "restore", "training", "evaluation", "checkpoint", "export"]
+CAUSE_OF_PHASE: Final[Mapping[str, CauseOfPhase]] = {
+    Phase.PREPARING: "prepare", Phase.STARTING: "start", Phase.COMPILING: "start", Phase.RESTORING: "restore",
+    Phase.TRAINING: "training", Phase.EVALUATING: "evaluation", Phase.CHECKPOINTING: "checkpoint",
+    Phase.STOPPING: "checkpoint", Phase.EXPORTING: "export", Phase.DONE: "export",
+}  # fmt: skip
+"""The field of SpentSeconds that the time in a phase goes to; of a training a part goes to others."""
 
 
 @dataclass(frozen=True)

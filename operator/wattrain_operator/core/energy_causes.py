@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from wattrain_api.contract.phases import Phase
+from wattrain_api.contract.spent_seconds import CAUSE_OF_PHASE
 from wattrain_api.status import Cause, CauseSeconds, CauseTotals, Internal, PhaseTotals, State, TrainingJobStatus
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.meter_sums import JOULES_DIGITS
@@ -28,11 +28,6 @@ TOLD_CAUSES: Final[tuple[Cause, ...]] = (
     "export",
 )  # fmt: skip
 """The fields of `contract.spent_seconds.SpentSeconds`."""
-_OF_PHASE: Final[Mapping[str, Cause]] = {
-    Phase.PREPARING: "prepare", Phase.STARTING: "start", Phase.COMPILING: "start", Phase.RESTORING: "restore",
-    Phase.TRAINING: "training", Phase.EVALUATING: "evaluation", Phase.CHECKPOINTING: "checkpoint",
-    Phase.STOPPING: "checkpoint", Phase.EXPORTING: "export", Phase.DONE: "export",
-}  # fmt: skip
 _MAY_HANG: Final[tuple[Cause, ...]] = ("computed_again", "data_wait", "slowest_rank", "training")
 _WITHOUT_CHILDREN: Final[tuple[State, ...]] = ("Pending", "Queued")
 _NOT_COUNTED: Final[tuple[State, ...]] = (*_WITHOUT_CHILDREN, "Suspended")
@@ -53,12 +48,12 @@ def division(status: TrainingJobStatus, report: Report | None) -> Division:
     if report is None:
         phase = "" if status.progress is None else status.progress.phase
         started: Cause = "prepare" if status.state == "Preparing" else "start"
-        return Division(0.0, _OF_PHASE.get(phase, started))
+        return Division(0.0, CAUSE_OF_PHASE.get(phase, started))
     internal = status.internal
     made = max(0, (report.steps_done or 0) - internal.counted_steps)
     new = max(0, report.step - internal.farthest_step)
     repeated = max(0, made - new) / made if made else float(0 < report.step < internal.farthest_step)
-    return Division(repeated, _OF_PHASE.get(report.phase, "start"))
+    return Division(repeated, CAUSE_OF_PHASE.get(report.phase, "start"))
 
 
 def enter(status: TrainingJobStatus, joules: float, spent: Spent, how: Division) -> TrainingJobStatus:
@@ -110,7 +105,7 @@ def note_position(draft: Draft, before: Internal) -> None:
 def enter_hang(draft: Draft, report: Report) -> None:
     """The group of `report` hangs: what it has used since it last moved has gone to that."""
     joules = draft.energy.joules - draft.internal.moved_joules
-    seconds, cause = report.unchanged_seconds, _OF_PHASE.get(report.phase, "start")
+    seconds, cause = report.unchanged_seconds, CAUSE_OF_PHASE.get(report.phase, "start")
     known = {totals.cause: totals for totals in draft.status.causes}
     hang = known.pop("hang", CauseTotals("hang"))
     for each in dict.fromkeys((cause, *_MAY_HANG)):

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 from wattrain_api.contract.phases import Phase
-from wattrain_api.contract.spent_seconds import SpentSeconds
-
-_OF_PHASE: Final[Mapping[Phase, str]] = {
-    Phase.PREPARING: "prepare", Phase.STARTING: "start", Phase.COMPILING: "start", Phase.RESTORING: "restore",
-    Phase.TRAINING: "training", Phase.EVALUATING: "evaluation", Phase.CHECKPOINTING: "checkpoint",
-    Phase.STOPPING: "checkpoint", Phase.EXPORTING: "export", Phase.DONE: "export",
-}  # fmt: skip
+from wattrain_api.contract.spent_seconds import CAUSE_OF_PHASE, SpentSeconds
 
 
 class SpentTime:
@@ -53,7 +46,7 @@ class SpentTime:
         """What the time until now has gone to."""
         now = self._clock()
         seconds, self._since = max(0.0, now - self._since), now
-        cause = _OF_PHASE[self._phase]
+        cause = CAUSE_OF_PHASE[self._phase]
         if cause == "training":
             paused = min(seconds, self._paused)
             data = min(seconds - paused, self._data_wait)
