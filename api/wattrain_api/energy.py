@@ -101,6 +101,14 @@ class Carbon(Model):
 class Energy(Model):
     """Limits on power, energy, carbon and cost."""
 
+    RULES: ClassVar = (
+        Rule(
+            "has(self.energyWeight) == (has(self.objective) && self.objective == 'weighted')",
+            "energyWeight and objective: weighted belong together; give both, or neither",
+            lambda e: (e.energy_weight is not None) == (e.objective == "weighted"),
+        ),
+    )
+
     power_domain: Name = DEFAULT_POWER_DOMAIN
     """PowerDomain that the job belongs to."""
     power_cap: PowerCap | None = None
@@ -109,6 +117,11 @@ class Energy(Model):
     """What the job may spend over its life."""
     carbon: Carbon | None = None
     """When to run, by the carbon intensity of the grid."""
+    objective: Literal["time", "energy", "weighted"] | None = None
+    """Have the job find out with how many threads its ranks are fastest (`time`), or need the least energy a sample
+    (`energy`); `weighted`: the best of both, by energyWeight. In the first minutes of training it tries some."""
+    energy_weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    """With objective weighted: how much of it is the energy, from 0 (time alone) to 1 (energy alone)."""
     flexibility: Literal["none", "throttle", "pause"] = "none"
     """What the job gives up while its power domain sheds power: nothing; speed, down to powerCap.minPercent (55 unless
     given) of what it draws; or all of it, where that is not enough: then it saves, pauses and goes on by itself."""

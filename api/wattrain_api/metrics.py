@@ -53,6 +53,7 @@ class Metric(NamedTuple):
 
 _POWER: Final = ("component", "device", "source")
 _METER: Final = ("component", "source")
+_POINT: Final = ("threads", "known")
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -383,6 +384,26 @@ METRICS: tuple[Metric, ...] = (
         "duty_ratio", GAUGE, "ratio",
         "Share of the time in which the ranks of a job that is held to a cap compute. Absent: it is held to none.",
         job="status.power_cap.duty_ratio",
+    ),
+    Metric(
+        "threads", GAUGE, "threads",
+        "Threads that each rank of a job with an objective is to compute with now. Absent: it has none.",
+        job="status.best_point.threads",
+    ),
+    Metric(
+        "best_point_threads", GAUGE, "threads",
+        "Threads of a rank that were chosen by the job's objective. Absent: it has none, or none is chosen yet.",
+        job="status.best_point.chosen_threads",
+    ),
+    Metric(
+        "point_joules_per_sample", GAUGE, "joules",
+        "Energy of a sample of training, as it was measured with so many threads a rank. known: by a counter or not.",
+        _POINT, job="points[].joules_per_sample",
+    ),
+    Metric(
+        "point_samples_per_second", GAUGE, "samples per second",
+        "Samples trained on per second, as it was measured with so many threads a rank.",
+        _POINT, job="points[].samples_per_second",
     ),
     Metric(
         "measured_energy_ratio", GAUGE, "ratio",

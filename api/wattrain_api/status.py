@@ -427,6 +427,49 @@ class PowerCapStatus(StatusPart):
 
 
 @dataclass(frozen=True)
+class PointStatus(StatusPart):
+    """What the job did and drew while its ranks trained with so many threads."""
+
+    threads: Count
+    """Of each rank."""
+    samples_per_second: float
+    """Of all workers."""
+    watts: float
+    """Mean power of all workers while they trained."""
+    joules_per_sample: float
+    """The one / the other."""
+    known: Literal["measured", "modelled", "partly measured"]
+    """How the watts are known."""
+
+
+@dataclass(frozen=True)
+class BestPointStatus(StatusPart):
+    """With how many threads the ranks are fastest, or need the least energy: found by trying some."""
+
+    most_threads: Count
+    """With how many a rank has started: as many as it has CPUs."""
+    threads: Count
+    """With how many they are to train now."""
+    since: Time | None = None
+    """When they were first seen to; unset: they do not yet."""
+    to_try: Annotated[tuple[Count, ...], Field(max_length=20)] = ()
+    """What is tried after that; empty: nothing, or it is chosen."""
+    points: Annotated[tuple[PointStatus, ...], Field(max_length=20)] = ()
+    """What was measured, in the order in which it was tried."""
+    chosen_threads: Count | None = None
+    """Unset: nothing is chosen yet."""
+    drifts_since: Time | None = None
+    """Since when the speed has been another than when it was chosen; unset: it is not."""
+    message: Text = ""
+    """Why it was chosen, or what is being tried."""
+
+    @property
+    def chosen(self) -> PointStatus | None:
+        """What was measured of what is chosen; None: nothing."""
+        return next((point for point in self.points if point.threads == self.chosen_threads), None)
+
+
+@dataclass(frozen=True)
 class ModelStatus(StatusPart):
     """The trained model."""
 
@@ -686,6 +729,8 @@ class TrainingJobStatus(StatusPart):
     """Set where energy.carbon has it wait for clean hours, or had."""
     power_cap: PowerCapStatus | None = None
     """Set where the job is held to less power than it would draw."""
+    best_point: BestPointStatus | None = None
+    """Set where energy.objective has the best number of threads looked for."""
     model: ModelStatus | None = None
     last_lines: Annotated[tuple[LogLine, ...], Field(max_length=LOG_LINES)] = ()
     """What the worker that decided the end of the last attempt wrote last: one that failed, else worker 0. It can be

@@ -119,6 +119,17 @@ IDLE: Final[tuple[Gap[TrainingJobSpec], ...]] = (
         "nvidia.com/gpu.product", lambda s: _has_gpus(s) and GPU_PRODUCT_LABEL not in s.workers.node_selector),
     Gap("energy.flexibility", "a script cannot be asked to pause between steps; write none or pause",
         lambda s: s.script is not None and s.energy.flexibility == "throttle"),
+    Gap("energy.objective", "a script cannot be asked for another number of threads; remove it",
+        lambda s: s.script is not None),
+    Gap("energy.objective", "of GPUs it would be found by their limits, and the operator does not ask the node agent "
+        "for these in this version; remove it", lambda s: s.script is None and _has_gpus(s)),
+    Gap("energy.objective", "the number of threads changes the last bits of a model, so deterministic training has "
+        "one; remove it, or write deterministic: false", lambda s: s.training is not None and s.training.deterministic),
+    Gap("energy.objective", "a model is compiled anew for each number of threads, which takes longer than trying them; "
+        "remove it, or training.compile", lambda s: s.training is not None
+        and (s.training.compile or "compile" in s.training.auto)),
+    Gap("energy.objective", "under energy.powerCap the ranks pause between steps, so that what is measured says "
+        "nothing of the threads; remove one of them", lambda s: s.energy.power_cap is not None),
     Gap("energy.powerCap.percentOfMax", "what the workers draw at most follows from their limits; write "
         "workers.resources.limits.cpu", lambda s: s.workers.resources.cpus() is None),
     Gap("energy.budget.allowEstimated", "action Warn warns by modelled watts as well; remove it, or write another "

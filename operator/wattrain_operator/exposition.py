@@ -15,7 +15,7 @@ from wattrain_api.carbon_series import CarbonSeries
 from wattrain_api.contract.phases import LONG_PHASES
 from wattrain_api.metric_families import Identity, families_of
 from wattrain_api.powerdomain import DomainPower, SheddingStatus, Tariff
-from wattrain_api.status import CauseTotals, PhaseTotals, State, TrainingJobStatus
+from wattrain_api.status import CauseTotals, PhaseTotals, PointStatus, State, TrainingJobStatus
 from wattrain_api.trainingjob import TrainingJob, TrainingJobSpec
 from wattrain_operator.core import energy_causes, phase_totals
 from wattrain_operator.core.domains import Domain
@@ -68,6 +68,8 @@ class ExportedJob:
     """Those of the status, with the present state until now."""
     causes: tuple[CauseTotals, ...]
     """Those of the status, with the time in which no supervisor ran."""
+    points: tuple[PointStatus, ...]
+    """What was measured with other numbers of threads."""
     saved: SavedGrams | None
     """None: nothing has been compared."""
     waiting: Waiting | None
@@ -106,7 +108,9 @@ def exported_job(job: TrainingJob, status: TrainingJobStatus, as_of: datetime) -
     causes = energy_causes.with_waiting(status.causes, phases)
     waiting = _waiting(status)
     start = None if waiting is None else _expected_start(status)
-    return ExportedJob(status, info, phases, causes, _saved(status), waiting, start, speed, _steps_paused(status))
+    points = () if status.best_point is None else status.best_point.points
+    saved, paused = _saved(status), _steps_paused(status)
+    return ExportedJob(status, info, phases, causes, points, saved, waiting, start, speed, paused)
 
 
 def _waiting(status: TrainingJobStatus) -> Waiting | None:

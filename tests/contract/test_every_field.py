@@ -52,6 +52,8 @@ PLACES = {
     "queue": CORE,
     "energy.powerDomain": CORE,
     "energy.powerCap": CORE,
+    "energy.objective": CORE,
+    "energy.energyWeight": CORE,
     "energy.budget": CORE,
     "energy.flexibility": CORE,
     "energy.carbon": CORE,
@@ -106,6 +108,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any]] = {
     "parallelism.pipeline": (RECIPE, 2),
     "storage.uri": (RECIPE, "s3://bucket"),
     "energy.powerCap": (SCRIPT, {"jobWatts": 100}),
+    "energy.objective": (SCRIPT, "time"),
     "energy.flexibility": (SCRIPT, "throttle"),
     "energy.powerCap.mode": ({**RECIPE, "energy": {"powerCap": {"jobWatts": 100}}}, "Hard"),
     "energy.powerCap.perGpuWatts": (RECIPE, 100),
@@ -259,6 +262,23 @@ def test_a_value_that_would_do_nothing_is_refused_by_its_field_with_a_remedy(pat
     found = unsupported(TrainingJobSpec.model_validate(changed(base, path, value)))
     assert [field for field, _ in found] == [f"spec.{path}"]
     assert re.search("; (write|remove|use) ", found[0][1])
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({"training": {"epochs": 1, "deterministic": True}}, "deterministic training has one"),
+        ({"training": {"epochs": 1, "compile": True}}, "compiled anew for each number of threads"),
+        ({"training": {"epochs": 1, "auto": ["compile"]}}, "compiled anew for each number of threads"),
+        ({"workers": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}, "does not ask the node agent for these"),
+        ({"energy": {"powerCap": {"jobWatts": 9}}}, "the ranks pause between steps"),
+    ],
+)
+def test_an_objective_is_refused_where_threads_cannot_be_chosen(beside: dict[str, Any], said: str) -> None:
+    base = {**RECIPE, **beside}
+    assert unsupported(TrainingJobSpec.model_validate(base)) == []
+    [(field, sentence)] = unsupported(TrainingJobSpec.model_validate(changed(base, "energy.objective", "time")))
+    assert (field, said in sentence) == ("spec.energy.objective", True)
 
 
 @pytest.mark.parametrize("method", ["group", "time"])

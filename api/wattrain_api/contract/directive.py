@@ -25,3 +25,11 @@ class Directive:
     duty_ratio: float | None = field(default=None, metadata=share())
     """Share of the time of training in which the ranks compute: between steps they pause for the rest of it, all
     alike. Absent: 1, without a pause. As it holds until another directive comes, each has to say it anew."""
+    threads: int | None = field(default=None, metadata=count())
+    """With how many threads each rank computes on its CPUs, at most as many as it has started with. Absent or 0: with
+    these. It holds as dutyRatio does."""
+
+
+def next_directive(old: Directive | None, version: int) -> Directive:
+    """A directive that asks for nothing new, and says of `old` what still holds."""
+    return Directive(version) if old is None else Directive(version, duty_ratio=old.duty_ratio, threads=old.threads)

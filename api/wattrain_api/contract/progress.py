@@ -275,6 +275,10 @@ class RankReport:
     """Where that is from: the data sheet of the GPU, or a product of matrices at the start."""
     tuning: str | None = field(default=None, metadata=text(TUNING_CHARACTERS))
     """What `training.auto` has chosen and why, in a sentence."""
+    threads: int | None = field(default=None, metadata=count())
+    """With how many threads this rank computes from now on; absent: that is not changed, or it computes on a GPU."""
+    most_threads: int | None = field(default=None, metadata=count())
+    """With how many it has started, which no directive exceeds."""
     data_wait_seconds: float = field(default=0.0, metadata=amount("s"))
     """Time that the training loop waited for data since the last report."""
     peer_wait_seconds: float | None = field(default=None, metadata=amount("s"))
@@ -389,6 +393,8 @@ class GroupProgress:
     """Mean of it while they train, over the last `trainingWattsSeconds`; absent until it is known."""
     training_watts_seconds: float = field(default=0.0, metadata=amount("s"))
     """How long that is: several samples, and several steps where these are long."""
+    training_samples_per_second: float | None = field(default=None, metadata=amount("1/s"))
+    """Samples that all workers have trained on in the same time, a second; absent until it is known."""
     energy: tuple[PowerReading, ...] = field(default=(), metadata=many(nested(PowerReading)))
     """Power and energy by component and source."""
     uncounted: tuple[EnergyGap, ...] = field(default=(), metadata=many(nested(EnergyGap)))
@@ -453,6 +459,10 @@ class Progress:
     """As the ranks report it; absent: not known."""
     tuning: str | None = field(default=None, metadata=text(TUNING_CHARACTERS))
     """As the ranks report it; absent: nothing was to be chosen."""
+    threads: int | None = field(default=None, metadata=count())
+    """With how many threads rank 0 computes; absent: it has not told, or computes on a GPU."""
+    most_threads: int | None = field(default=None, metadata=count())
+    """With how many it has started, which no directive exceeds."""
     samples: int = field(default=0, metadata=count("samples"))
     """Samples that this worker has trained on, repeated ones counted again."""
     step_durations: Distribution | None = field(default=None, metadata=nested(Distribution))

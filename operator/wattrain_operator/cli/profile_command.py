@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from wattrain_api import names
-from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.directive import next_directive
 from wattrain_api.trainingjob import TrainingJob
 from wattrain_operator.cli.cluster_options import Context, Kubeconfig, Namespace, in_cluster, place_of
 from wattrain_operator.cli.completion import complete_job
@@ -87,8 +88,8 @@ def _profile_here(directory: Path, steps: int, rank: int) -> None:
         old = given_directive(file)
         if old is not None and old.stop_at_step is not None:
             _refuse(f"{directory}: this training has been asked to stop; profile it when it runs again")
-        version, duty_ratio = (1, None) if old is None else (old.version + 1, old.duty_ratio)
-        write_directive(file, Directive(version, profile_steps=steps, profile_rank=rank, duty_ratio=duty_ratio))
+        new = next_directive(old, 1 if old is None else old.version + 1)
+        write_directive(file, replace(new, profile_steps=steps, profile_rank=rank))
     typer.echo(f"profiling {steps} steps of rank {rank}", err=True)
     try:
         table = _wait(directory, rank, there)

@@ -163,6 +163,10 @@ class Report:
     """Of the group; None: not known."""
     peak_source: str = ""
     tuning: str = ""
+    threads: int | None = None
+    """With how many threads rank 0 computes; None: not known, or it computes on a GPU."""
+    most_threads: int | None = None
+    """With how many it has started, which no directive exceeds."""
     step_seconds: float = 0.0
     """Running mean."""
     samples: int = 0
@@ -176,6 +180,8 @@ class Report:
     training_watts: float | None = None
     """Mean power of all workers while they train, over the last training_watts_seconds; None: not known."""
     training_watts_seconds: float = 0.0
+    training_samples_per_second: float | None = None
+    """Of all workers in the same time; None: not known."""
     energy: tuple[ChildEnergy, ...] = ()
     """Of each child that has said what it used. A worker that was replaced is no longer among them."""
     gaps: tuple[UncountedEnergy, ...] = ()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from wattrain_operator.core import (
+    best_point,
     blocked,
     budgets,
     clean_pauses,
+    directing,
     group,
     ledger,
     lifecycle,
@@ -41,6 +43,8 @@ def plan(seen: Observed) -> Plan:
     shed_orders.obey(draft)
     _decide(draft)
     power_cap.hold(draft)
+    best_point.find(draft)
+    directing.direct(draft)
     budgets.show_use(draft)
     log_keeping.keep_last_lines(draft)
     if not is_finished(draft.status):

@@ -7,25 +7,17 @@ in which the ranks compute, and since when they do. A correction is made only by
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 from wattrain_api import reasons
-from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.phases import Phase
 from wattrain_api.status import PowerCapStatus
 from wattrain_api.trainingjob import TrainingJobSpec
-from wattrain_operator.core.conditions import is_finished, is_true
-from wattrain_operator.core.directing import duty_of, take_next_version
+from wattrain_operator.core.directing import duty_of, is_settled, is_to_train
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.duty_control import LEAST_DUTY_RATIO, TOLERANCE_RATIO, first_duty, next_duty
-from wattrain_operator.core.observed import Child, Report
 from wattrain_operator.core.power_estimate import power_range
-from wattrain_operator.core.roles import Role
 
-_SETTLED_SECONDS: Final = 3.0
-"""From a change until it is in every sample that is told: ranks agree on it within 0.2 s, samples are a second long,
-and each worker tells worker 0 of its own once a second."""
 _WATT_DIGITS: Final = 1
 
 
@@ -66,20 +58,14 @@ def cap_of(spec: TrainingJobSpec, cpus: float) -> Cap | None:
 
 
 def hold(draft: Draft) -> None:
-    """Have the group draw what it is to be held to, and correct how, by what it draws."""
-    is_to_train = is_true(draft.status, reasons.ADMITTED) and not is_finished(draft.status)
-    if not is_to_train or draft.internal.stop_time is not None:  # a directive would take back the one to stop
+    """Have the group draw what it is to be held to, and correct how, by what it draws; `directing` tells it."""
+    if not is_to_train(draft):
         return
     old, cap = draft.status.power_cap, _cap_with_shedding(draft)
     new = None if cap is None else _corrected(draft, _aimed(draft, cap), cap)
-    first = next((c for c in draft.seen.children if _is_first(draft, c)), None)
-    if duty_of(new) != duty_of(old) or _has_another_duty(draft, first, new):
-        take_next_version(draft, first)
     if new != old:
         _report_change(draft, old, new)
         draft.status = replace(draft.status, power_cap=new)
-    if first is not None and not first.directed_to_stop and (new is not None or first.directive_version):
-        draft.direct(first, Directive(draft.internal.directive_version, duty_ratio=duty_of(new)))
 
 
 def _cap_with_shedding(draft: Draft) -> Cap | None:
@@ -91,20 +77,6 @@ def _cap_with_shedding(draft: Draft) -> Cap | None:
     power = power_range(draft.spec, cpus)
     most_watts = round(power.most_watts, _WATT_DIGITS)
     return Cap(shed.most_watts, shed.most_watts, power.idle_watts, most_watts, shed.why)
-
-
-def _is_first(draft: Draft, child: Child) -> bool:
-    """Whether `child` is the worker of the current group that takes its directives."""
-    is_current = child.role == Role.WORKER and child.attempt == draft.status.attempt
-    return is_current and child.worker == 0 and not child.ended
-
-
-def _has_another_duty(draft: Draft, first: Child | None, held: PowerCapStatus | None) -> bool:
-    """Whether somebody else has directed the group since its duty was meant for it, and has taken that back."""
-    given = None if first is None else first.directive
-    if given is None or given.stop_at_step is not None or given.version < draft.internal.directive_version:
-        return False
-    return (given.duty_ratio or 1.0) != (duty_of(held) or 1.0)
 
 
 def _aimed(draft: Draft, cap: Cap) -> PowerCapStatus:
@@ -137,7 +109,7 @@ def _corrected(draft: Draft, held: PowerCapStatus, cap: Cap) -> PowerCapStatus:
         return held
     if held.since is None:
         return replace(held, since=draft.now)
-    if not _is_settled(draft, held, report) or report.training_watts is None:
+    if not is_settled(draft, held.since, report) or report.training_watts is None:
         return held
     duty_ratio = next_duty(held.duty_ratio, report.training_watts, cap.target_watts, cap.idle_watts)
     exceeds = report.training_watts > cap.target_watts * (1 + TOLERANCE_RATIO)
@@ -148,16 +120,6 @@ def _corrected(draft: Draft, held: PowerCapStatus, cap: Cap) -> PowerCapStatus:
         since=held.since if duty_ratio == held.duty_ratio else None,
         message=_not_kept(cap) if exceeds and duty_ratio == LEAST_DUTY_RATIO == held.duty_ratio else cap.message,
     )
-
-
-def _is_settled(draft: Draft, held: PowerCapStatus, report: Report) -> bool:
-    """Whether all that the mean in `report` is taken from was drawn with this duty."""
-    if held.since is None:
-        return False
-    settled = held.since + timedelta(seconds=report.training_watts_seconds + _SETTLED_SECONDS)
-    if draft.seen.now < settled:
-        draft.wake_at(settled)
-    return draft.seen.now - timedelta(seconds=report.age_seconds) >= settled
 
 
 def _not_kept(cap: Cap) -> str:

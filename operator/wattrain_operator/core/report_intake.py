@@ -9,6 +9,7 @@ from itertools import takewhile
 from wattrain_api import reasons
 from wattrain_api.contract.phases import STARTING_PHASES
 from wattrain_api.status import (
+    BestPointStatus,
     CheckpointStatus,
     CleanHoursStatus,
     DamagedCheckpoint,
@@ -86,7 +87,7 @@ def _differ_in_figures(after: TrainingJobStatus, before: TrainingJobStatus) -> b
         after, prepared=before.prepared, progress=before.progress, energy=before.energy, workers=before.workers,
         queue=before.queue, clean_hours=_as_compared(after, before), budget=before.budget,
         steps_done=before.steps_done, phases=before.phases, causes=before.causes,
-        power_cap=_as_drawn(after, before), internal=internal,
+        power_cap=_as_drawn(after, before), best_point=_as_steady(after, before), internal=internal,
     )  # fmt: skip
     return figures == before
 
@@ -106,6 +107,13 @@ def _as_drawn(after: TrainingJobStatus, before: TrainingJobStatus) -> PowerCapSt
     if after.power_cap is None or before.power_cap is None:
         return after.power_cap
     return replace(after.power_cap, effective_watts=before.power_cap.effective_watts)
+
+
+def _as_steady(after: TrainingJobStatus, before: TrainingJobStatus) -> BestPointStatus | None:
+    """The best point with what was said before of a speed that drifts: noise may begin and end that at any look."""
+    if after.best_point is None or before.best_point is None:
+        return after.best_point
+    return replace(after.best_point, drifts_since=before.best_point.drifts_since)
 
 
 def _trains(status: TrainingJobStatus) -> bool:

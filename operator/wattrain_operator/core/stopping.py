@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from wattrain_api import reasons
 from wattrain_api.contract.directive import Directive
 from wattrain_operator.core import restarts
-from wattrain_operator.core.directing import duty_of, take_next_version
+from wattrain_operator.core.directing import settings_of, take_next_version
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.observed import Child, Report
 
@@ -40,8 +40,8 @@ def wait_for_group_to_stop(draft: Draft) -> bool:
     if draft.seen.now >= over:
         return False
     if not first.ended:
-        version, duty_ratio = draft.internal.directive_version, duty_of(draft.status.power_cap)
-        draft.direct(first, Directive(version, stop_at_step=NEXT_POSSIBLE_STEP, duty_ratio=duty_ratio))
+        version, settings = draft.internal.directive_version, settings_of(draft.status)
+        draft.direct(first, Directive(version, stop_at_step=NEXT_POSSIBLE_STEP, **settings._asdict()))
     draft.wake_at(over)
     return True
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from wattrain_api.base import Model
 from wattrain_api.facts import units
 from wattrain_api.status import (
+    BestPointStatus,
     BudgetStatus,
     CauseTotals,
     CleanHoursStatus,
@@ -185,6 +186,8 @@ class Receipt(Model):
     """What was waited for clean hours, and what that has saved; None: nothing was to be waited for."""
     budget: BudgetStatus | None = None
     """How far the job's budget was used; None: it had none."""
+    best_point: BestPointStatus | None = None
+    """With how many threads its ranks were to train, and why; None: it had no objective."""
     cost: CostFacts | None = None
     """In the last currency that a tariff had."""
     costs: tuple[CostFacts, ...] = ()

@@ -19,6 +19,7 @@ from wattrain_operator.receipt.contents import (
     Receipt,
     TrainingFacts,
 )
+from wattrain_operator.receipt.point_rows import best_point_table
 from wattrain_operator.receipt.repeat import repeat_rows
 
 _SOURCES = {"model": "modelled", "nvml": "measured (nvml)", "rapl": "measured (rapl), divided by CPU time"}
@@ -31,6 +32,7 @@ def tables(receipt: Receipt) -> tuple[Table, ...]:
         cost_table,
         _energy,
         _causes,
+        best_point_table,
         _rates,
         _restarts,
         _damaged,

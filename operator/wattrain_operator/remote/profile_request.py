@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from wattrain_api import names, reasons
 from wattrain_api.contract.codec import encode_json
-from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.directive import next_directive
 from wattrain_api.contract.phases import STARTING_PHASES, Phase
 from wattrain_api.contract.profile_lines import profile_start
 from wattrain_operator.cluster.kube.apierrors import ConflictError, NotFoundError
@@ -158,8 +158,7 @@ def _patch(pod: Json, request: ProfileRequest) -> Json:
     if metadata.get("deletionTimestamp") or (old is not None and old.stop_at_step is not None):
         raise Refused(f"{request.job.name}: this training has been asked to stop; profile it when it runs again")
     version = max(request.job.status.internal.directive_version, 0 if old is None else old.version) + 1
-    duty = None if old is None else old.duty_ratio
-    directive = Directive(version, profile_steps=request.steps, profile_rank=request.rank, duty_ratio=duty)
+    directive = replace(next_directive(old, version), profile_steps=request.steps, profile_rank=request.rank)
     return {
         "metadata": {
             "uid": metadata["uid"],

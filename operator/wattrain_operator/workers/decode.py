@@ -68,6 +68,8 @@ def to_report(
         peak_flops_per_second=_figure(progress.peak_flops_per_second),
         peak_source=progress.peak_source or "",
         tuning=progress.tuning or "",
+        threads=progress.threads,
+        most_threads=progress.most_threads,
         step_seconds=progress.step_seconds or 0.0,
         # worker 0's own share: all have the same to within one sample a step
         samples=(0 if group is None else group.samples) or progress.samples * workers,
@@ -77,6 +79,7 @@ def to_report(
         watts=_figure(sum_of_watts(progress.power) if group is None else group.watts),
         training_watts=None if group is None else _figure(group.training_watts),
         training_watts_seconds=0.0 if group is None else group.training_watts_seconds,
+        training_samples_per_second=None if group is None else _figure(group.training_samples_per_second),
         energy=_energy(progress),
         gaps=_gaps(progress.uncounted if group is None else group.uncounted),
         checkpoint_step=None if checkpoint is None else checkpoint.step,

@@ -41,7 +41,7 @@ def test_it_asks_by_a_directive_that_is_newer_and_prints_the_table_that_comes(ru
     file, profiles = run_dir / "directives/a-2-0.json", run_dir / "profiles"
     profiles.mkdir()
     (profiles / "steps-1-2.rank-1.txt").write_text("an old one")
-    file.write_bytes(encode_json(Directive(3, checkpoint=True)))
+    file.write_bytes(encode_json(Directive(3, checkpoint=True, threads=2)))
 
     def answer() -> None:
         while (directive := decode_json(Directive, file.read_bytes())) is None or directive.version < 4:
@@ -53,7 +53,7 @@ def test_it_asks_by_a_directive_that_is_newer_and_prints_the_table_that_comes(ru
     result = ask(str(run_dir), "--steps", "3", "--rank", "1")
     worker.join()
     assert result.exit_code == 0
-    assert decode_json(Directive, file.read_bytes()) == Directive(4, profile_steps=3, profile_rank=1)
+    assert decode_json(Directive, file.read_bytes()) == Directive(4, profile_steps=3, profile_rank=1, threads=2)
     assert result.stdout == f"aten::addmm\ntrace: {profiles / 'steps-7-9.rank-1.trace.json'}\n"
 
 

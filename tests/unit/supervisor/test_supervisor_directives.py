@@ -134,11 +134,11 @@ def test_a_script_is_stopped_once_it_is_past_its_step_and_a_recipe_stops_by_itse
     assert not recipe.has_reached_its_end(11)
 
 
-def test_ranks_that_start_anew_keep_their_duty(tmp_path: Path, make: Make) -> None:
+def test_ranks_that_start_anew_keep_their_duty_and_their_threads(tmp_path: Path, make: Make) -> None:
     directives = make()
-    directives.pass_on(Directive(3, profile_steps=5, duty_ratio=0.6))
+    directives.pass_on(Directive(3, profile_steps=5, duty_ratio=0.6, threads=2))
     directives.start_generation()
     ranks = RankDirectives(directives.environment["WATTRAIN_RANK_DIRECTIVE_FILE"])
-    assert (ranks.duty_ratio(), ranks.wanted_profile().steps) == (0.6, 0)
+    assert (ranks.duty_ratio(), ranks.threads(), ranks.wanted_profile().steps) == (0.6, 2, 0)
     directives.pass_on(Directive(4))
-    assert ranks.duty_ratio() == 1.0
+    assert (ranks.duty_ratio(), ranks.threads()) == (1.0, 0)

@@ -174,6 +174,14 @@ def test_a_new_generation_forgets_from_where_the_old_one_went_on(reports: RankRe
     assert (progress.step, progress.phase) == (5, Phase.STARTING)
 
 
+def test_how_many_threads_new_ranks_have_is_not_known_until_they_say_so(reports: RankReports) -> None:
+    reports.ingest(RankReport(threads=4, most_threads=4))
+    reports.ingest(RankReport(threads=2))
+    assert (reports.progress().threads, reports.progress().most_threads) == (2, 4)
+    reports.start_generation(Phase.STARTING)
+    assert (reports.progress().threads, reports.progress().most_threads) == (None, 4)
+
+
 def test_ranks_that_began_anew_take_their_loss_and_later_results_back(reports: RankReports) -> None:
     reports.ingest(RankReport(step=30, loss=0.1, validation=Evaluation(step=20, loss=0.2)))
     reports.start_generation(Phase.STARTING)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from wattrain_api.contract.group_exchange import MemberReport
@@ -75,3 +77,33 @@ def test_a_group_has_a_mean_once_all_of_its_workers_have_and_over_several_steps(
     assert totals.progress(()).training_watts is None
     assert (window_of(0.01), window_of(4.0)) == (5.0, 12.0)
     assert totals.progress((), step_seconds=4.0).training_watts_seconds == 12.0
+
+
+def test_the_speed_is_of_the_same_seconds_as_the_power() -> None:
+    worker, trained = Worker(), 0
+    for second in range(1, 15):
+        phase = Phase.EVALUATING if second > 10 else Phase.TRAINING
+        for _ in range(5):
+            worker.now += 0.2
+            trained += {0: 20, 1: 60}[second > 5] if phase == Phase.TRAINING else 0
+            worker.joules = 10.0 * int(worker.now + 0.01)
+            worker.power.take(replace(worker.report(10.0, phase), samples=trained))
+        if second == 5:
+            assert worker.power.samples_per_second(5.0) == pytest.approx(100.0)
+        if second == 10:
+            assert worker.power.samples_per_second(5.0) == pytest.approx(300.0)
+        if second == 12:  # two of the last five seconds were no training, and count for neither
+            assert worker.power.samples_per_second(5.0) == pytest.approx(300.0)
+    assert worker.power.samples_per_second(5.0) is None
+
+
+def test_the_speed_of_a_group_is_the_sum_over_all_of_its_workers() -> None:
+    worker, now = Worker(), 0.0
+    totals = Totals(lambda: now)
+    for second in range(1, 8):
+        worker.joules, now = 5.0 * second, float(second)
+        for index in (0, 1):
+            totals.update(index, replace(worker.report(5.0), samples=100 * (index + 1) * second))
+    assert totals.progress(()).training_samples_per_second == pytest.approx(300.0)
+    totals.update(2, worker.report(5.0))
+    assert totals.progress(()).training_samples_per_second is None

@@ -86,11 +86,13 @@ def _what_it_asks(directive: Directive) -> str:
         return "a checkpoint"
     if directive.profile_steps:
         return "a profile"
+    if directive.threads:
+        return "another number of threads"
     return "" if directive.duty_ratio in (None, 1.0) else "pauses"
 
 
 def _why_not(config: Config, directory: str | None) -> str:
-    """Why the ranks cannot be asked to save, to profile or to pause; empty where they can."""
+    """Why the ranks cannot be asked to save, to profile, to pause or for other threads; empty where they can."""
     if config.preparing:
         return "the data is still being prepared"
     if config.command:

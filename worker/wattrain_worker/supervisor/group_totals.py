@@ -107,9 +107,11 @@ class Totals:
 
     def training_watts(self, window_seconds: float) -> float | None:
         """Mean power of all workers while they train; None where that of one of them is not known."""
-        means = [power.mean_watts(window_seconds) for power in self._training_power.values()]
-        known = [watts for watts in means if watts is not None]
-        return sum(known) if known and len(known) == len(means) else None
+        return _sum_of_all([power.mean_watts(window_seconds) for power in self._training_power.values()])
+
+    def training_samples_per_second(self, window_seconds: float) -> float | None:
+        """Samples that all workers have trained on in the same time, a second; None as above."""
+        return _sum_of_all([power.samples_per_second(window_seconds) for power in self._training_power.values()])
 
     def progress(self, restarts: tuple[RestartInPlace, ...], step_seconds: float = 0.0) -> GroupProgress:
         """The group's sums as in /v1/progress, with its restarts. `step_seconds`: how long a step takes."""
@@ -117,6 +119,7 @@ class Totals:
         return GroupProgress(
             training_watts=self.training_watts(window_seconds),
             training_watts_seconds=window_seconds,
+            training_samples_per_second=self.training_samples_per_second(window_seconds),
             samples=self.samples,
             samples_per_second=self.samples_per_second(),
             watts=self.watts,
@@ -153,6 +156,11 @@ def _sum(one: PowerReading, other: PowerReading) -> PowerReading:
         low_joules=one.low_joules + other.low_joules,
         high_joules=one.high_joules + other.high_joules,
     )
+
+
+def _sum_of_all(figures: list[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known and len(known) == len(figures) else None
 
 
 def _rate(window: deque[tuple[float, int]]) -> float | None:

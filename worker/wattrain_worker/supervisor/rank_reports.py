@@ -78,7 +78,9 @@ class RankReports:
         with self._lock:
             self._lead = self._first_rank
             self._spent.enter(phase)
-            self._progress = replace(self._progress, phase=phase, resumed=None, step_seconds=None, prepared=None)
+            self._progress = replace(
+                self._progress, phase=phase, resumed=None, step_seconds=None, prepared=None, threads=None
+            )
 
     def set_phase(self, phase: Phase) -> None:
         """Say what happens where the ranks themselves do not know it."""
@@ -165,6 +167,8 @@ class RankReports:
             peak_flops_per_second=_newer(report.peak_flops_per_second, old.peak_flops_per_second),
             peak_source=_newer(report.peak_source, old.peak_source),
             tuning=_newer(report.tuning, old.tuning),
+            threads=_newer(report.threads, old.threads),
+            most_threads=_newer(report.most_threads, old.most_threads),
             checkpoint=old.checkpoint if saved is None else self._with_time(saved),
         )
         self._evaluated = report.validation or self._evaluated

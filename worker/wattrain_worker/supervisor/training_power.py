@@ -22,6 +22,8 @@ class _Sample(NamedTuple):
     time: float
     seconds: float
     watts: float
+    samples: int
+    """Samples that were trained on in that time."""
 
 
 class TrainingPower:
@@ -31,7 +33,7 @@ class TrainingPower:
         """`clock`: monotonic seconds."""
         self._clock = clock
         self._samples: deque[_Sample] = deque(maxlen=_KEPT_SAMPLES)
-        self._joules, self._sampled_at = 0.0, clock()
+        self._joules, self._sampled_at, self._trained = 0.0, clock(), 0
 
     def take(self, report: MemberReport) -> None:
         """Take what the worker says now. Where nothing was sampled since it said something last, it is not news."""
@@ -42,17 +44,29 @@ class TrainingPower:
         if report.phase is None or report.phase in STARTING_PHASES:
             self._samples.clear()
         elif report.phase == Phase.TRAINING and watts is not None:
-            self._samples.append(_Sample(now, now - self._sampled_at, watts))
-        self._joules, self._sampled_at = joules, now
+            self._samples.append(_Sample(now, now - self._sampled_at, watts, max(0, report.samples - self._trained)))
+        self._joules, self._sampled_at, self._trained = joules, now, report.samples
 
     def mean_watts(self, window_seconds: float) -> float | None:
         """Mean over the last `window_seconds`; None where too little of them is known."""
+        parts = self._parts(window_seconds)
+        return sum(part * sample.watts for part, sample in parts) / _sum(parts) if parts else None
+
+    def samples_per_second(self, window_seconds: float) -> float | None:
+        """Samples that the worker has trained on in the same time, a second; None as above."""
+        parts = self._parts(window_seconds)
+        return sum(part * sample.samples / sample.seconds for part, sample in parts) / _sum(parts) if parts else None
+
+    def _parts(self, window_seconds: float) -> list[tuple[float, _Sample]]:
+        """How many seconds of each sample are of the last `window_seconds`; none where too little of them is known."""
         since = self._clock() - window_seconds
-        parts = [(min(sample.seconds, sample.time - since), sample.watts) for sample in self._samples]
-        seconds = sum(part for part, _ in parts if part > 0)
-        if seconds < _COVERED_RATIO * window_seconds:
-            return None
-        return sum(part * watts for part, watts in parts if part > 0) / seconds
+        cut = [(min(sample.seconds, sample.time - since), sample) for sample in self._samples]
+        parts = [(part, sample) for part, sample in cut if part > 0]
+        return parts if _sum(parts) >= _COVERED_RATIO * window_seconds else []
+
+
+def _sum(parts: list[tuple[float, _Sample]]) -> float:
+    return sum(part for part, _ in parts)
 
 
 def window_of(step_seconds: float) -> float:

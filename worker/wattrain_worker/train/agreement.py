@@ -38,6 +38,8 @@ class Wishes:
     """Mean time of a step, of rank 0; 0 on the others."""
     duty_ratio: float = 0.0
     """Share of the time in which the ranks are to compute, of rank 0; 0 on the others."""
+    threads: int = 0
+    """With how many threads each rank is to compute, of rank 0; 0: with all of its own, and on the others."""
     profile: ProfileRequest = NO_PROFILE
     """What is to be profiled from the next step on, of rank 0; nothing on the others."""
 
@@ -55,6 +57,8 @@ class Agreed:
     """0: at none."""
     step_seconds: float
     duty_ratio: float
+    threads: int
+    """0: as many as each rank has started with."""
     profile: ProfileRequest
 
 
@@ -77,7 +81,7 @@ class Agreement:
     def __init__(self, group: ProcessGroup, unread: Sequence[UnreadLoss], wishes: Wishes) -> None:
         """`unread`: of the same steps on all ranks, at least one."""
         asked = (wishes.stop, wishes.evaluate, wishes.save, wishes.stop_at_step)
-        wished = (*asked, wishes.step_seconds, wishes.duty_ratio, *wishes.profile)
+        wished = (*asked, wishes.step_seconds, wishes.duty_ratio, wishes.threads, *wishes.profile)
         self._unread, device = unread, unread[0].sums.device
         # One conversion for all of them: in each step it would cost ten times as much.
         sums = torch.stack([loss.sums for loss in unread]).to(torch.float64).flatten()
@@ -91,9 +95,10 @@ class Agreement:
         values = iter(self._values.tolist())
         # From left to right: the order of additions is part of the result.
         losses = tuple(sum(islice(values, loss.sums.numel())) / loss.batch_size for loss in self._unread)
-        stop, evaluate, save, stop_at_step, step_seconds, duty_ratio, steps, rank = values
-        profile = ProfileRequest(int(steps), int(rank))
-        return Agreed(losses, stop > 0, evaluate > 0, save > 0, int(stop_at_step), step_seconds, duty_ratio, profile)
+        stop, evaluate, save, stop_at_step, step_seconds, duty_ratio, threads, *asked = values
+        profile = ProfileRequest(*map(int, asked))
+        turns = (stop > 0, evaluate > 0, save > 0)
+        return Agreed(losses, *turns, int(stop_at_step), step_seconds, duty_ratio, int(threads), profile)
 
 
 def next_agreement(step: int, step_seconds: float) -> int:

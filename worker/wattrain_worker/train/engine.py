@@ -37,6 +37,7 @@ from wattrain_worker.train.stop import StopSignal
 from wattrain_worker.train.strategies.changing_buffers import KeptBuffers
 from wattrain_worker.train.strategies.protocol import Strategy
 from wattrain_worker.train.task import Task
+from wattrain_worker.train.thread_count import ThreadCount
 from wattrain_worker.train.training_state import AVERAGE, BEST, State, is_finite, part_of, with_part
 from wattrain_worker.train.weight_average import WeightAverage
 
@@ -67,6 +68,7 @@ class Engine:
         self._progress = Progress(tuning=task.tuning)
         self._directives = RankDirectives(environment.directive_file)
         self._duty_cycle = DutyCycle(group.device)
+        self._threads = ThreadCount(environment.threads)
         self._stop_at_step = 0
         self._saved_step = 0
         keeps_buffers = group.size > 1 or training.non_finite == "skip" or task.loss_scaling.is_used
@@ -109,6 +111,8 @@ class Engine:
             self._counted_step = self._progress.step + 2
         stop.training_begins(self._group.break_network)
         self._evaluate_what_was_due()
+        if not self._training.deterministic and self._group.device.type == "cpu":
+            self._on_rank_0(threads=self._threads.used, most_threads=self._threads.most)
         self._reporter.phase("compiling" if self._training.compile else "training")
         while not self._is_finished():
             self._reporter.paused(self._duty_cycle.pause(lambda: stop.requested))
@@ -248,6 +252,8 @@ class Engine:
             self._duty_cycle.agree(agreed.duty_ratio, agreed.step_seconds)
             self._next_agreement = next_agreement(step, self._duty_cycle.period_seconds)
             self._stop_at_step = agreed.stop_at_step
+            if not self._training.deterministic and self._threads.agree(agreed.threads):
+                self._on_rank_0(threads=self._threads.used)
         self._profiles.step_ends(step, None if agreed is None else agreed.profile)
         return agreed
 
@@ -288,6 +294,7 @@ class Engine:
             stop_at_step=self._directives.stop_at_step(),
             step_seconds=self._reporter.mean_step_seconds(),
             duty_ratio=self._directives.duty_ratio(),
+            threads=self._directives.threads(),
             profile=self._directives.wanted_profile(),
         )
 

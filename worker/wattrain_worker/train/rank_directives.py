@@ -39,3 +39,8 @@ class RankDirectives:
         """Share of the time in which the ranks are to compute."""
         directive = self._file.read()
         return 1.0 if directive is None or directive.duty_ratio is None else directive.duty_ratio
+
+    def threads(self) -> int:
+        """With how many threads each rank is to compute; 0: with as many as it has started with."""
+        directive = self._file.read()
+        return 0 if directive is None else directive.threads or 0
