@@ -199,6 +199,10 @@ BROKEN: list[tuple[str, str, Spec]] = [
      SCRIPT | {"storage": {"claim": "c", "ephemeral": {}}}),
     ("TrainingJob", "give exactly one of jobWatts, perGpuWatts and percentOfMax",
      SCRIPT | {"energy": {"powerCap": {"jobWatts": 1, "percentOfMax": 60}}}),
+    ("TrainingJob", "energyWeight and objective: weighted belong together; give both, or neither",
+     RECIPE | {"energy": {"objective": "weighted"}}),
+    ("TrainingJob", "energyWeight and objective: weighted belong together; give both, or neither",
+     RECIPE | {"energy": {"objective": "time", "energyWeight": 0.5}}),
     ("TrainingJob", "deadline must be a time in this century",
      SCRIPT | {"energy": {"carbon": {"mode": "Off", "deadline": "1999-12-31T23:59:59Z"}}}),
     ("TrainingJob", "expected string, got []interface {}",  # the schema alone would take a list for a time
@@ -427,7 +431,7 @@ def changed(path: str) -> Spec:
         "storage": {"claim": "c"}, "policy.maxRestarts": 9, "policy.restartWindowSeconds": 9, "policy.keepPods": "All",
         "energy.powerDomain": "other", "energy.carbon": {"mode": "StartWindow"}, "inference": {"enabled": True},
         "suspend": True, "workers.replicas": 2, "energy.budget": {"cost": 5}, "energy.powerCap": {"jobWatts": 300},
-        "energy.flexibility": "throttle",
+        "energy.flexibility": "throttle", "energy.objective": "time", "energy.energyWeight": 0.5,
         "policy.activeDeadlineSeconds": 9, "policy.startDeadlineSeconds": 9, "policy.progressDeadlineSeconds": 9,
         "policy.ttlSecondsAfterFinished": 9, "queue.priority": 9, "tracking": {"tensorBoard": {}},
     }  # fmt: skip
