@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from wattrain_worker.report import report
 def main() -> int:
     """Prepare, and return the exit code. An error of the user's is one line on standard error, without a traceback."""
     report(phase="preparing")
+    _raise_limit_of_open_files()
     try:
         spec = read_spec(Path(_setting(ENV_SPEC)))
         preparation = prepare(spec, Path(_setting(ENV_DATA_DIR)))
@@ -39,6 +41,12 @@ def main() -> int:
     # No phase: that it is done says the supervisor, which may have a group to start after it.
     report(prepare={**summary, "warnings": told})
     return EXIT_OK
+
+
+def _raise_limit_of_open_files() -> None:
+    """To what the system allows this process: of a folder whose files are not held every file is open, twice."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _summary(document: dict[str, Any]) -> dict[str, int]:

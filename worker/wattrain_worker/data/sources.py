@@ -7,6 +7,7 @@ what parses them never sees a path, in which it might take `[1]`, `*` or `~` for
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import stat
@@ -199,6 +200,11 @@ def _content(path: Path, room: Room | None) -> bytes | LargeFile:
 
 
 def _unreadable(error: OSError, path: Path) -> InputMissing:
+    if error.errno == errno.EMFILE:
+        return InputMissing(
+            f"spec.data.source: {str(path)!r} cannot be opened beside the files before it: the system lets a process "
+            "have no more of them open; raise its limit (ulimit -n), or write the table in fewer files"
+        )
     return InputMissing(
         f"spec.data.source: {str(path)!r} cannot be read: {error.strerror}; make it readable for the user that the "
         "workers run as"
