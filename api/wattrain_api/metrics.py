@@ -83,6 +83,12 @@ METRICS: tuple[Metric, ...] = (
         ("stage",), job="status.prepared.percent", scale=0.01,
     ),
     Metric(
+        "unreadable_samples", GAUGE, "samples",
+        "Pictures that the preparation left out as unreadable, of which data.image.maxCorrupt allows a share. Absent: "
+        "not known, or no pictures.",
+        job="status.unreadable_samples",
+    ),
+    Metric(
         "steps_total", COUNTER, "steps",
         "Optimizer steps that were made, repeated ones counted again. Where a script went on after a restart is not "
         "known: what it repeats before it tells its first step is not counted.",

@@ -711,6 +711,8 @@ class TrainingJobStatus(StatusPart):
     workers: WorkerCounts = WorkerCounts()
     prepared: PreparedSamples | None = None
     """Set while the job prepares and tells how far that is."""
+    unreadable_samples: Count | None = None
+    """Pictures that the preparation left out as unreadable (data.image.maxCorrupt); unset: unknown, or no pictures."""
     progress: Progress | None = None
     steps_done: Count | None = None
     """Optimizer steps that were made in the job's life, repeated ones counted again; unset: none was told."""

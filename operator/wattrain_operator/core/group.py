@@ -46,8 +46,10 @@ def prepare(draft: Draft) -> bool:
         draft.internal = replace(draft.internal, data_prepared=True, attempt_time=draft.now, not_before=None)
         set_condition(draft, reasons.RUNNING, "False", reasons.STARTING, "the data is prepared, the workers start")
         draft.add_event(reasons.DATA_PREPARED, "the data is prepared")
-        for warning in child.termination.warnings if child.termination is not None else ():
-            draft.add_event(reasons.DATA_DOUBTFUL, warning, warning=True)
+        if child.termination is not None:
+            draft.status = replace(draft.status, unreadable_samples=child.termination.unreadable_samples)
+            for warning in child.termination.warnings:
+                draft.add_event(reasons.DATA_DOUBTFUL, warning, warning=True)
     elif child.phase == "Failed":
         restarts.answer_failure(draft, *restarts.cause_of([child]))
     elif child.terminating_seconds is not None:

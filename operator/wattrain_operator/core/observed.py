@@ -42,6 +42,8 @@ class TerminationMessage:
     """Why that step."""
     warnings: tuple[str, ...] = ()
     """Of the preparation: what of the data may not be as the user means it."""
+    unreadable_samples: int | None = None
+    """Of the preparation: what it left out as unreadable; None: not known."""
     last_lines: tuple[str, ...] = ()
     """What its ranks wrote last."""
 

@@ -118,6 +118,7 @@ def to_termination(
         model_step=None if left.model is None else left.model.step,
         model_choice="" if left.model is None else left.model.choice,
         warnings=() if left.prepare is None else left.prepare.warnings,
+        unreadable_samples=None if left.prepare is None else left.prepare.unreadable,
         last_lines=left.last_lines[-termination.LOG_LINES :],
     ), left
 

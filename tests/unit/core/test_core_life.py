@@ -478,16 +478,17 @@ def test_what_is_told_is_told_once_and_warnings_are_warnings(scene: Scene) -> No
     )
 
 
-def test_what_the_preparation_warns_of_is_told_once_as_warnings_of_the_job(scene: Scene) -> None:
+def test_what_the_preparation_warns_of_is_told_once_and_what_it_could_not_read_stays_counted(scene: Scene) -> None:
     job = scene(shared=True)
     job.plan()
     doubts = ("60 rows repeat", "the class x")
-    left = TerminationMessage(0, warnings=doubts)
+    left = TerminationMessage(0, warnings=doubts, unreadable_samples=3)
     job.add(0, role=Role.PREPARE, phase="Succeeded", ready=False, termination=left)
     job.plan()
     job.run()
     told = [e for e in job.events if e.reason == "DataDoubtful"]
     assert [(e.type, e.message) for e in told] == [("Warning", doubt) for doubt in doubts]
+    assert job.status.unreadable_samples == 3
 
 
 def test_a_job_on_ephemeral_storage_says_at_its_start_and_at_its_end_what_does_not_last(scene: Scene) -> None:

@@ -164,8 +164,9 @@ def test_the_termination_message_names_the_cause():
     assert message.energy[0].joules == 10.0
 
 
-def test_the_termination_message_of_a_preparation_has_its_warnings():
-    left = json.dumps({"exitCode": 0, "prepare": {"rows": 9, "warnings": ["two\nlines", 3]}})
+def test_the_termination_message_of_a_preparation_has_its_warnings_and_what_could_not_be_read():
+    left = json.dumps({"exitCode": 0, "prepare": {"rows": 9, "unreadable": 2, "warnings": ["two\nlines", 3]}})
+    assert to_termination(left, 0, 0)[0].unreadable_samples == 2
     assert to_termination(left, 0, 0)[0].warnings == ("two lines",)
     assert to_termination(json.dumps({"exitCode": 0, "prepare": {"rows": 9}}), 0, 0)[0].warnings == ()
 
