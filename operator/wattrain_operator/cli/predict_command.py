@@ -36,7 +36,12 @@ class SplitName(StrEnum):
 def predict(
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="Directory of a run that is complete, or its model/.", show_default=False),
+        typer.Argument(
+            metavar="MODEL",
+            help="Directory of a run that is complete, or its model/; or the model.onnx in that, which ONNX Runtime "
+            "then computes.",
+            show_default=False,
+        ),
     ],
     file: Annotated[
         str | None,

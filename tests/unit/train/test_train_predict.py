@@ -140,6 +140,17 @@ def test_a_model_of_every_recipe_predicts_as_it_was_trained(
     assert accuracy == f"accuracy {right:.4f}"
 
 
+def test_a_model_that_was_not_written_as_onnx_says_what_writes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = exported(tmp_path, LINEAR)
+    assert main([str(model.directory / "model.onnx"), "--split", "test"]) == 2
+    told = capsys.readouterr().err
+    assert told.endswith(
+        "No such file or directory; train with spec.training.onnx: true, or give the directory of the model\n"
+    )
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_the_rows_of_a_split_have_the_answers_of_the_shard_whatever_their_form(
     split: str, tmp_path: Path, predict: Predict

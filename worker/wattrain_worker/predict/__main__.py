@@ -17,6 +17,7 @@ from wattrain_worker.errors import BadSpec, StorageUnavailable, WorkerError
 from wattrain_worker.predict.forms import WRITERS
 from wattrain_worker.predict.predictions import Predictions, predict_split
 from wattrain_worker.train.exported import ExportedModel, load_exported
+from wattrain_worker.train.onnx_export import FILE_ONNX
 
 _EXIT_FAILED = 1
 _EXIT_BAD_INPUT = 2
@@ -34,9 +35,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--output", choices=tuple(WRITERS), default="text")
     parser.add_argument("--probabilities", action="store_true")
     chosen = parser.parse_args(arguments)
-    directory = chosen.model if (chosen.model / FILE_MODEL).exists() else chosen.model / "model"
+    as_onnx = chosen.model.name == FILE_ONNX
+    directory = chosen.model.parent if as_onnx else chosen.model
+    directory = directory if as_onnx or (directory / FILE_MODEL).exists() else directory / "model"
     try:
-        model = load_exported(directory)
+        model = load_exported(directory, as_onnx=as_onnx)
         source = None if chosen.file is None else _source(chosen.file)
         if chosen.probabilities and model.task != "classification":
             raise BadSpec(f"--probabilities: the model in {directory} chooses no class ({model.task}); leave it out")

@@ -21,6 +21,8 @@ from wattrain_api.training import MetricName, Training
 from wattrain_worker.data.prepared_data import MODEL_VERSION, Label, label_scaling_of, read_document, task_of
 from wattrain_worker.errors import BadData, InputMissing
 from wattrain_worker.train.evaluation import chunks_of
+from wattrain_worker.train.onnx_export import FILE_ONNX
+from wattrain_worker.train.onnx_module import OnnxModule, told_in_a_line
 from wattrain_worker.train.recipes import find_recipe, recipe_folders
 from wattrain_worker.train.recipes.recipe_protocol import HasClassScores, Recipe
 from wattrain_worker.train.roc_auc import roc_auc_of, with_roc_auc
@@ -91,8 +93,9 @@ def rounded(metrics: Mapping[MetricName, float]) -> dict[str, float]:
     return {name: float(f"{value:.5g}") for name, value in metrics.items()}
 
 
-def load_exported(directory: Path) -> ExportedModel:
-    """The model in `directory`. InputMissing where none is there, BadData where it is not what was exported."""
+def load_exported(directory: Path, *, as_onnx: bool = False) -> ExportedModel:
+    """The model in `directory`; `as_onnx`: computed by ONNX Runtime from its graph, without the weights. InputMissing
+    where none is there, BadData where it is not what was exported."""
     model = _read_model_json(directory / FILE_MODEL)
     document = read_document(directory)
     try:
@@ -104,14 +107,19 @@ def load_exported(directory: Path) -> ExportedModel:
         task = task_of(document)
         recipe = find_recipe(name, task)
         parameters = recipe.parameters.model_validate(model["params"])
-        module = recipe.build_model(shape_of(document, wanted_classes(parameters)), parameters)
-        module.load_state_dict(_weights(directory / FILE_WEIGHTS))
+        if as_onnx:
+            module: nn.Module = _graph(directory / FILE_ONNX)
+        else:
+            module = recipe.build_model(shape_of(document, wanted_classes(parameters)), parameters)
+            module.load_state_dict(_weights(directory / FILE_WEIGHTS))
         training = Training.model_validate(model["training"])
         if any(model[name] != document.get(name, []) for name in ("columns", "classes")):
             raise ValueError("its columns or classes are not those of prepare.json")
         return ExportedModel(module.eval(), recipe, parameters, training, task, classes, written, document)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
-        raise BadData(f"{directory}: not a model that this Wattrain can read ({_line(error)}); {_REMEDY}") from error
+        raise BadData(
+            f"{directory}: not a model that this Wattrain can read ({told_in_a_line(error)}); {_REMEDY}"
+        ) from error
 
 
 def _read_model_json(path: Path) -> dict[str, Any]:
@@ -140,5 +148,10 @@ def _weights(path: Path) -> dict[str, Tensor]:
         raise BadData(f"{path}: damaged ({error}); copy it again, or {_REMEDY}") from error
 
 
-def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _graph(path: Path) -> OnnxModule:
+    try:
+        return OnnxModule(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputMissing(
+            f"{path}: {error.strerror}; train with spec.training.onnx: true, or give the directory of the model"
+        ) from error

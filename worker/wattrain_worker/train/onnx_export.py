@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wattrain_worker.errors import BadSpec
+from wattrain_worker.train.onnx_module import OnnxModule, told_in_a_line
 
 FILE_ONNX: Final = "model.onnx"
 MOST_SAMPLES: Final = 64
@@ -60,7 +61,7 @@ def onnx_graph(model: nn.Module, features: Tensor) -> OnnxGraph:
     except NoOnnx:
         raise
     except Exception as error:  # of torch's exporter and of the runtime, each of which has errors of its own
-        raise NoOnnx(f"it cannot be written ({_line(error)})") from error
+        raise NoOnnx(f"it cannot be written ({told_in_a_line(error)})") from error
     return OnnxGraph(content, len(features), largest)
 
 
@@ -76,7 +77,7 @@ def _written(module: nn.Module, features: Tensor) -> bytes:
             verbose=False,
             input_names=["features"],
             output_names=["outputs"],
-            dynamic_shapes=({0: torch.export.Dim("samples")},),
+            dynamic_shapes=({0: torch.export.Dim("samples"), 1: torch.export.Dim.AUTO},),
         )
     assert program is not None
     content: bytes = program.model_proto.SerializeToString()
@@ -85,12 +86,9 @@ def _written(module: nn.Module, features: Tensor) -> bytes:
 
 def _difference(module: nn.Module, content: bytes, features: Tensor) -> float:
     """The largest difference between the outputs of `module` and of the graph. NoOnnx where it is too large."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected: npt.NDArray[Any] = module(features).float().numpy()
-    [found] = session.run(None, {session.get_inputs()[0].name: features.numpy()})
+    found: npt.NDArray[Any] = OnnxModule(content, FILE_ONNX)(features).numpy()
     if found.shape != expected.shape:
         raise NoOnnx(f"ONNX Runtime computes outputs of shape {found.shape} from it, not {expected.shape}")
     finite = np.isfinite(expected)
@@ -98,7 +96,3 @@ def _difference(module: nn.Module, content: bytes, features: Tensor) -> float:
     if not np.isclose(found, expected, _RELATIVE, _ABSOLUTE).all():
         raise NoOnnx(f"ONNX Runtime computes something else from it: outputs differ by up to {largest:.3g}")
     return largest
-
-
-def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -19,6 +19,7 @@ from wattrain_api.recipe_parameters import SampleKind, TaskKind
 from wattrain_api.registered import RECIPE_PARAMETERS
 from wattrain_api.trainingjob import TrainingJobSpec
 from wattrain_worker.data.prepare import prepare
+from wattrain_worker.predict.__main__ import main as predict
 
 PATIENCE_SECONDS = 240.0
 STEPS = 2
@@ -38,6 +39,9 @@ TASKS = [(name, task) for name, parameters in RECIPE_PARAMETERS.items() for task
 SAMPLES: dict[SampleKind, Callable[[Path], dict[str, Any]]]
 LABELS: dict[tuple[SampleKind, TaskKind], str] = {
     ("table", "classification"): "kind", ("table", "regression"): "price", ("text", "classification"): "kind",
+}  # fmt: skip
+FILES: dict[SampleKind, str] = {
+    "table": "table.csv", "text": "texts.jsonl", "image": "pictures", "interactions": "pairs.csv"
 }  # fmt: skip
 ENOUGH: dict[str, Any] = {"method": "hash", "train": 0.8, "validation": 0, "test": 0.2}
 
@@ -92,12 +96,34 @@ def prepared_training(name: str, task: TaskKind, steps: int, folder: Path) -> di
     return {"recipe": recipe, "training": training, "data": folder / "data"}
 
 
+def predicted(model: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `wattrain predict` says of `file`, as JSON."""
+    task = json.loads((model if model.is_dir() else model.parent).joinpath("model.json").read_text())["task"]
+    wanted = ["--probabilities"] if task == "classification" else []
+    code = predict([str(model), "--file", str(file), "--output", "json", *wanted])
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def are_close(found: Any, expected: Any) -> bool:
+    """Within what an export allows a graph to differ from its model, and six places of what is written."""
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(are_close(found[name], expected[name]) for name in expected)
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(are_close, found, expected))
+    return bool(
+        found == pytest.approx(expected, rel=1e-3, abs=1e-4) if isinstance(expected, float) else found == expected
+    )
+
+
 @pytest.mark.parametrize(("name", "task"), TASKS)
-def test_each_recipe_has_identical_bits_on_one_to_four_ranks(
-    make_job: Any, tmp_path: Path, name: str, task: TaskKind
+def test_each_recipe_has_identical_bits_on_one_to_four_ranks_and_predicts_the_same_as_onnx(
+    make_job: Any, tmp_path: Path, name: str, task: TaskKind, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = prepared_training(name, task, STEPS, tmp_path)
-    jobs = [make_job(**given) for _ in range(4)]
+    jobs = [make_job(**given | {"training": given["training"] | {"onnx": world == 1}}) for world in range(1, 5)]
     runs = [job.start(world).succeeds(PATIENCE_SECONDS) for world, job in enumerate(jobs, start=1)]
     curves = [run.reports.curve() for run in runs]
     assert list(curves[0]) == list(range(1, STEPS + 1))
@@ -107,6 +133,11 @@ def test_each_recipe_has_identical_bits_on_one_to_four_ranks(
         assert scores[1:] == scores[:1] * 3
     assert scores[0][0]["loss"] > 0
     assert len({(job.model / "model.safetensors").read_bytes() for job in jobs}) == 1
+    file, model = tmp_path / FILES[RECIPE_PARAMETERS[name].SAMPLES], jobs[0].model
+    expected = predicted(model, file, capsys)
+    assert expected["predictions"]
+    (model / "model.safetensors").unlink()
+    assert are_close(predicted(model / "model.onnx", file, capsys), expected)
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPE_PARAMETERS if name != "mlp"])
