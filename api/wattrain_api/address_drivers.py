@@ -61,6 +61,11 @@ def missing_driver(uri: str, here: str) -> str | None:
     return None
 
 
+def needed_beside_package(protocol: str) -> str:
+    """What reads addresses of `protocol` needs beside its package; empty: nothing that is known."""
+    return _DRIVERS[protocol].needs if protocol in _DRIVERS else ""
+
+
 def driver_module(protocol: str) -> str | None:
     """The module that is to read addresses of `protocol`; None: none that is known is installed."""
     driver = _DRIVERS.get(protocol)

@@ -185,5 +185,8 @@ def test_hdfs_whose_java_is_missing_is_no_storage_that_is_away(monkeypatch: pyte
     if importlib.util.find_spec("pyarrow"):
         pytest.skip("pyarrow is here, and may have all that it needs")
     error = refusal("hdfs://nodes/a.csv")
-    assert "'hdfs://nodes/a.csv' cannot be read: its driver does not start (ModuleNotFoundError)" in str(error)
+    assert (
+        "'hdfs://nodes/a.csv' cannot be read: its driver does not start (ModuleNotFoundError); install Java and "
+        "Hadoop's library libhdfs, which webhdfs:// does without, on a cluster in the image that spec.image names"
+    ) in str(error)
     assert error.exit_code == EXIT_BAD_SPEC

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from wattrain_api.address_drivers import needed_beside_package
 from wattrain_worker.errors import BadSpec, InputMissing, StorageUnavailable, WorkerError
 
 FIELD: Final = "spec.data.source.uri"
@@ -72,9 +73,10 @@ def refusal(shown: str, protocol: str, error: Exception) -> WorkerError:
     where = f"{FIELD}: {shown!r}{_endpoint(protocol)} cannot be read"
     said = f" ({code})" if code else ""
     if "ImportError" in names or (protocol == "hdfs" and "OSError" in names and not code):
+        needed = needed_beside_package(protocol) or "what it needs"
         return BadSpec(
-            f"{where}: its driver does not start ({type(error).__name__}); install what it needs, on a cluster in the "
-            "image that spec.image names"
+            f"{where}: its driver does not start ({type(error).__name__}); install {needed}, on a cluster in the image "
+            "that spec.image names"
         )
     if code == "NoSuchBucket":
         return InputMissing(f"{where}: the server has no such bucket{said}; correct the address, or the endpoint")
