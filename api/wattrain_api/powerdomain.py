@@ -185,6 +185,9 @@ class PowerDomainSpec(Model):
     """Who is admitted first."""
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """How many of its jobs may run at once; the others wait, by priority and age. Unset: as many as there are."""
+    preemption: Literal["Never", "LowerPriority"] = "Never"
+    """`LowerPriority`: where the next job has no room, jobs of lower priority that must make it save a checkpoint, stop
+    and wait in the queue again. A job whose checkpoints go with its pods is never asked to."""
     shed: Shed | None = None
     """Less power for a while, as a grid operator or a hot day may call for."""
     namespace_weights: Annotated[dict[NamespaceName, Weight], Field(max_length=256)] = {}
@@ -220,6 +223,8 @@ class Reservation(StatusPart):
     """The most that was called for in the comparisons that found less than is reserved."""
     low_times: Annotated[int, Field(ge=0)] = 0
     """How many in a row these were."""
+    preempted_by: Annotated[str, Field(max_length=255)] = ""
+    """The job for which it is given up, and the priorities of both; empty: it is kept."""
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,8 @@ DOMAINS_IDLE: Final[tuple[Gap[PowerDomainSpec], ...]] = (
     Gap("baseWatts", _NO_EFFECT_WITHOUT_CAP, lambda s: s.cap_watts is None),
     Gap("namespaceWeights", "without a limit nobody waits; remove it, or give capWatts or maxRunningJobs",
         lambda s: s.cap_watts is None and s.max_running_jobs is None),
+    Gap("preemption", "without a limit nobody waits; remove it, or give capWatts or maxRunningJobs",
+        lambda s: s.cap_watts is None and s.max_running_jobs is None),
 )  # fmt: skip
 """What has no effect beside something else that a power domain says."""
 _NOT_IN_A_CLUSTER: Final[tuple[Gap[PowerDomainSpec], ...]] = (

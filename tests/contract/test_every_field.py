@@ -75,6 +75,7 @@ DOMAIN_PLACES = {
     "headroomPercent": CORE,
     "baseWatts": CORE,
     "namespaceWeights": CORE,
+    "preemption": CORE,
     "shed": CORE,
     "pue": CORE,
     "tariff": "api/wattrain_api/powerdomain.py",
@@ -151,6 +152,7 @@ REFUSED_OF_DOMAINS: dict[str, Any] = {
     "headroomPercent": 10,
     "baseWatts": 50.0,
     "namespaceWeights": {"team": 2.0},
+    "preemption": "LowerPriority",
     "nodeSelector": {"rack": "a"},
     "carbon.basis": "Marginal",
 }

@@ -19,6 +19,7 @@ from wattrain_operator.cluster.kube.apierrors import ApiError, ConflictError
 from wattrain_operator.cluster.kube.cache import Cache, JobKey, domain_of, uid_of, version_of
 from wattrain_operator.cluster.kube.client import Client
 from wattrain_operator.cluster.kube.resources import POWER_DOMAINS, Json
+from wattrain_operator.cluster.objects.storage import shares_storage
 from wattrain_operator.cluster.series_reader import SeriesReader
 from wattrain_operator.cluster.source import Source
 from wattrain_operator.cluster.workqueue import WorkQueue
@@ -211,7 +212,10 @@ class Fleets:
                 job = reading.read_job(body)
             except ValidationError:
                 return None
-            seen = fleet_job(job, job.status, living_children=living, fresh=False, cpus=self.cpus_of_worker)
+            seen = fleet_job(
+                job, job.status, living_children=living, fresh=False, cpus=self.cpus_of_worker,
+                shared_storage=shares_storage(job),
+            )  # fmt: skip
             known = memory.jobs[uid] = (version, living, seen)
         return known[2]
 
@@ -268,8 +272,8 @@ class Fleets:
         """Have each job looked at for which something has changed."""
         before, memory.waiting = memory.waiting, {waiting.uid: waiting for waiting in decided.waiting}
         changed = {uid for uid, waiting in memory.waiting.items() if waiting != before.get(uid)}
-        held = {(r.uid, r.turn) for r in domain.reservations}
-        changed |= {r.uid for r in decided.reservations if (r.uid, r.turn) not in held}
+        held = {(r.uid, r.turn, r.preempted_by) for r in domain.reservations}
+        changed |= {r.uid for r in decided.reservations if (r.uid, r.turn, r.preempted_by) not in held}
         old, new = _told_of(domain.shedding), _told_of(decided.shedding)
         if old != new:
             changed |= {order.uid for each in (old, new) if each is not None for order in each.orders}

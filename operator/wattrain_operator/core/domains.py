@@ -52,7 +52,15 @@ def conditions_of(domain: Domain, now: datetime) -> tuple[Condition, ...]:
 
 def grant_of(domain: Domain, uid: str, turn: int, waiting: Waiting | None) -> Grant:
     """What `domain` allows the job with that uid in that turn. `waiting`: what the last fleet plan says of it."""
-    return replace(_place_of(domain, uid, turn, waiting), shed=_shed_of(domain, uid))
+    place = _place_of(domain, uid, turn, waiting)
+    return replace(place, shed=_shed_of(domain, uid), preempted=_preempted(domain, uid, turn))
+
+
+def _preempted(domain: Domain, uid: str, turn: int) -> str:
+    """Why the job is to give its place up; empty: it is not."""
+    reservations = () if domain.spec is None else domain.reservations
+    taker = next((r.preempted_by for r in reservations if (r.uid, r.turn) == (uid, turn)), "")
+    return f"preempted by {taker}, in power domain {domain.name}" if taker else ""
 
 
 def _shed_of(domain: Domain, uid: str) -> ShedGrant | None:

@@ -6,7 +6,8 @@ resourceVersion before any child of the job exists: of two operators that decide
 A job's reservation is for one turn (`status.internal.turn`, one more after every suspension). A reservation that a
 job may still use is never taken back: only one of an earlier turn, of a finished job without living children, or of a
 job that is gone, and each only by a view read from the source itself. So a view that lags can neither let two jobs
-have one place nor take the place of one that runs.
+have one place nor take the place of one that runs. Preemption only asks a job to stop, by a mark in its reservation
+that is never taken back.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from math import inf
 from wattrain_api.powerdomain import DomainPower, PowerDomainSpec, Reservation, SheddingStatus
 from wattrain_operator.core.admission import Holding, Request, Room, admit, expected_starts
 from wattrain_operator.core.domains import is_limited
+from wattrain_operator.core.fleet_forecasts import ENDING_SECONDS
 from wattrain_operator.core.fleet_job import FleetJob
 from wattrain_operator.core.fleet_order import in_order
 from wattrain_operator.core.fleet_queue import Waiting, in_queue, names_of, too_large, until_shed, wish
+from wattrain_operator.core.preemption import Runner, orders
 from wattrain_operator.core.reservations import Draw, claimed, corrected, next_comparison, power_of
 from wattrain_operator.core.shed_target import next_look, room_of, shedding_of
 
@@ -82,6 +85,8 @@ def plan_fleet(seen: FleetObserved) -> FleetPlan:
     shedding = shedding_of(seen.spec, seen.shedding, kept, jobs, draws, seen.now)
     room = _room(seen.spec, kept, draws, seen.now)
     room = room._replace(watts=min(room.watts, room_of(shedding, kept, jobs)))
+    if seen.spec.preemption == "LowerPriority" and shedding is None:
+        kept = _asked_to_give_way(kept, queue, room, jobs, draws, seen)
     holdings = [_holding(r, jobs.get(r.uid), draws, seen.now) for r in kept]
     admitted = set(admit([_request(job, seen.spec) for job in queue], holdings, room))
     kept += [_reserve(job, seen) for index, job in enumerate(queue) if index in admitted]
@@ -129,7 +134,7 @@ def _request(job: FleetJob, spec: PowerDomainSpec) -> Request:
 
 
 def _room(spec: PowerDomainSpec, kept: Sequence[Reservation], draws: Mapping[str, Draw], now: datetime) -> Room:
-    places = inf if spec.max_running_jobs is None else max(0, spec.max_running_jobs - len(kept))
+    places = inf if spec.max_running_jobs is None else spec.max_running_jobs - len(kept)
     usable = spec.usable_watts
     return Room(places, inf if usable is None else usable - sum(claimed(r, draws, now) for r in kept))
 
@@ -138,8 +143,34 @@ def _needs(job: FleetJob, spec: PowerDomainSpec) -> float:
     return 0.0 if spec.cap_watts is None and spec.shed is None else job.full_watts
 
 
+def _asked_to_give_way(
+    kept: list[Reservation],
+    queue: Sequence[FleetJob],
+    room: Room,
+    jobs: Mapping[str, FleetJob],
+    draws: Mapping[str, Draw],
+    seen: FleetObserved,
+) -> list[Reservation]:
+    """`kept`, where those are marked that a job of `queue` needs. `room`: what is free now."""
+    runners = []
+    for reservation in kept:
+        job, watts = jobs.get(reservation.uid), claimed(reservation, draws, seen.now)
+        if not _is_foreign(reservation, seen) and _goes(reservation, job):
+            room = room.plus(watts)
+        elif job is not None and job.keeps_checkpoints:
+            runners.append(Runner(reservation, job, watts))
+    asked = orders(runners, [(job, _needs(job, seen.spec)) for job in queue], room)
+    return [replace(r, preempted_by=asked.get((r.uid, r.turn), r.preempted_by)) for r in kept]
+
+
+def _goes(reservation: Reservation, job: FleetJob | None) -> bool:
+    """Whether it will be free without a further order."""
+    return bool(reservation.preempted_by) or job is None or job.is_leaving or _seems_over(reservation, job)
+
+
 def _holding(reservation: Reservation, job: FleetJob | None, draws: Mapping[str, Draw], now: datetime) -> Holding:
     ends_in = inf if job is None or job.ends is None else max(0.0, (job.ends - now).total_seconds())
+    ends_in = min(ends_in, ENDING_SECONDS) if reservation.preempted_by else ends_in
     return Holding(claimed(reservation, draws, now), ends_in)
 
 

@@ -50,6 +50,10 @@ class FleetJob:
     """What it gives up while its domain sheds power."""
     floor_ratio: float = 1.0
     """Share of what it draws below which it is not throttled."""
+    is_leaving: bool = False
+    """It will give its place up by itself soon: it is finished, held, or to be deleted."""
+    keeps_checkpoints: bool = True
+    """They outlive its workers."""
     finished: bool = False
     living_children: bool = False
     """A process of it may run."""
@@ -58,12 +62,18 @@ class FleetJob:
 
 
 def fleet_job(
-    job: TrainingJob, status: TrainingJobStatus, *, living_children: bool, fresh: bool, cpus: float = 1.0
+    job: TrainingJob,
+    status: TrainingJobStatus,
+    *,
+    living_children: bool,
+    fresh: bool,
+    cpus: float = 1.0,
+    shared_storage: bool = True,
 ) -> FleetJob:
     """`job` as the fleet sees it. `living_children`: whether a process of it may run. `cpus`: what a worker is counted
-    with that names neither a limit nor a request."""
+    with that names neither a limit nor a request. `shared_storage`: as in Observed."""
     finished, admitted = is_finished(status), is_true(status, reasons.ADMITTED)
-    ends = finished or hold_of(job.spec, status) is not None or job.metadata.deletion_timestamp is not None
+    leaves = finished or hold_of(job.spec, status) is not None or job.metadata.deletion_timestamp is not None
     # A resumed job waits once its status says so: only then does another suspension raise its turn, and free its place.
     suspended = is_true(status, reasons.SUSPENDED)
     return FleetJob(
@@ -73,7 +83,7 @@ def fleet_job(
         job.spec.queue.priority,
         job.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC),
         status.internal.turn,
-        wants=not admitted and not ends and not suspended and not awaits_clean_hours(job.spec, status),
+        wants=not (admitted or leaves or suspended) and not awaits_clean_hours(job.spec, status),
         runs=admitted and not finished,
         full_watts=_full_watts(job.spec, cpus),
         draw=fleet_forecasts.draw_of(status),
@@ -81,6 +91,8 @@ def fleet_job(
         longest_seconds=fleet_forecasts.longest_seconds(job.spec, status),
         flexibility=job.spec.energy.flexibility,
         floor_ratio=(job.spec.energy.power_cap or _ANY_CAP).min_percent / 100,
+        is_leaving=leaves,
+        keeps_checkpoints=shared_storage,
         finished=finished,
         living_children=living_children,
         fresh=fresh,

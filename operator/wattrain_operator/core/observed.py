@@ -267,6 +267,8 @@ class Grant:
     """When it may be granted; None: nobody knows."""
     shed: ShedGrant | None = None
     """What it is to give up for a while; None: nothing."""
+    preempted: str = ""
+    """Why it is to save, stop and give its place up, in half a sentence; empty: it is not."""
 
 
 GRANTED: Final = Grant(granted=True)

@@ -15,6 +15,7 @@ from wattrain_operator.core import (
     notifying,
     phase_totals,
     power_cap,
+    preemption_orders,
     preparation_intake,
     refusals,
     report_intake,
@@ -41,6 +42,7 @@ def plan(seen: Observed) -> Plan:
     ledger.account(draft)
     report_intake.take_report(draft)
     shed_orders.obey(draft)
+    preemption_orders.obey(draft)
     _decide(draft)
     power_cap.hold(draft)
     best_point.find(draft)

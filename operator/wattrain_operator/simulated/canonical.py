@@ -8,6 +8,7 @@ out: no decision depends on them. So there are finitely many keys although time 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from math import ceil
 
@@ -162,6 +163,7 @@ def _status(s: TrainingJobStatus, base: _Base) -> Key:
         min(s.internal.refusals, REFUSALS_TOLD_APART),
         bool(s.restarts) and s.restarts[-1].exit_code == PROGRAM and s.restarts[-1].step,
         base.directed(s.internal.directive_version),
+        tuple(hold.reason for hold in s.internal.holds),
         base.left_of(s.internal.stop_time, TAKEN_WITHIN_SECONDS),
         base.left_of(s.internal.stop_time, base.policy.progress_deadline_seconds),
         s.progress and s.progress.phase,
@@ -235,7 +237,7 @@ def fleet_key(fleet: FleetSimulation) -> Key:
         and (
             pending.version == fleet.domain.version,
             _reservations(pending.plan.reservations, turns),
-            pending.plan.waiting,
+            tuple(replace(waiting, expected_start=None) for waiting in pending.plan.waiting),
             tuple((job.name, job.wants, job.turn - turns[job.name]) for job in pending.seen.jobs),
         ),
         frozenset(name for name, _ in fleet.places.uncounted),
@@ -250,9 +252,8 @@ def _job_of_a_fleet(name: str, simulation: Simulation, fleet: FleetSimulation) -
         name in fleet.operator.unseen,
         operator.job.deleted,
         known.internal.turn - true.internal.turn,
-        known.queue,
-        true.queue,
-        operator.grant,
+        *(replace(status.queue, expected_start=None) for status in (known, true)),
+        replace(operator.grant, expected_start=None),
     )
 
 
@@ -261,4 +262,4 @@ def _domain(domain: DomainObject, turns: Mapping[str, int]) -> Key:
 
 
 def _reservations(reservations: tuple[Reservation, ...], turns: Mapping[str, int]) -> Key:
-    return tuple((r.name, r.turn - turns[r.name]) for r in reservations)
+    return tuple((r.name, r.turn - turns[r.name], bool(r.preempted_by)) for r in reservations)

@@ -146,11 +146,13 @@ def _spend(bounds: FleetBounds, move: Move) -> FleetBounds | None:
     return bounds._replace(**{limit: left - 1}) if left else None
 
 
-def small_fleet(*, workers: int = 1, by_power: bool = False) -> FleetSimulation:
+def small_fleet(*, workers: int = 1, by_power: bool = False, preempts: bool = False) -> FleetSimulation:
     """Two jobs of one step under a limit of one, the younger one of higher priority. The operator knows neither yet.
-    `by_power`: the limit is a cap that has no room for both."""
+    `by_power`: the limit is a cap that has no room for both. `preempts`: the higher takes the place of the other
+    where that runs, and both find their checkpoints again."""
     specs = {"low": _small_job(0, workers), "high": _small_job(10, workers)}
-    return FleetSimulation(specs, 1, Setting(shared_storage=False, reads_own_writes=True), by_power=by_power)
+    setting = Setting(shared_storage=preempts, reads_own_writes=True)
+    return FleetSimulation(specs, 1, setting, by_power=by_power, preempts=preempts)
 
 
 def _small_job(priority: int, workers: int) -> TrainingJobSpec:

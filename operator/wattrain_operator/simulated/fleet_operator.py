@@ -96,7 +96,8 @@ class FleetOperator:
         living = _lives(child for child, _ in operator.cache.values())
         if operator.job.deleted or name in self.unseen:
             return None, living
-        return _fleet_job(operator.job, living, fresh=False), living
+        shared = simulation.world.shared_storage
+        return _fleet_job(operator.job, living, fresh=False, shared_storage=shared), living
 
 
 def store(truth: DomainObject, reservations: tuple[Reservation, ...], version: int) -> DomainObject | None:
@@ -114,7 +115,9 @@ def decide_by_the_truth(domain: DomainObject, jobs: Mapping[str, Simulation], no
 
 def true_job(world: World) -> FleetJob | None:
     """The job as it really is; None: it is deleted."""
-    return None if world.job.deleted else _fleet_job(world.job, has_living_child(world), fresh=True)
+    if world.job.deleted:
+        return None
+    return _fleet_job(world.job, has_living_child(world), fresh=True, shared_storage=world.shared_storage)
 
 
 def has_living_child(world: World) -> bool:
@@ -140,8 +143,8 @@ def _plan(domain: DomainObject, jobs: Mapping[str, FleetJob], gone: frozenset[st
     return DomainWrite(fleet.plan_fleet(seen), domain.version, seen)
 
 
-def _fleet_job(job: JobObject, living: bool, *, fresh: bool) -> FleetJob:
-    return fleet_job(job.job, job.status, living_children=living, fresh=fresh)
+def _fleet_job(job: JobObject, living: bool, *, fresh: bool, shared_storage: bool) -> FleetJob:
+    return fleet_job(job.job, job.status, living_children=living, fresh=fresh, shared_storage=shared_storage)
 
 
 def _lives(children: Iterable[Child]) -> bool:

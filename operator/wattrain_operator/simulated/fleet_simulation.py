@@ -48,16 +48,18 @@ class FleetSimulation:
     __slots__ = ("domain", "jobs", "operator", "places", "watts")
 
     def __init__(
-        self, specs: Mapping[str, TrainingJobSpec], limit: int | None, setting: Setting, *, by_power: bool = False
-    ) -> None:
+        self, specs: Mapping[str, TrainingJobSpec], limit: int | None, setting: Setting, *, by_power: bool = False,
+        preempts: bool = False,
+    ) -> None:  # fmt: skip
         """`limit`: how many of the jobs, which are equal but for their priority, may run at once. `by_power`: that
-        follows from a cap that has room for so many and a half."""
+        follows from a cap that has room for so many and a half. `preempts`: a higher priority takes their places."""
         self.jobs = {
             name: Simulation(spec, setting, metadata=_metadata(name, age))
             for age, (name, spec) in enumerate(specs.items())
         }
         self.watts = estimated_watts(next(iter(specs.values())), 1.0).high if by_power else 0.0
-        self.domain = _limited(DomainObject(), limit, self.watts)
+        spec = DOMAIN.model_copy(update={"preemption": "LowerPriority" if preempts else "Never"})
+        self.domain = _limited(DomainObject(spec), limit, self.watts)
         self.operator = FleetOperator(self.domain, frozenset(specs))
         self.places = Places(limit, frozenset(), frozenset(), frozenset())
         self._inform_jobs()
@@ -204,9 +206,23 @@ class FleetSimulation:
         seen = {(job.uid, job.turn) for job in write.seen.jobs if job.wants}
         held = {(r.uid, r.turn) for r in self.domain.reservations}
         waited = [job for job in jobs if (job.uid, job.turn) in seen]
+        if self.domain != before:
+            self._check_preemption(write, before)
         invariants.check_order(
             [job for job in waited if (job.uid, job.turn) in given],
             [job for job in waited if (job.uid, job.turn) not in held] if self.domain != before else [],
+        )
+
+    def _check_preemption(self, write: DomainWrite, before: DomainObject) -> None:
+        """Who was asked to give up a place when `write` was stored, and for whom."""
+        kept = {(r.uid, r.turn) for r in before.reservations if not r.preempted_by}
+        asked = {(r.uid, r.turn) for r in self.domain.reservations if r.preempted_by} & kept
+        held = {(r.uid, r.turn) for r in self.domain.reservations}
+        places = (self.limit or 0) - sum(not r.preempted_by for r in self.domain.reservations)
+        invariants.check_preemption(
+            [job for job in write.seen.jobs if (job.uid, job.turn) in asked],
+            [job for job in write.seen.jobs if job.wants and (job.uid, job.turn) not in held],
+            places,
         )
 
     def check_rest(self) -> None:
@@ -229,7 +245,7 @@ def _limited(domain: DomainObject, limit: int | None, watts: float) -> DomainObj
     """`domain` with room for so many jobs, of so many watts each; 0 watts: it counts places."""
     cap = None if limit is None else (limit + 0.5) * watts
     limits = {"cap_watts": cap, "headroom_percent": 0} if watts else {"max_running_jobs": limit}
-    return domain._replace(spec=DOMAIN.model_copy(update=limits), version=domain.version + 1)
+    return domain._replace(spec=domain.spec.model_copy(update=limits), version=domain.version + 1)
 
 
 def _limit_of(domain: DomainObject, watts: float) -> int | None:

@@ -49,6 +49,9 @@ WITHIN_LIMIT: Final = (
 RESERVED_FIRST: Final = "a reservation is stored before its job is admitted, and before any child of the job exists"
 WITHIN_CAP: Final = "what is reserved never comes to more than the cap allows by being raised"
 HIGHER_FIRST: Final = "among the jobs that wait, the higher priority, then the older job gets a place first"
+PREEMPTS_UPWARDS: Final = (
+    "jobs give up places for those of higher priority that wait alone, and no more than these need"
+)
 NO_WAIT_FOR_EVER: Final = "no job waits for ever behind one that is suspended or finished"
 
 NOT_BEFORE_THE_END: Final = "nobody is notified of a condition before it is stored as true"
@@ -182,6 +185,14 @@ def check_order(given: Iterable[FleetJob], left: Iterable[FleetJob]) -> None:
     first = max(((-job.priority, job.created) for job in given), default=None)
     others = [job for job in left if first is not None and (-job.priority, job.created) < first]
     hold(HIGHER_FIRST, not others, given, others)
+
+
+def check_preemption(asked: Sequence[FleetJob], waiting: Iterable[FleetJob], places: int) -> None:
+    """What must hold of jobs that are asked to give up their places at once, while those of `waiting` have none; all
+    of them need the same. `places`: how many are free once all have gone that were ever asked."""
+    least = min((job.priority for job in asked), default=0)
+    higher = sum(job.priority > least for job in waiting)
+    hold(PREEMPTS_UPWARDS, not asked or 0 < places <= higher, asked, waiting, places)
 
 
 def check_rest(world: World) -> None:

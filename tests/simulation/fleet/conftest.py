@@ -54,18 +54,18 @@ class FleetMachine(RuleBasedStateMachine):
         self.past: list[OldView] = []
 
     @initialize(
-        priorities=st.sampled_from([[0, 10], [0, 10], [0, 0], [10, 0], [0, 0, 10], [0, 10, 0]]),
+        priorities=st.sampled_from([[0, 10], [0, 10], [0, 0], [10, 0], [0, 0, 10], [0, 10, 0], [0, 5, 10]]),
         workers=st.integers(1, 2), policy=st.sampled_from(POLICIES), limit=st.sampled_from([1, 1, 2, None]),
         shared=st.booleans(), reads_own_writes=st.booleans(), by_power=st.booleans(),
-        age=st.sampled_from([0, 0, 10, 30]),
+        age=st.sampled_from([0, 0, 10, 30]), preempts=st.booleans(),
     )  # fmt: skip
     def jobs_are_written_and_live_for_a_while(
         self, priorities: list[int], workers: int, policy: dict[str, object], limit: int | None, shared: bool,
-        reads_own_writes: bool, by_power: bool, age: int,
+        reads_own_writes: bool, by_power: bool, age: int, preempts: bool,
     ) -> None:  # fmt: skip
         specs = {f"job-{index}": spec(priority, workers, policy) for index, priority in enumerate(priorities)}
         setting = Setting(shared, reads_own_writes=reads_own_writes)
-        self.fleet = FleetSimulation(specs, limit, setting, by_power=by_power)
+        self.fleet = FleetSimulation(specs, limit, setting, by_power=by_power, preempts=preempts)
         self.past = [self.fleet.view()]
         self.all_goes_well_for_a_while(age)
 

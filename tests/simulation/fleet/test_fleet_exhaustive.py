@@ -30,3 +30,12 @@ def test_no_state_of_a_fleet_that_can_be_reached_breaks_a_promise(
     record_property("states of the exhaustive walk", result.states)
     record_property("transitions of the exhaustive walk", result.transitions)
     assert result.at_rest > 1
+
+
+def test_no_state_of_a_fleet_with_preemption_that_can_be_reached_breaks_a_promise(
+    record_property: Callable[[str, object], None],
+) -> None:
+    result = explore_fleet(small_fleet(preempts=True), FleetBounds())
+    record_property("states of the exhaustive walk", result.states)
+    record_property("transitions of the exhaustive walk", result.transitions)
+    assert result.at_rest > 1

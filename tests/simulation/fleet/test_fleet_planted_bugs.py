@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from wattrain_api.powerdomain import Reservation
-from wattrain_operator.core import fleet, fleet_order, lifecycle
+from wattrain_operator.core import fleet, fleet_order, lifecycle, preemption
 from wattrain_operator.simulated import fleet_operator, invariants
 from wattrain_operator.simulated.explore_fleet import FleetBounds, explore_fleet, small_fleet
 from wattrain_operator.simulated.objects import DomainObject
@@ -72,6 +72,28 @@ def _forget_the_children_of_a_finished_job(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fleet, "_seems_over", without_children)
 
 
+def _release_a_place_with_the_order(patch: pytest.MonkeyPatch) -> None:
+    is_over: Any = fleet._is_over
+
+    def or_asked(reservation: Reservation, job: Any, gone: frozenset[str]) -> bool:
+        return bool(reservation.preempted_by or is_over(reservation, job, gone))
+
+    patch.setattr(fleet, "_is_over", or_asked)
+
+
+def _preempt_equals_too(patch: pytest.MonkeyPatch) -> None:
+    who_gives_way: Any = preemption.who_gives_way
+
+    def as_if_higher(wanted: preemption.Claim, *rest: Any) -> Any:
+        return who_gives_way(wanted._replace(priority=wanted.priority + 11), *rest)
+
+    patch.setattr(preemption, "who_gives_way", as_if_higher)
+
+
+def _ask_again_while_it_waits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fleet, "_goes", lambda reservation, job: False)
+
+
 _NOBODY_TWICE = {invariants.WITHIN_LIMIT, invariants.RESERVED_FIRST}
 _NOBODY_WAITS = {invariants.NO_WAIT_FOR_EVER}
 PLANTED = [
@@ -83,8 +105,11 @@ PLANTED = [
     (_believe_a_view_that_lags, _NOBODY_TWICE, FleetBounds(deaths=1)),
     (_run_without_a_reservation, _NOBODY_TWICE, FleetBounds()),
     (_grant_watts_that_are_reserved, _NOBODY_TWICE | {invariants.WITHIN_CAP}, FleetBounds()),
+    (_release_a_place_with_the_order, _NOBODY_TWICE, FleetBounds()),
+    (_preempt_equals_too, {invariants.PREEMPTS_UPWARDS}, FleetBounds()),
     (_let_the_older_job_go_first, {invariants.HIGHER_FIRST}, FleetBounds()),
 ]
+OF_PREEMPTION = (_release_a_place_with_the_order, _preempt_equals_too)
 planted = pytest.mark.parametrize(
     ("plant", "sentences", "bounds"), PLANTED, ids=[plant.__name__[1:] for plant, _, _ in PLANTED]
 )
@@ -109,7 +134,17 @@ def test_the_exhaustive_walk_finds_it_in_a_fleet(
     plant: Plant, sentences: set[str], bounds: FleetBounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    fleet_of_two = small_fleet(workers=1 + bounds.crashes, by_power=plant is _grant_watts_that_are_reserved)
+    preempts, by_power = plant in OF_PREEMPTION, plant is _grant_watts_that_are_reserved
+    fleet_of_two = small_fleet(workers=1 + bounds.crashes, by_power=by_power, preempts=preempts)
     with pytest.raises(invariants.InvariantError) as found:
         explore_fleet(fleet_of_two, bounds, states_at_most=20_000)
     assert found.value.sentence in sentences
+
+
+def test_the_machine_finds_that_more_are_asked_than_are_needed(
+    monkeypatch: pytest.MonkeyPatch, walk_fleet: Callable[..., int]
+) -> None:
+    _ask_again_while_it_waits(monkeypatch)
+    with pytest.raises(invariants.InvariantError) as found:
+        walk_fleet(0, examples=2000, steps_each=80, shrink=False)
+    assert found.value.sentence == invariants.PREEMPTS_UPWARDS
