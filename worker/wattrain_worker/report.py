@@ -115,18 +115,26 @@ class _Reporter:
 
     def _flush(self) -> None:
         """Send what waits, in order, until the supervisor's queue is full."""
-        if self.socket is None or not self._lock.acquire(blocking=False):
-            return  # another thread sends: it takes ours too, or our next call does
+        # Whoever does not get the lock leaves: the one that has it looks again after letting go, or else what came
+        # between its last look and that would wait for the next call, which a killed process never makes.
+        while self._waiting and self.socket is not None and self._lock.acquire(blocking=False):
+            try:
+                if not self._send_waiting(self.socket):
+                    return
+            finally:
+                self._lock.release()
+
+    def _send_waiting(self, sender: socket.socket) -> bool:
+        """Whether all of it could be sent, or never can."""
         try:
             while self._waiting:
-                self.socket.send(self._waiting[0])
+                sender.send(self._waiting[0])
                 self._waiting.popleft()
         except BlockingIOError:
-            pass
+            return False
         except OSError:  # the supervisor is gone
             self._waiting.clear()
-        finally:
-            self._lock.release()
+        return True
 
     def last_chance(self) -> None:
         """Before the process ends, wait a moment for the supervisor to take the rest."""

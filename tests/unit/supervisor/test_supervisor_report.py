@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from wattrain_worker import report as report_module
 
 
 @pytest.fixture
@@ -97,3 +100,30 @@ def test_a_supervisor_that_is_gone_does_not_disturb(tmp_path: Path) -> None:
         """
     )
     assert (done.stdout, done.stderr) == ("went on\n", "")
+
+
+class LockThatLetsIn:
+    """A lock; another thread reports step 2 when the first that had it is about to let go."""
+
+    def __init__(self, reporter: report_module._Reporter) -> None:
+        self._lock = threading.Lock()
+        self._other = threading.Thread(target=reporter.send, args=[{"step": 2}])
+        self.acquire = self._lock.acquire
+
+    def release(self) -> None:
+        if not self._other.ident:
+            self._other.start()
+            self._other.join()
+        self._lock.release()
+
+
+def test_what_a_thread_reports_while_another_is_done_with_sending_waits_for_no_next_report(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(receiver.getsockname())
+        reporter = report_module._Reporter(sender, 0)
+        monkeypatch.setattr(reporter, "_lock", LockThatLetsIn(reporter))
+        reporter.send({"step": 1})
+        receiver.setblocking(False)
+        assert [json.loads(receiver.recv(9000))["step"] for _ in range(2)] == [1, 2]
