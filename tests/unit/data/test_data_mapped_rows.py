@@ -112,7 +112,7 @@ def test_of_a_part_in_a_file_the_column_that_is_wanted_is_read_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = pl.DataFrame({f"x{number}": [f"{number}.{row}" for row in range(2000)] for number in range(20)})
-    part = PartInFile(frame, tmp_path)
+    part = PartInFile(frame, tmp_path, {})
     read, pread = list[int](), os.pread
     monkeypatch.setattr(os, "pread", lambda file, size, start: read.append(size) or pread(file, size, start))
     assert part.column("x7").equals(frame["x7"])

@@ -20,6 +20,7 @@ from wattrain_worker.errors import BadData, BadSpec
 
 MISSING_LABEL: Final = -1
 _MOST_CLASSES: Final = 1_000_000
+_BLOCK_ROWS: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,17 @@ def read_labels(table: Table, name: str, schema: ColumnSchema | None) -> Labels:
 
 def _canonical_wholes(series: pl.Series, missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any] | None:
     """A column of texts as whole numbers, exact, if all that are not missing are written as `str` writes them."""
+    found = list[npt.NDArray[Any]]()
+    for start in range(0, len(series), _BLOCK_ROWS):  # copies of all the texts would take ten times their numbers
+        block = slice(start, start + _BLOCK_ROWS)
+        wholes = _canonical_block(series[block], missing[block])
+        if wholes is None:
+            return None
+        found.append(wholes)
+    return np.concatenate(found)
+
+
+def _canonical_block(series: pl.Series, missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any] | None:
     wholes = as_wholes(series, missing)
     if wholes is None:
         return None
@@ -187,12 +199,13 @@ def _texts(series: pl.Series, missing: npt.NDArray[np.bool_]) -> Labels:
 
 
 def _encoded(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> Labels:
-    classes, codes = np.unique(values[~missing], return_inverse=True)
+    present = values[~missing]
+    classes = np.unique(present)
     _demand_few(len(classes))
-    all_codes = np.full(len(values), MISSING_LABEL, np.int64)
-    all_codes[~missing] = codes
+    codes = np.full(len(values), MISSING_LABEL, np.int64)
+    codes[~missing] = np.searchsorted(classes, present)  # return_inverse takes twice the memory
     found = tuple(classes.tolist())
-    return Labels(all_codes, found, tuple(map(str, found)))
+    return Labels(codes, found, tuple(map(str, found)))
 
 
 def _demand_few(classes: int) -> None:

@@ -282,7 +282,7 @@ def _chosen(table: Table, data: Data) -> tuple[str, tuple[str, ...]]:
     label = data.label or table.default_label
     if label is None:
         raise BadSpec(f"spec.data.label: not given; name the column to predict, one of {table.names_told}")
-    table.column(label, LABEL)
+    next(table.parts(label, LABEL))  # it is there
     # What rows are grouped or ordered by is no measurement; as a feature by default it would leak.
     not_features = {label} | ({data.split.column} if data.split.method in ("group", "time") else set())
     columns = data.features or tuple(name for name in names if name not in not_features)

@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 import weakref
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,26 +55,32 @@ class StoredColumns:
 class PartInFile:
     """Some rows in a file of their own, which is gone when nothing uses it any more."""
 
-    def __init__(self, frame: pl.DataFrame, folder: Path) -> None:
-        """OSError where `folder` has no room for it."""
-        self._spans: dict[str, tuple[int, int]] = {}
-        """Of each column where in the file it begins, and its bytes. By memory map the kernel would read megabytes
-        around each of them, which memory does not hold until the next column is read."""
+    def __init__(self, frame: pl.DataFrame, folder: Path, numbers: dict[str, int]) -> None:
+        """`numbers` are those of the columns of all parts, by name, as they came up; those of `frame` are added. What
+        else a part keeps in memory is 8 bytes a column. OSError where `folder` has no room for it."""
+        for name in frame.columns:
+            numbers.setdefault(name, len(numbers))
+        self._numbers, self._rows = numbers, frame.height
+        self._ends = array("Q", [0])
+        """[columns + 1]: where in the file the one before each column ends. By memory map the kernel would read
+        megabytes around each of them, which memory does not hold until the next column is read."""
         with tempfile.TemporaryFile(dir=folder) as file:  # has no name, so that nothing is left behind
-            for series in frame.get_columns():
-                content = io.BytesIO()
-                series.to_frame().write_ipc(content, compat_level=pl.CompatLevel.newest())
-                self._spans[series.name] = file.tell(), file.write(content.getbuffer())
+            columns = {series.name: series for series in frame.get_columns()}
+            for name in numbers:
+                if name in columns:
+                    content = io.BytesIO()
+                    columns[name].to_frame().write_ipc(content, compat_level=pl.CompatLevel.newest())
+                    file.write(content.getbuffer())
+                self._ends.append(file.tell())
             file.flush()
             self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-        self._rows = frame.height
 
     def column(self, name: str) -> pl.Series:
         """These rows of one column, which are all missing where it is not in the file."""
-        if name not in self._spans:
+        begin, end = (*self._ends[self._numbers[name] :][:2], 0)[:2]
+        if begin >= end:
             return pl.Series(name, [None], pl.String).new_from_index(0, self._rows)
-        begin, size = self._spans[name]
-        return pl.read_ipc(io.BytesIO(os.pread(self._descriptor, size, begin))).to_series()
+        return pl.read_ipc(io.BytesIO(os.pread(self._descriptor, end - begin, begin))).to_series()

@@ -56,15 +56,14 @@ def copied(pieces: Iterable[Piece], piece_bytes: int, scratch: Scratch, place_wo
     """A copy of the columns in files of `scratch`."""
     if scratch.folder is None:
         raise ValueError("a table that is streamed needs a folder for its columns")
-    names, parts, places = dict[str, None](), list[Part](), [np.zeros(0, np.int64)]
+    numbers, parts, places = dict[str, int](), list[Part](), [np.zeros(0, np.int64)]
     rows_read = SampleCounter(READING)
     for frame, of_frame in _gathered(pieces, piece_bytes):
-        names |= dict.fromkeys(frame.columns)
-        parts.append(PartInFile(frame, scratch.folder))
+        parts.append(PartInFile(frame, scratch.folder, numbers))
         places.append(of_frame)
         rows_read.add(frame.height)
     rows_read.end()
-    stored = StoredColumns(tuple(names), (), parts)
+    stored = StoredColumns(tuple(numbers), (), parts)
     return Table(pl.DataFrame(), np.concatenate(places), place_word, default_label=None, stored=stored)
 
 
