@@ -68,6 +68,13 @@ class Inspected(Model):
     """What the preparation warned of, a sentence each."""
 
 
+class FolderNames(Model):
+    """What is in a folder at an address."""
+
+    names: tuple[str, ...]
+    """Of its files, with `/` between folders."""
+
+
 class InspectedFolder(Model):
     """Pictures or texts, and the recipe and the data of a job that trains on them."""
 

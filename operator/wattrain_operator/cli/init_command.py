@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,7 +13,7 @@ import typer
 from wattrain_api.atomic_file import write_atomically
 from wattrain_api.data import Source
 from wattrain_api.folder_files import folder_files
-from wattrain_api.inspected import LABEL_NAMES, Inspected, InspectedFolder
+from wattrain_api.inspected import LABEL_NAMES, FolderNames, Inspected, InspectedFolder
 from wattrain_api.local_path import local_path
 from wattrain_api.registered import RECIPE_PARAMETERS
 from wattrain_api.table_folders import table_folder
@@ -24,6 +25,7 @@ from wattrain_operator.local.refused import EXIT_BAD_INPUT
 
 _INSPECT = "wattrain_worker.data.inspection"
 _INSPECT_FOLDER = "wattrain_worker.data.folder_inspection"
+_LIST_FOLDER = "wattrain_worker.data.address_listing"
 _DEFAULT_RECIPE = "mlp"
 _STANDARD_OUTPUT = "-"
 _LINES = ".jsonl"
@@ -75,7 +77,7 @@ def init(
         _refuse(missing)
     source = _source(file, is_recipe=is_recipe)
     written_to = "job.yaml" if out == _STANDARD_OUTPUT else out
-    if source.builtin is None and not _is_table(file, label):
+    if source.builtin is None and not _is_table(file, source, label):
         if label is not None:
             _refuse(f"--label {label}: names a column of a table, and {file} is none; leave it out")
         folder = ask_worker(_INSPECT_FOLDER, ["--source", json.dumps(source.to_json_object())], InspectedFolder)
@@ -124,26 +126,32 @@ def _source(file: str, *, is_recipe: bool) -> Source:
         _refuse(f"{file[:60]!r}: is no address of a file; give a path of at most 2,048 characters")
 
 
-def _is_table(file: str, label: str | None) -> bool:
+def _is_table(file: str, source: Source, label: str | None) -> bool:
     """Whether it is looked at as a table: not where it is a folder, tar or file of pictures or texts."""
     path = local_path(file)
     if path is not None and path.is_dir():
-        return _is_table_folder(file, path)
+        return _is_table_folder(file, path.name, _names_below(path))
+    if path is None and file.endswith("/"):
+        listed = ask_worker(_LIST_FOLDER, ["--source", json.dumps(source.to_json_object())], FolderNames)
+        return _is_table_folder(file, file.rstrip("/"), listed.names)
     name = file.lower()
     if name.endswith(_LINES):
         return label is not None or path is None or not _has_texts(path)
     return not name.endswith(_NO_TABLES)
 
 
-def _is_table_folder(file: str, folder: Path) -> bool:
+def _names_below(folder: Path) -> list[str]:
     try:
-        names = [name for name, _ in folder_files(folder)]
+        return [name for name, _ in folder_files(folder)]
     except OSError as error:
         _refuse(f"{error.filename}: cannot be read: {error.strerror}; change its permissions")
+
+
+def _is_table_folder(file: str, folder_name: str, names: Sequence[str]) -> bool:
     try:
         table_folder(names)
     except ValueError as error:
-        if folder.name.lower().endswith(_OF_TABLE_FILES) or any(
+        if folder_name.lower().endswith(_OF_TABLE_FILES) or any(
             name.lower().endswith(_OF_TABLE_FOLDERS) for name in names
         ):
             _refuse(f"{file}: {error}")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from wattrain_api.data import Source
 from wattrain_api.document import read_documents
 from wattrain_api.load import load_files
 from wattrain_operator.cli import init_command
@@ -147,8 +148,20 @@ def test_a_folder_without_pictures_or_texts_is_refused_by_what_was_found(files, 
 )
 def test_json_lines_are_texts_where_the_first_has_a_text_of_some_words_and_no_label(line, is_table):
     Path("a.jsonl").write_text(f"\n{line}\n")
-    assert init_command._is_table("a.jsonl", None) is is_table
-    assert init_command._is_table("a.jsonl", "id")
+    assert init_command._is_table("a.jsonl", Source(uri="a.jsonl"), None) is is_table
+    assert init_command._is_table("a.jsonl", Source(uri="a.jsonl"), "id")
+
+
+@pytest.mark.parametrize(
+    ("names", "is_table"),
+    [(["cat/1.jpg", "dog/2.jpg"], False), (["a.txt"], False), (["part-0.parquet", "part-1.parquet", "_SUCCESS"], True)],
+)
+def test_a_folder_at_an_address_is_looked_at_as_what_its_files_are(names, is_table, tmp_path):
+    for name in names:
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).touch()
+    address = f"simplecache::file://{tmp_path}/folder/"  # is read as what is remote
+    assert init_command._is_table(address, Source(uri=address), None) is is_table
 
 
 def test_init_says_what_is_not_installed(monkeypatch):
