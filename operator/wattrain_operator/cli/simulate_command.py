@@ -115,8 +115,6 @@ def _domain(path: Path) -> PowerDomain:
         _refuse(f"{path}: has {len(found)} PowerDomains; give a file with one")
     if gaps := unsupported_domain(found[0].spec):
         _refuse(*(f"{path}: {field}: {sentence}" for field, sentence in gaps))
-    if found[0].spec.preemption != "Never":
-        _refuse(f"{path}: spec.preemption: {found[0].spec.preemption} is not simulated; remove it")
     return found[0]
 
 

@@ -78,7 +78,9 @@ def _most_waiting(run: Run, grid: Grid) -> tuple[float, ...]:
 
 def _wait_hours(jobs: Sequence[TraceJob], run: Run) -> tuple[float | None, ...]:
     waits = sorted(
-        start - job.submit_seconds for job, start in zip(jobs, run.starts, strict=True) if start < inf
+        max(0.0, end - job.submit_seconds - job.duration_seconds)
+        for job, end in zip(jobs, run.ends, strict=True)
+        if end < inf
     )  # fmt: skip
     if not waits:
         return (None,) * len(_PERCENTS)

@@ -13,7 +13,7 @@ def rows_of(outcomes: Sequence[Outcome], least: Bound, jobs: int, currency: str)
     `jobs`: how many the trace has. `currency`: of the tariff; empty: there is none.
     """
     head = ("POLICY", "JOBS", "MAKESPAN, H", "MEAN COMPLETION, H", "P95, H", "MEAN WAIT, H", "KWH", "KG CO2E",
-            f"COST, {currency}", "OVERSHOOT, W S", "LATE")  # fmt: skip
+            f"COST, {currency}", "OVERSHOOT, W S", "LATE", "PREEMPTED")  # fmt: skip
     rows: list[tuple[str, ...]] = [head]
     for each in outcomes:
         hours = (each.makespan_seconds, each.mean_completion_seconds, each.p95_completion_seconds,
@@ -21,8 +21,9 @@ def rows_of(outcomes: Sequence[Outcome], least: Bound, jobs: int, currency: str)
         cost = "" if each.cost is None else f"{each.cost:.2f}"
         rows.append((each.policy, str(each.jobs), *(f"{seconds / 3600:.2f}" for seconds in hours),
                      f"{each.energy_kwh:.1f}", f"{each.carbon_kg:.1f}", cost,
-                     f"{each.cap_overshoot_watt_seconds:g}", str(each.deadlines_missed)))  # fmt: skip
+                     f"{each.cap_overshoot_watt_seconds:g}", str(each.deadlines_missed),
+                     str(each.preemptions or "")))  # fmt: skip
     perfect = (least.makespan_seconds / 3600, least.mean_completion_seconds / 3600)
-    rows.append(("(bound)", str(jobs), f"{perfect[0]:.2f}", f"{perfect[1]:.2f}", *[""] * 7))
+    rows.append(("(bound)", str(jobs), f"{perfect[0]:.2f}", f"{perfect[1]:.2f}", *[""] * 8))
     kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
     return list(zip(*kept, strict=True))

@@ -42,6 +42,7 @@ def simulate(
     run = VirtualTime(
         jobs, policy, inf if usable is None else usable, inf if places is None else places, setting.bound_ratio,
         lambda job, has_room: _release(job, setting, has_room),
+        preempts=spec.preemption == "LowerPriority" and policy.by_priority and policy.overtakes,
     ).run()  # fmt: skip
     return outcome_of(policy.name, jobs, run, clock() - began, spec, setting.series, setting.begin), run
 

@@ -32,7 +32,7 @@ class Outcome:
     """From submission to end."""
     p95_completion_seconds: float
     mean_wait_seconds: float
-    """From submission to start."""
+    """From submission to end, without the time that the jobs ran."""
     energy_kwh: float
     """Of the machines: jobs, and baseWatts until the last end."""
     carbon_kg: float
@@ -41,6 +41,8 @@ class Outcome:
     """Of the facility, in the currency of the domain's tariff; None: it has none."""
     cap_overshoot_watt_seconds: float
     deadlines_missed: int
+    preemptions: int
+    """Stops for a job of higher priority; what saving and starting again cost is not modelled."""
     events_per_minute: float
     """Submissions and ends that were computed in a minute of this machine."""
 
@@ -77,14 +79,13 @@ def outcome_of(
     series: CarbonSeries | None, begin: datetime,
 ) -> Outcome:  # fmt: skip
     """The figures of `run`. `begin`: when the trace starts, aware; `series` counts where it is known."""
-    ran = [(job, start) for job, start in zip(jobs, run.starts, strict=True) if start < inf]
-    completions = sorted(start + job.duration_seconds - job.submit_seconds for job, start in ran)
-    makespan = max((start + job.duration_seconds for job, start in ran), default=0.0)
+    ran = [(job, end) for job, end in zip(jobs, run.ends, strict=True) if end < inf]
+    completions = sorted(end - job.submit_seconds for job, end in ran)
+    makespan = max((end for _, end in ran), default=0.0)
     joules = _with_base(run.curve, makespan, spec.base_watts)
     facility = _facility(joules, spec, begin)
     missed = sum(
-        job.deadline_seconds is not None and start + job.duration_seconds > job.submit_seconds + job.deadline_seconds
-        for job, start in ran
+        job.deadline_seconds is not None and end > job.submit_seconds + job.deadline_seconds for job, end in ran
     )
     return Outcome(
         policy,
@@ -92,13 +93,14 @@ def outcome_of(
         makespan,
         _mean(completions),
         completions[max(0, ceil(0.95 * len(completions)) - 1)] if completions else 0.0,
-        _mean([start - job.submit_seconds for job, start in ran]),
+        _mean([end - job.submit_seconds - job.duration_seconds for job, end in ran]),
         sum(joules) / _JOULES_PER_KWH,
         sum(kwh * _grams(spec, series, moment) for kwh, moment in facility) / 1000,
         None if spec.tariff is None
         else sum(kwh * spec.tariff.price_at(moment) for kwh, moment in facility),
         run.curve.overshoot_watt_seconds,
         missed,
+        run.preemptions,
         60 * run.events / wall_seconds if wall_seconds else 0.0,
     )  # fmt: skip
 

@@ -22,7 +22,8 @@ POLICIES: Final = (
     Policy("fifo", "in the order of submission; nobody overtakes", by_priority=False, overtakes=False),
     Policy("priority", "by priority, then by age; nobody overtakes", by_priority=True, overtakes=False),
     Policy(
-        "cap-backfill", "what a PowerDomain with capWatts does: by priority, then by age; who delays nobody overtakes",
+        "cap-backfill", "what a PowerDomain with capWatts does: by priority, then by age; who delays nobody overtakes, "
+        "and preemption of the domain acts",
         by_priority=True, overtakes=True,
     ),
     Policy(

@@ -4,6 +4,9 @@ does it; only the clock is not real.
 What a policy knows of the future is what a domain knows: when those that run will have ended, by their ETA taken
 ETA_BIAS times and ENDING_SECONDS longer, and by when one that waits has ended for certain, by `bound_ratio`: its
 activeDeadlineSeconds, as many times its duration.
+
+A job that is preempted stops at once, and later goes on where it was: what saving, stopping and starting cost is not
+modelled.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import NamedTuple
 from wattrain_operator.core.admission import BACKFILL_DEPTH, Holding, Request, Room, admit
 from wattrain_operator.core.fleet_forecasts import ENDING_SECONDS, ETA_BIAS
 from wattrain_operator.core.planned_power import PlannedPower
+from wattrain_operator.core.preemption import Claim, who_gives_way
 from wattrain_operator.policies.job_trace import TraceJob
 from wattrain_operator.policies.power_curve import PowerCurve
 from wattrain_operator.policies.registry import Policy
@@ -29,12 +33,16 @@ class Run(NamedTuple):
     """What became of the jobs of a trace."""
 
     starts: list[float]
-    """By index of the job: when it was admitted; inf: never, for the cap has no room for it."""
+    """By index of the job: when it was first admitted; inf: never, for the cap has no room for it."""
+    ends: list[float]
+    """When it had ended; inf: it never ran."""
     curve: PowerCurve
     waiting: list[tuple[float, int]]
     """Moments at which it changed how many wait, for room or for clean hours, and how many then did."""
     events: int
-    """Submissions, releases and ends."""
+    """Submissions, releases, stops and ends."""
+    preemptions: int
+    """Stops for a job of higher priority."""
 
 
 class VirtualTime:
@@ -43,8 +51,9 @@ class VirtualTime:
 
     def __init__(
         self, jobs: Sequence[TraceJob], policy: Policy, usable_watts: float, places: float, bound_ratio: float,
-        release: Callable[[TraceJob, Callable[[float], bool]], float],
+        release: Callable[[TraceJob, Callable[[float], bool]], float], *, preempts: bool = False,
     ) -> None:  # fmt: skip
+        self._preempts, self._preemptions = preempts, 0
         self._jobs, self._policy, self._release, self._bound = jobs, policy, release, bound_ratio
         self._usable, self._room = usable_watts, Room(places, usable_watts)
         self._queue: list[Entry] = []
@@ -54,7 +63,11 @@ class VirtualTime:
         self._held: list[tuple[float, int]] = []
         self._planned = PlannedPower(usable_watts) if policy.clean_hours else None
         """Of jobs that run, and of those that wait for clean hours."""
-        self._starts = [inf] * len(jobs)
+        self._starts, self._finishes = [inf] * len(jobs), [inf] * len(jobs)
+        self._runs, self._resumed = [False] * len(jobs), [0.0] * len(jobs)
+        """Whether each job runs, and when it was admitted last."""
+        self._left = [job.duration_seconds for job in jobs]
+        """How long each job had to run then."""
         self._curve = PowerCurve(usable_watts)
         self._waiting: list[tuple[float, int]] = [(0.0, 0)]
         self._events = 0
@@ -76,19 +89,23 @@ class VirtualTime:
             waiting = len(self._queue) + len(self._held)
             if waiting != self._waiting[-1][1]:
                 self._waiting.append((now, waiting))
-        return Run(self._starts, self._curve, self._waiting, self._events)
+        return Run(self._starts, self._finishes, self._curve, self._waiting, self._events, self._preemptions)
 
     def _end(self, now: float) -> int:
         ended = 0
         while self._ends and self._ends[0][0] <= now:
-            _, index = heappop(self._ends)
-            expected = self._expected(index)
-            del self._running[bisect_left(self._running, (expected, index))]
-            self._room = self._room.plus(self._jobs[index].watts)
-            self._curve.change(now, -self._jobs[index].watts)
-            ended += 1
+            finish, index = heappop(self._ends)
+            if self._runs[index] and finish == self._finishes[index]:  # else it was preempted before
+                self._stop(index, now)
+                ended += 1
         self._events += ended
         return ended
+
+    def _stop(self, index: int, now: float) -> None:
+        self._runs[index] = False
+        del self._running[bisect_left(self._running, (self._expected(index), index))]
+        self._room = self._room.plus(self._jobs[index].watts)
+        self._curve.change(now, -self._jobs[index].watts)
 
     def _let_go(self, now: float) -> int:
         """Jobs whose clean hours begin."""
@@ -123,7 +140,7 @@ class VirtualTime:
     def _plan(self, index: int, begins: float, sign: int) -> None:
         job = self._jobs[index]
         if self._planned is not None:
-            self._planned.add(begins, begins + job.duration_seconds, sign * job.watts)
+            self._planned.add(begins, begins + self._left[index], sign * job.watts)
 
     def _enqueue(self, index: int) -> int:
         """Whether it can change who is admitted now."""
@@ -134,7 +151,37 @@ class VirtualTime:
         depth = BACKFILL_DEPTH if self._policy.overtakes else 0
         return int(len(self._queue) <= depth + 1 or entry <= self._queue[depth])
 
+    def _preempt(self, now: float) -> None:
+        """Stop those that give way to who waits, as a PowerDomain does; they go on later, where they were."""
+        room = self._room
+        for _, _, index in list(self._queue):
+            job = self._jobs[index]
+            if not room.fits(job.watts):
+                runners = sorted((each for _, each in self._running), key=self._gives_way)
+                claims = [Claim(self._jobs[each].priority, self._jobs[each].watts) for each in runners]
+                chosen = [runners[n] for n in who_gives_way(Claim(job.priority, job.watts), claims, room)]
+                if not chosen:
+                    return
+                for runner in chosen:
+                    room = room.plus(self._jobs[runner].watts)
+                    self._stop_early(runner, now)
+            room = room.without(job.watts)
+
+    def _gives_way(self, index: int) -> tuple[int, float, int]:
+        """The order of the queue, reversed."""
+        return self._jobs[index].priority, -self._jobs[index].submit_seconds, -index
+
+    def _stop_early(self, index: int, now: float) -> None:
+        self._stop(index, now)
+        if self._planned is not None:
+            self._planned.add(now, self._finishes[index], -self._jobs[index].watts)
+        self._left[index], self._finishes[index] = self._finishes[index] - now, inf
+        self._preemptions += 1
+        self._enqueue(index)
+
     def _admit(self, now: float) -> None:
+        if self._preempts:
+            self._preempt(now)
         queue = self._requests(now)
         admitted = admit(queue, self._holdings(), self._room)
         for place in admitted:
@@ -147,7 +194,7 @@ class VirtualTime:
         jobs, overtakes = self._jobs, self._policy.overtakes
         for _, _, index in self._queue:
             job = jobs[index]
-            bound = now + job.duration_seconds * self._bound + ENDING_SECONDS if overtakes else inf
+            bound = now + self._left[index] * self._bound + ENDING_SECONDS if overtakes else inf
             yield Request(job.watts, bound)
 
     def _holdings(self) -> Iterator[Holding]:
@@ -157,12 +204,13 @@ class VirtualTime:
 
     def _start(self, index: int, now: float) -> None:
         job = self._jobs[index]
-        self._starts[index] = now
+        self._starts[index] = min(self._starts[index], now)
+        self._runs[index], self._resumed[index], self._finishes[index] = True, now, now + self._left[index]
         self._room = self._room.without(job.watts)
         self._curve.change(now, job.watts)
         self._plan(index, now, 1)
-        heappush(self._ends, (now + job.duration_seconds, index))
+        heappush(self._ends, (self._finishes[index], index))
         insort(self._running, (self._expected(index), index))
 
     def _expected(self, index: int) -> float:
-        return self._starts[index] + self._jobs[index].duration_seconds * ETA_BIAS + ENDING_SECONDS
+        return self._resumed[index] + self._left[index] * ETA_BIAS + ENDING_SECONDS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -68,6 +68,23 @@ def test_what_the_cap_never_has_room_for_holds_nobody_up() -> None:
     assert (run.starts, outcome.jobs) == ([inf, 1], 1)
 
 
+def test_a_domain_with_preemption_has_the_lower_priority_stop_and_go_on_where_it_was() -> None:
+    jobs = (job("low", 0, 90, 100), job("same", 1, 90, 50), job("high", 40, 90, 10, priority=1), job("end", 300, 9, 1))
+    outcome, run = under("cap-backfill", *jobs, preemption="LowerPriority")
+    assert (run.starts, run.ends, outcome.preemptions) == ([0, 110, 40, 300], [110, 160, 50, 301], 1)
+    assert outcome.mean_wait_seconds == pytest.approx((10 + 109 + 0 + 0) / 4)
+    assert outcome.energy_kwh * 3.6e6 == pytest.approx(90 * 160 + 9)
+    assert outcome.cap_overshoot_watt_seconds == 0
+    assert under("cap-backfill", *jobs)[1].ends == [100, 160, 110, 301]
+    assert under("priority", *jobs, preemption="LowerPriority")[1].ends == [100, 160, 110, 301]
+
+
+def test_a_window_that_is_booked_is_free_again_where_the_job_in_it_is_preempted() -> None:
+    jobs = (job("low", 0, 100, 7200), job("high", 60, 100, 60, priority=1))
+    outcome, run = under("carbon", *jobs, preemption="LowerPriority", series=THREE_HOURS)
+    assert (run.ends, outcome.preemptions) == ([7260, 120], 1)
+
+
 def test_energy_is_that_of_jobs_and_of_the_base_and_carbon_and_cost_are_those_of_the_facility() -> None:
     domain = {"baseWatts": 20.0, "pue": 1.5, "tariff": {"pricePerKWh": 0.5}, "carbon": {"gramsPerKWh": 400.0}}
     outcome, _ = under("fifo", job("a", 0, 60, 3600), **domain)
@@ -119,12 +136,16 @@ JOBS = st.lists(
 )  # fmt: skip
 
 
+_BACKFILLS = (("cap-backfill", "Never"), ("cap-backfill", "LowerPriority"))
+
+
+@settings(deadline=None)
 @given(JOBS)
 def test_no_policy_exceeds_the_cap_loses_a_job_or_beats_perfect_packing(jobs: list[TraceJob]) -> None:
     ordered = sorted(jobs, key=lambda each: each.submit_seconds)
     least = bound_of(ordered, 100.0)
-    for policy in ("fifo", "priority", "cap-backfill"):
-        outcome, run = under(policy, *ordered)
+    for policy, preemption in (("fifo", "Never"), ("priority", "Never"), *_BACKFILLS):
+        outcome, run = under(policy, *ordered, preemption=preemption)
         assert outcome.jobs == len(jobs)
         assert all(start >= each.submit_seconds for start, each in zip(run.starts, ordered, strict=True))
         assert outcome.cap_overshoot_watt_seconds == 0
