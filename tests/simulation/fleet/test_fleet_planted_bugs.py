@@ -73,12 +73,12 @@ def _forget_the_children_of_a_finished_job(patch: pytest.MonkeyPatch) -> None:
 
 
 def _release_a_place_with_the_order(patch: pytest.MonkeyPatch) -> None:
-    is_over: Any = fleet._is_over
+    room: Any = fleet._room
 
-    def or_asked(reservation: Reservation, job: Any, gone: frozenset[str]) -> bool:
-        return bool(reservation.preempted_by or is_over(reservation, job, gone))
+    def of_who_stays(spec: Any, kept: list[Reservation], *rest: Any) -> Any:
+        return room(spec, [r for r in kept if not r.preempted_by], *rest)
 
-    patch.setattr(fleet, "_is_over", or_asked)
+    patch.setattr(fleet, "_room", of_who_stays)
 
 
 def _preempt_equals_too(patch: pytest.MonkeyPatch) -> None:
