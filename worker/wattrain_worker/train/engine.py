@@ -25,7 +25,7 @@ from wattrain_worker.train.manifest import Fence, Progress
 from wattrain_worker.train.model_card import model_card
 from wattrain_worker.train.non_finite import MOST_ROLLBACKS, REMEDY, NonFiniteSteps, Rollbacks
 from wattrain_worker.train.onnx_export import MOST_SAMPLES, NoOnnx, OnnxGraph, onnx_graph
-from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate
+from wattrain_worker.train.optimizers import learning_rate, make_optimizer, set_learning_rate, unmarked_step
 from wattrain_worker.train.process_group import ProcessGroup, peers_watched
 from wattrain_worker.train.profiling import Profiles
 from wattrain_worker.train.rank_directives import RankDirectives
@@ -64,6 +64,7 @@ class Engine:
         epochs = -(-self._total_steps // self._sampler.steps_per_epoch)
         self._reporter = Reporter(self._total_steps, epochs, is_first=group.rank == 0)
         self._optimizer = make_optimizer(task.model, strategy.parameters, training.optimizer, fused=task.tuning.fused)
+        self._unmarked_step = unmarked_step(self._optimizer)
         self._checkpoints = strategy.checkpoints(environment.checkpoint_dir, environment.spec.checkpoint.keep, fence)
         self._progress = Progress(tuning=task.tuning)
         self._directives = RankDirectives(environment.directive_file)
@@ -235,8 +236,8 @@ class Engine:
         largest_norm = self._training.optimizer.clip_gradient_norm
         norm = self._strategy.clip(largest_norm) if made and (largest_norm or (decides and is_recorded)) else None
         self._step_under_way = False
-        if made:
-            self._optimizer.step()  # from here to where the progress is set nothing waits for another rank
+        if made:  # from here to where the progress is set nothing waits for another rank
+            self._optimizer.step() if self._profiles.is_under_way else self._unmarked_step()
             self._average.update()
         scale = self._task.loss_scaling.state
         self._progress = replace(before, step=step, position=position, non_finite=count, loss_scale=scale)

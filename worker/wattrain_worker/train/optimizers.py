@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -120,6 +121,14 @@ def _one_cycle(peak: float, warmup_steps: int | None, step: int, total_steps: in
 
 def _along_cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def unmarked_step(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
+    """The step of `optimizer` without the mark for profilers that torch puts around it, and without its hooks, which
+    nothing here has: on a CPU the mark takes 0.16 ms of a step of an MLP that takes 2.2."""
+    marked = type(optimizer).step
+    unmarked = getattr(marked, "__wrapped__", None) if getattr(marked, "hooked", False) else None
+    return optimizer.step if unmarked is None else partial(unmarked, optimizer)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

@@ -38,6 +38,11 @@ class Profiles:
         self._directory, self._group = directory, group
         self._profiler: Profiler | None = None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether this rank is being profiled."""
+        return self._profiler is not None
+
     def step_ends(self, step: int, request: ProfileRequest | None) -> None:
         """`step` is done. What `request` asks for begins with the next one, on the rank that it names, unless that is
         being profiled already."""

@@ -21,14 +21,14 @@ class PeerWait:
 
     def backward(self, loss_sum: Tensor, gradient: Tensor) -> None:
         """The backward pass from `loss_sum`, whose own gradient is `gradient`."""
-        handle = loss_sum.register_hook(self._begins)  # type: ignore[no-untyped-call]
+        if loss_sum.grad_fn is not None:
+            loss_sum.grad_fn.register_prehook(self._begins)  # it goes with the graph of this pass
         torch.autograd.backward(loss_sum, gradient)
-        handle.remove()
         if self._done_at is not None:
             self.seconds += time.perf_counter() - self._done_at
             self._done_at = None
 
-    def _begins(self, _: Tensor) -> None:
+    def _begins(self, _: tuple[Tensor, ...]) -> None:
         Variable._execution_engine.queue_callback(self._is_done)
 
     def _is_done(self) -> None:
