@@ -99,7 +99,7 @@ def _recipe(run: Path, hidden: int, batch: int, steps: int) -> Run:
         while process.poll() is None:
             time.sleep(_LOOK_SECONDS)
             found = _newest(lines) if lines.exists() else 0
-            if found and not begun.seconds:
+            if found > steps // 5 and not begun.seconds:  # as the speed: what starts once is not of the training
                 begun = Used(time.monotonic(), _cpu_seconds(process.pid))
             elif steps // 2 < found < steps:
                 last = Used(time.monotonic(), _cpu_seconds(process.pid))
