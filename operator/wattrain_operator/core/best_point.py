@@ -33,6 +33,9 @@ _DIGITS: Final = 5
 def find(draft: Draft) -> None:
     """Have the ranks train with the number of threads that is to be tried, or is the best."""
     weight, report, old = weight_of(draft.spec.energy), draft.report, draft.status.best_point
+    if old is not None and _starts_anew(draft):  # even where its ranks are seen only when they train again
+        old = replace(old, since=None, drifts_since=None)
+        draft.status = replace(draft.status, best_point=old)
     if weight is None or report is None or not report.threads or not report.most_threads or not is_to_train(draft):
         return
     if old is None or old.most_threads != report.most_threads:
@@ -50,6 +53,12 @@ def _begin(most_threads: int, present: int, why: str) -> BestPointStatus:
     first, *others = points_to_try(most_threads, present)
     message = f"trying {_threads(first)} a rank, {len(others)} more to try{why}"
     return BestPointStatus(most_threads, threads=first, to_try=tuple(others), message=message)
+
+
+def _starts_anew(draft: Draft) -> bool:
+    """Whether this pass has learnt of other ranks: means may be of their start."""
+    before, after = draft.seen.status, draft.status
+    return (before.attempt, before.restart_count) != (after.attempt, after.restart_count)
 
 
 def _looked_at(draft: Draft, held: BestPointStatus, report: Report, weight: float) -> BestPointStatus:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from wattrain_api.contract.directive import Directive
+from wattrain_api.contract.failures import Failure
 from wattrain_api.status import Meter, TrainingJobStatus
-from wattrain_operator.core.observed import ChildEnergy, ShedGrant
+from wattrain_operator.core.observed import ChildEnergy, InPlaceRestart, ShedGrant
 from wattrain_operator.core.point_choice import points_to_try
+from wattrain_operator.simulated.objects import moment
 
 Scene = Callable[..., Any]
 SPEED = {1: 400.0, 2: 800.0, 4: 1000.0}
@@ -192,6 +194,18 @@ def test_the_next_group_is_told_them_before_it_trains(scene: Scene) -> None:
     group.threads = 4
     group.look()
     assert group.best.since is None
+
+
+def test_a_restart_that_is_seen_only_when_the_ranks_train_again_begins_the_time_anew(scene: Scene) -> None:
+    group = Group(scene)
+    group.looks(7)
+    since = group.best.since
+    restart = InPlaceRestart(moment(group.job.seconds), 0, Failure("RankFailed", 1))
+    group.look(generation=1, restarts=(restart,))
+    assert group.job.status.restart_count == 1
+    assert group.best.since > since
+    group.looks(5)
+    assert group.best.points == ()
 
 
 def test_nothing_is_measured_while_the_domain_has_the_ranks_pause(scene: Scene) -> None:
