@@ -90,10 +90,6 @@ def _preempt_equals_too(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(preemption, "who_gives_way", as_if_higher)
 
 
-def _ask_again_while_it_waits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fleet, "_goes", lambda reservation, job: False)
-
-
 _NOBODY_TWICE = {invariants.WITHIN_LIMIT, invariants.RESERVED_FIRST}
 _NOBODY_WAITS = {invariants.NO_WAIT_FOR_EVER}
 PLANTED = [
@@ -105,11 +101,12 @@ PLANTED = [
     (_believe_a_view_that_lags, _NOBODY_TWICE, FleetBounds(deaths=1)),
     (_run_without_a_reservation, _NOBODY_TWICE, FleetBounds()),
     (_grant_watts_that_are_reserved, _NOBODY_TWICE | {invariants.WITHIN_CAP}, FleetBounds()),
-    (_release_a_place_with_the_order, _NOBODY_TWICE, FleetBounds()),
-    (_preempt_equals_too, {invariants.PREEMPTS_UPWARDS}, FleetBounds()),
     (_let_the_older_job_go_first, {invariants.HIGHER_FIRST}, FleetBounds()),
 ]
-OF_PREEMPTION = (_release_a_place_with_the_order, _preempt_equals_too)
+OF_PREEMPTION = [
+    (_release_a_place_with_the_order, _NOBODY_TWICE),
+    (_preempt_equals_too, {invariants.PREEMPTS_UPWARDS}),
+]
 planted = pytest.mark.parametrize(
     ("plant", "sentences", "bounds"), PLANTED, ids=[plant.__name__[1:] for plant, _, _ in PLANTED]
 )
@@ -134,17 +131,17 @@ def test_the_exhaustive_walk_finds_it_in_a_fleet(
     plant: Plant, sentences: set[str], bounds: FleetBounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    preempts, by_power = plant in OF_PREEMPTION, plant is _grant_watts_that_are_reserved
-    fleet_of_two = small_fleet(workers=1 + bounds.crashes, by_power=by_power, preempts=preempts)
+    fleet_of_two = small_fleet(workers=1 + bounds.crashes, by_power=plant is _grant_watts_that_are_reserved)
     with pytest.raises(invariants.InvariantError) as found:
         explore_fleet(fleet_of_two, bounds, states_at_most=20_000)
     assert found.value.sentence in sentences
 
 
-def test_the_machine_finds_that_more_are_asked_than_are_needed(
-    monkeypatch: pytest.MonkeyPatch, walk_fleet: Callable[..., int]
+@pytest.mark.parametrize(("plant", "sentences"), OF_PREEMPTION, ids=[plant.__name__[1:] for plant, _ in OF_PREEMPTION])
+def test_the_exhaustive_walk_finds_it_in_a_fleet_with_preemption(
+    plant: Plant, sentences: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _ask_again_while_it_waits(monkeypatch)
+    plant(monkeypatch)
     with pytest.raises(invariants.InvariantError) as found:
-        walk_fleet(0, examples=2000, steps_each=80, shrink=False)
-    assert found.value.sentence == invariants.PREEMPTS_UPWARDS
+        explore_fleet(small_fleet(preempts=True), FleetBounds(), states_at_most=20_000)
+    assert found.value.sentence in sentences
