@@ -183,6 +183,39 @@ class BudgetMachine(CoreMachine):
         raise invariants.InvariantError(invariants.SETTLES, f"not after {RAISES_AT_MOST} raises")
 
 
+class PointMachine(CoreMachine):
+    """A job that looks for its best number of threads. It is long, and time passes while all goes well."""
+
+    chosen: ClassVar[int] = 0
+
+    @initialize(
+        policy=st.sampled_from(POLICIES), workers=st.integers(1, 2), shared=st.booleans(),
+        reads_own_writes=st.booleans(), interval=st.sampled_from([0.0, 15.0]), rounds=st.integers(0, 16),
+    )  # fmt: skip
+    def a_job_is_written_and_lives_for_a_while(  # type: ignore[override]
+        self, policy: dict[str, Any], workers: int, shared: bool, reads_own_writes: bool, interval: float, rounds: int
+    ) -> None:
+        plain = spec(policy, workers)
+        energy = plain.energy.model_copy(update={"objective": "energy"})
+        training = TrainingJobSpec.model_validate({**plain.to_json_object(), "training": {"maxSteps": 150}}).training
+        changed = plain.model_copy(update={"energy": energy, "training": training})
+        self.simulation = Simulation(changed, Setting(shared, interval, reads_own_writes))
+        self.all_goes_well_for_a_while(30)
+        self.it_trains_for_some_seconds(4, rounds)
+
+    @rule(seconds=st.integers(1, 10), rounds=st.integers(1, 6))
+    def it_trains_for_some_seconds(self, seconds: int, rounds: int) -> None:
+        for _ in range(rounds):
+            self._do(Move("wait", code=seconds))
+            self.all_goes_well_for_a_while(6)
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "simulation"):
+            best = self.simulation.world.job.status.best_point
+            PointMachine.chosen += best is not None and best.chosen_threads == 2
+
+
 def _walk(
     kind: type[RuleBasedStateMachine], number: int, examples: int, steps_each: int, *, shrink: bool = True
 ) -> int:
@@ -216,6 +249,19 @@ def walk() -> Callable[..., int]:
 def walk_budgets() -> Callable[..., int]:
     """The same with the machine of one job that has a budget."""
     return partial(_walk, BudgetMachine)
+
+
+@pytest.fixture
+def walk_points() -> Callable[..., int]:
+    """The same with the machine of one job that has an objective; it must have been met in some examples."""
+
+    def walk(number: int, examples: int, steps_each: int, *, shrink: bool = True) -> int:
+        before = PointMachine.chosen
+        steps = _walk(PointMachine, number, examples, steps_each, shrink=shrink)
+        assert PointMachine.chosen > before, "no example has come to a choice: nothing was tried"
+        return steps
+
+    return walk
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -16,6 +16,7 @@ from wattrain_operator.core.phase_totals import AFTER_THE_END
 from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated.books import Books
 from wattrain_operator.simulated.objects import DOMAIN
+from wattrain_operator.simulated.simulated_threads import SAMPLES_PER_SECOND
 from wattrain_operator.simulated.world import World
 
 ONE_OF_A_KIND: Final = "there are never two live children of the same role, attempt and worker"
@@ -33,6 +34,7 @@ LEDGER_TRUE: Final = "the ledger is the sum of what supervisors reported, every 
 LEDGER_BOUNDS: Final = "low <= joules <= high, wasted <= joules, facility and cost follow from joules"
 STEPS: Final = "the count of steps never falls, and counts none that was not made"
 PHASES: Final = "seconds and joules by state never fall; they sum up to the time since first sight and to the ledger"
+POINTS: Final = "what was measured with a number of threads is of it alone, and a choice stays while its speed does"
 CAUSES: Final = "joules by cause sum up to the ledger, none is less than nothing, and seconds by cause never fall"
 ACTIVE: Final = "the states between admission and suspension sum up to the time that the job was active"
 CONDITIONS: Final = "all five conditions are there exactly once, and change time only with their answer, forwards"
@@ -100,6 +102,7 @@ def check_status_change(before: TrainingJobStatus, after: TrainingJobStatus) -> 
     hold(ATTEMPT_RISES, after.attempt >= before.attempt, before.attempt, after.attempt)
     _check_phases(before, after)
     _check_causes(before, after)
+    _check_points(before, after)
 
 
 def check_status_write(world: World, books: Books, seen: Observed, after: TrainingJobStatus) -> None:
@@ -112,6 +115,20 @@ def check_status_write(world: World, books: Books, seen: Observed, after: Traini
     _check_record(world, before, after)
     _check_energy_budget(seen, after)
     hold(STEPS, (before.steps_done or 0) <= (after.steps_done or 0) <= world.steps_done, world.steps_done, after)
+
+
+def _check_points(before: TrainingJobStatus, after: TrainingJobStatus) -> None:
+    old, new = before.best_point, after.best_point
+    if new is None:
+        hold(POINTS, old is None, old)
+        return
+    for point in new.points:
+        hold(POINTS, point.samples_per_second == SAMPLES_PER_SECOND[point.threads], point)
+    if old is not None:
+        hold(POINTS, new.points[: len(old.points)] == old.points, old, new)
+        hold(POINTS, old.chosen_threads in (None, new.chosen_threads), old, new)
+    tried = {*(point.threads for point in new.points), new.threads, *new.to_try}
+    hold(POINTS, tried == set(SAMPLES_PER_SECOND), new)
 
 
 def check_notification(world: World, notify: Notify) -> None:

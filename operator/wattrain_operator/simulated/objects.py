@@ -111,3 +111,7 @@ class Group(NamedTuple):
     """Steps that it has made, repeated ones counted again."""
     stops: bool = False
     """That directive has it stop, and it has saved: its workers are about to end."""
+    threads: int = 0
+    """Of each rank, where the job looks for their best number; 0: that does not matter."""
+    mixed_until: float = 0.0
+    """Until then its means are partly of another number, or of its start; 0: they are not."""

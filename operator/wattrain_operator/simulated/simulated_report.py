@@ -5,6 +5,7 @@ from __future__ import annotations
 from wattrain_operator.core.observed import ChildEnergy, Report
 from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated.objects import meters, spent
+from wattrain_operator.simulated.simulated_threads import figures
 from wattrain_operator.simulated.world import World
 from wattrain_operator.workers.speaker import speaker_of
 
@@ -34,5 +35,5 @@ def _report(world: World) -> Report | None:
         role, attempt, 0.0, group.generation, "training" if group.training else "starting", group.step,
         total_steps=world.total_steps, samples=group.step, energy=energy, watts=1.0,
         checkpoint_step=group.checkpoint_step, checkpoint_joules=group.checkpoint_joules, restarts=group.restarts,
-        directive_version=group.directive_version, steps_done=group.steps_done,
+        directive_version=group.directive_version, steps_done=group.steps_done, **figures(group),
     )  # fmt: skip

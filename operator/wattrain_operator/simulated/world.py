@@ -13,6 +13,7 @@ from wattrain_operator.core.observed import Child, CreateChild, InPlaceRestart, 
 from wattrain_operator.core.roles import Role
 from wattrain_operator.simulated.kept import Kept
 from wattrain_operator.simulated.objects import METADATA, STEP_JOULES, Group, JobObject, Process, meters, moment
+from wattrain_operator.simulated.simulated_threads import MOST_THREADS, with_means, with_threads
 
 _PEER_LOST = Failure(reasons.PEER_LOST, reasons.EXIT_PEER_LOST)
 
@@ -151,7 +152,7 @@ class World:
             self.group = group._replace(step=group.step + 1, steps_done=group.steps_done + 1)
             self.steps_done += 1
         else:
-            self.group = group._replace(training=True)
+            self.group = self._with_threads(group)._replace(training=True)
         for process in self.workers(group.attempt):
             self._use(process)
 
@@ -171,7 +172,7 @@ class World:
         if group.training and self.newest_checkpoint < group.step:
             self.checkpoint()
         stops = directive.stop_at_step is not None and directive.stop_at_step <= group.step
-        self.group = self._group()._replace(directive_version=directive.version, stops=stops)
+        self.group = self._with_threads(self._group()._replace(directive_version=directive.version, stops=stops))
 
     def finish(self, name: str) -> None:
         """A worker whose group is through, or the preparation, ends well."""
@@ -268,6 +269,7 @@ class World:
         self.now += seconds
         if self.group is not None:
             self.blame(self.group.attempt, "slow")
+            self.group = with_means(self.group, self.now)
 
     def get_stuck(self, name: str) -> None:
         """No node ever has room for this child."""
@@ -333,6 +335,15 @@ class World:
     # --- How it is done ----------------------------------------------------------------------------------------
     def _put(self, process: Process) -> None:
         self.children[process.child.name] = self.kept.process(process)
+
+    def _with_threads(self, group: Group) -> Group:
+        """`group` with the threads that the directive wants that it has taken, where the job has an objective."""
+        if self.job.spec.energy.objective is None:
+            return group
+        first = next((p.child for p in self.workers(group.attempt) if p.child.worker == 0), None)
+        directive = None if first is None else first.directive
+        taken = directive if directive is not None and directive.version <= group.directive_version else None
+        return with_threads(group, (0 if taken is None else taken.threads) or MOST_THREADS, self.now)
 
     def _put_ready(self, name: str, ready: bool) -> None:
         process = self.children[name]
