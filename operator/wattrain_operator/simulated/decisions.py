@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 from wattrain_api.status import TrainingJobStatus
 from wattrain_operator.core import plan as core
-from wattrain_operator.core.observed import Observed, Plan
+from wattrain_operator.core.domains import Domain, grant_of
+from wattrain_operator.core.fleet_queue import Waiting
+from wattrain_operator.core.observed import Grant, Observed, Plan
+from wattrain_operator.simulated.objects import DOMAIN_NAME, DomainObject
 
 
 class Decision(NamedTuple):
@@ -28,12 +31,13 @@ class Decision(NamedTuple):
 class Decisions:
     """Those of one simulation and of all its copies."""
 
-    __slots__ = ("_known", "_new", "_statuses")
+    __slots__ = ("_grants", "_known", "_new", "_statuses")
 
     def __init__(self) -> None:
         self._new: set[int] = set()
         self._known: dict[Hashable, Decision] = {}
         self._statuses: dict[TrainingJobStatus, TrainingJobStatus] = {}
+        self._grants: dict[Hashable, tuple[DomainObject, Grant]] = {}
 
     def of(self, view: Hashable, named: tuple[object, ...], observe: Callable[[], Observed]) -> Decision:
         """What is decided where `view` and the very objects `named` are all there is to see, as `observe` gives it."""
@@ -47,6 +51,14 @@ class Decisions:
             self._known[whole] = decision
             self._new.add(id(seen))
         return decision
+
+    def grant(self, domain: DomainObject, uid: str, turn: int, waiting: Waiting | None) -> Grant:
+        """What the very object `domain` allows the job with that uid in that turn."""
+        asked = id(domain), uid, turn, waiting
+        if asked not in self._grants:
+            known = Domain(DOMAIN_NAME, domain.spec, reservations=domain.reservations)
+            self._grants[asked] = domain, grant_of(known, uid, turn, waiting)
+        return self._grants[asked][1]
 
     def is_new(self, seen: Observed) -> bool:
         """Whether it is asked for the first time about what was decided from `seen`."""

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from wattrain_api import reasons
 from wattrain_api.status import TrainingJobStatus
-from wattrain_operator.core.domains import Domain, grant_of
 from wattrain_operator.core.fleet_queue import Waiting
 from wattrain_operator.core.observed import (
     NO_SERIES,
@@ -29,7 +28,7 @@ from wattrain_operator.core.observed import (
     Report,
 )
 from wattrain_operator.simulated.decisions import Decisions
-from wattrain_operator.simulated.objects import DOMAIN, DOMAIN_NAME, DomainObject, JobObject, moment
+from wattrain_operator.simulated.objects import DOMAIN, DomainObject, JobObject, moment
 from wattrain_operator.simulated.simulated_report import report_of
 from wattrain_operator.simulated.world import World
 from wattrain_operator.workers.last_answer import LastAnswer, next_answer
@@ -187,8 +186,8 @@ class SimulatedOperator:
     @property
     def grant(self) -> Grant:
         """What the domain allows the job, as far as both are known."""
-        domain = Domain(DOMAIN_NAME, self.domain.spec, reservations=self.domain.reservations)
-        return grant_of(domain, self.job.job.metadata.uid, self.job.status.internal.turn, self.waiting)
+        turn = self.job.status.internal.turn
+        return self.decisions.grant(self.domain, self.job.job.metadata.uid, turn, self.waiting)
 
     def decide(self, world: World) -> Plan:
         """One pass: ask the core, and line up the writes."""

@@ -6,9 +6,11 @@ itself; in the end every state must lead to rest by fair moves alone.
 
 from __future__ import annotations
 
+import gc
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -91,6 +93,14 @@ class Walk(ABC, Generic[SimulationT, BoundsT]):
 
     def to_the_end(self) -> Result:
         """Go on until no state is left."""
+        with _no_garbage_collected():
+            depth = self._go_on()
+            self._check_that_all_settle()
+        rest = sum(there is None for there in self.fair_next.values())
+        return Result(len(self.came_from), self.transitions, rest, depth)
+
+    def _go_on(self) -> int:
+        """Until no state is left; the depth of the last one."""
         depth = 0
         while self.frontier:
             state = self.frontier.popleft()
@@ -98,9 +108,7 @@ class Walk(ABC, Generic[SimulationT, BoundsT]):
             fair = self.fair_next[state.id] = self.expand(state)
             if fair is None:
                 self._check(self.path(state.id), state.simulation.check_rest)
-        self._check_that_all_settle()
-        rest = sum(there is None for there in self.fair_next.values())
-        return Result(len(self.came_from), self.transitions, rest, depth)
+        return depth
 
     def after(self, state: State[SimulationT, BoundsT], moves: Moves) -> SimulationT:
         """Another simulation in which `moves` have been made from `state`."""
@@ -164,6 +172,18 @@ class Walk(ABC, Generic[SimulationT, BoundsT]):
             check()
         except invariants.InvariantError as violation:
             raise explained(violation, path) from None
+
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """States have no cycles, and looking for some among all that are kept is a quarter of a walk's time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def explained(violation: invariants.InvariantError, moves: list[Move]) -> invariants.InvariantError:
