@@ -408,8 +408,11 @@ class CleanHoursStatus(StatusPart):
 class PowerCapStatus(StatusPart):
     """How the job is held to less power than it would draw."""
 
-    means: Literal["DutyCycle"] = "DutyCycle"
-    """`DutyCycle`: all ranks pause between steps, alike. What does not train is not held back by it."""
+    means: Literal["DutyCycle", "CpuLimit"] = "DutyCycle"
+    """`CpuLimit`: all workers have a lower CPU limit, alike, whatever they do. `DutyCycle`: all ranks pause between
+    steps, alike; what does not train is not held back by it."""
+    not_limited: Text = ""
+    """Why it is no CPU limit, where the cluster might lower one."""
     asked_watts: float = 0.0
     """What was asked for, of all workers together."""
     target_watts: float = 0.0
@@ -419,7 +422,9 @@ class PowerCapStatus(StatusPart):
     effective_watts: float | None = None
     """What they were last seen to draw while they trained, as a mean; unset: not known yet."""
     duty_ratio: float = 1.0
-    """Share of the time in which the ranks compute."""
+    """Share of the time in which the ranks compute; with `CpuLimit` the share of their CPU limit that workers keep."""
+    cpu_limit: float | None = None
+    """CPUs that each worker may use at most; unset: what the job says, or DutyCycle."""
     since: Time | None = None
     """When that was known to be in force; unset: they have not taken it yet."""
     message: Text = ""
@@ -666,6 +671,10 @@ class Internal(StatusPart):
     """How a worker of the current group failed that was asked to save and stop."""
     notices_told: Count = 0
     """Notices of the current attempt that have become events."""
+    cpus_limited: bool = False
+    """The CPU limit of a worker may be lower than the job says, and is to be given back."""
+    limits_refused: Text = ""
+    """Why the cluster does not change the CPU limits of workers; it has been told."""
     stop_time: Time | None = None
     """When the current group was asked to save and stop; unset: it was not."""
     workers_time: Time | None = None

@@ -131,6 +131,15 @@ class Stage:
 
         await until(so_many, f"{self.name}: {count} pods")
 
+    async def until_cpus(self, limit: str) -> None:
+        """Wait until all pods of the job may use so many CPUs, and request no more."""
+
+        async def holds() -> bool:
+            resources = [pod["spec"]["containers"][0]["resources"] for pod in await self.pods()]
+            return all(r["limits"]["cpu"] == limit == r["requests"]["cpu"] for r in resources)
+
+        await until(holds, f"{self.name}: pods with {limit} CPUs")
+
     async def until_any_pod(self) -> None:
         """Wait for the first one."""
 

@@ -101,6 +101,17 @@ async def fails_where_a_limit_range_never_lets_its_pods_in(stage):
 
 
 @story
+async def is_held_to_a_cap_by_cpu_limits_and_let_go(stage):
+    workers = {"replicas": stage.replicas, "resources": {"limits": {"cpu": "1"}}}
+    await stage.apply(workers=workers, energy={"powerCap": {"percentOfMax": 60}})
+    await stage.run()
+    await stage.until_cpus("493m")  # (0.6 x 3.5 - 0.74) / (3.5 - 0.74), by the model of energy
+    await stage.change(energy={"powerCap": None})
+    await stage.until_cpus("1")
+    await completes(stage)
+
+
+@story
 async def is_restarted_after_a_worker_fails(stage):
     await stage.apply()
     await stage.run()

@@ -30,8 +30,9 @@ from wattrain_operator.cluster.objects import (
     pod_of,
     service_of,
 )
-from wattrain_operator.cluster.refused_requests import NotYetError, explain, name_taken
-from wattrain_operator.core.observed import CreateChild, DeleteChild, DirectChild, Refusal
+from wattrain_operator.cluster.objects.identity import child_identity
+from wattrain_operator.cluster.refused_requests import NotYetError, explain, name_taken, not_limited
+from wattrain_operator.core.observed import CreateChild, DeleteChild, DirectChild, LimitChild, Refusal
 from wattrain_operator.core.roles import Support
 
 GROWTH = 4
@@ -97,6 +98,14 @@ class Applier:
         seen = {pod["metadata"]["uid"]: pod for pod in pods}
         await _all([self._direct_pod(seen[d.uid], d) for d in directs if d.uid in seen])
 
+    async def limit(self, job: TrainingJob, limits: Sequence[LimitChild]) -> Refusal | None:
+        """Change the CPU limits of workers, if they still are those that were seen. Returns why that is refused."""
+        try:
+            await _all([self._limit_pod(job.metadata.namespace, limit) for limit in limits])
+        except _RefusedError as refused:
+            return refused.refusal
+        return None
+
     async def delete_job(self, job: TrainingJob) -> None:
         """Delete the job itself; the garbage collector follows with all that it owns."""
         metadata = job.metadata
@@ -158,6 +167,22 @@ class Applier:
             except ConflictError:
                 self._cache.apply("Pod", await self._client.get(PODS, namespace, direct.name))
                 raise NotYetError(f"Pod {direct.name} has just changed") from None
+
+    async def _limit_pod(self, namespace: str, limit: LimitChild) -> None:
+        role, _, _ = child_identity(limit.name)
+        resources = {"limits": {"cpu": f"{limit.cpus:g}"}, "requests": {"cpu": f"{limit.requested_cpus:g}"}}
+        containers = [{"name": str(role), "resources": resources}]
+        patch = {"metadata": {"uid": limit.uid}, "spec": {"containers": containers}}
+        try:
+            self._cache.apply("Pod", await self._client.resize(namespace, limit.name, patch))
+        except ConflictError:
+            return  # another of that name
+        except NotFoundError as error:
+            with contextlib.suppress(NotFoundError):  # gone already
+                await self._client.get(PODS, namespace, limit.name)
+                raise _RefusedError(not_limited(error, limit.name, self._now())) from None
+        except (ForbiddenError, InvalidError) as error:
+            raise _RefusedError(not_limited(error, limit.name, self._now())) from None
 
     async def _delete_pod(self, namespace: str, name: str, uid: str, *, force: bool) -> None:
         try:

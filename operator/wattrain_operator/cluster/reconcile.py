@@ -50,6 +50,8 @@ class _Memory:
     """The last write was refused as outdated: look at the source first."""
     refusal: Refusal | None = None
     """How the last creation of children ended."""
+    limit_refusal: Refusal | None = None
+    """How the last change of CPU limits ended."""
     explanations: Explanations = field(default_factory=Explanations)
     """Why its pods wait, by their events."""
     unreadable_since: datetime | None = None
@@ -139,6 +141,8 @@ class Reconciler:
             domain=domain.spec or PowerDomainSpec(),
             carbon=self._fleets.carbon(domain),
             grant=self._fleets.grant(domain, job),
+            limits_cpus=True,
+            limit_refusal=memory.limit_refusal,
             cpus_of_worker=self._fleets.cpus_of_worker,
             fresh=fresh,
             shared_storage=shares_storage(job),
@@ -188,7 +192,7 @@ class Reconciler:
             self._notifier.begin(key, seen.job, decided.status, decided.notify)
         if decided.delete_job:
             await self._applier.delete_job(seen.job)
-        if wrote or decided.creates:
+        if wrote or decided.creates or decided.limits:
             return AT_ONCE
         if decided.look_into and await self._pod_events.look_into(
             key.namespace, decided.look_into, memory.explanations
@@ -203,6 +207,8 @@ class Reconciler:
             memory.refusal = await self._applier.create(job, decided.creates, supports)
         if decided.directs:
             await self._applier.direct(job, decided.directs)
+        if decided.limits:
+            memory.limit_refusal = await self._applier.limit(job, decided.limits)
         if decided.deletes:
             await self._applier.delete(key, decided.deletes)
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from wattrain_api import reasons
 from wattrain_api.base import quantity_value
-from wattrain_operator.cluster.kube.apierrors import ApiError, ForbiddenError
+from wattrain_operator.cluster.kube.apierrors import ApiError, ForbiddenError, NotFoundError
 from wattrain_operator.core.observed import Refusal
 
 MESSAGE_LENGTH = 1024
@@ -71,6 +71,14 @@ def explain(error: ApiError, what: str, now: datetime, together: int = 1) -> Ref
         return _of_quota(text, what, now, together)
     cause = next(cause for cause in _CAUSES if cause.words.search(text))
     return Refusal(reasons.CREATION_REFUSED, f"{what}: {text}; {cause.remedy}", now, lasts=cause.lasts)
+
+
+def not_limited(error: ApiError, pod: str, now: datetime) -> Refusal:
+    """The API server does not change the CPU limit of a pod that runs, at the moment `now`."""
+    text = error.message[:MESSAGE_LENGTH]
+    if isinstance(error, NotFoundError):
+        text = "this cluster cannot resize a pod that runs (pods/resize, from Kubernetes 1.33 on)"
+    return Refusal(reasons.CREATION_REFUSED, f"{pod}: {text}", now)
 
 
 def name_taken(what: str, now: datetime) -> Refusal:

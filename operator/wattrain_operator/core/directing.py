@@ -88,4 +88,4 @@ def take_next_version(draft: Draft, first: Child | None) -> None:
 
 def duty_of(held: PowerCapStatus | None) -> float | None:
     """Share of the time in which the ranks are to compute, as a directive says it; None: all of it."""
-    return None if held is None or held.duty_ratio == 1 else held.duty_ratio
+    return None if held is None or held.means != "DutyCycle" or held.duty_ratio == 1 else held.duty_ratio

@@ -14,6 +14,7 @@ from wattrain_operator.core.observed import (
     DeleteChild,
     DirectChild,
     Event,
+    LimitChild,
     Notify,
     Observed,
     Plan,
@@ -39,6 +40,7 @@ class Draft:
         self._creates: list[CreateChild] = []
         self._deletes: list[DeleteChild] = []
         self._directs: list[DirectChild] = []
+        self._limits: list[LimitChild] = []
         self._events: list[Event] = []
         self._look_into: list[str] = []
         self._wake_after_seconds: float | None = None
@@ -82,6 +84,10 @@ class Draft:
         if child.directive_version < directive.version:
             self._directs.append(DirectChild(child.name, child.uid, directive))
 
+    def limit(self, limit: LimitChild) -> None:
+        """Have the CPU limit of a child changed."""
+        self._limits.append(limit)
+
     def look_into(self, child: Child) -> None:
         """Have the backend find out what `child` waits for."""
         self._look_into.append(child.uid)
@@ -108,6 +114,7 @@ class Draft:
             creates=tuple(self._creates),
             deletes=tuple(self._deletes),
             directs=tuple(self._directs),
+            limits=tuple(self._limits),
             events=tuple(self._events),
             notify=self.notify,
             look_into=tuple(self._look_into),

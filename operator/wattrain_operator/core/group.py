@@ -12,7 +12,6 @@ from wattrain_api.status import ModelStatus, WorkerCounts
 from wattrain_operator.core import energy_causes, losses, refusals, restarts
 from wattrain_operator.core.blocked import report_what_blocks
 from wattrain_operator.core.conditions import condition_of, is_true, set_condition
-from wattrain_operator.core.directing import duty_of
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.lifecycle import end_child
 from wattrain_operator.core.observed import Child, CreateChild, Report
@@ -227,7 +226,7 @@ def _answer_hang(draft: Draft, report: Report) -> bool:
         limit *= PATIENCE_FACTOR
     if report.phase in STARTING_PHASES:  # a restart in place starts anew
         limit = max(limit, float(draft.spec.policy.start_deadline_seconds))
-    limit /= duty_of(draft.status.power_cap) or 1.0  # pauses are no hang
+    limit /= 1.0 if draft.status.power_cap is None else draft.status.power_cap.duty_ratio  # what is slowed is no hang
     if report.unchanged_seconds < limit:
         left = limit - report.unchanged_seconds - report.age_seconds
         if left > 0:  # later, only another answer shows whether it moves

@@ -49,6 +49,18 @@ class TerminationMessage:
 
 
 @dataclass(frozen=True)
+class ChildCpus:
+    """The CPU limit of a child, where the backend can change it while the child runs."""
+
+    limit: float
+    """CPUs that it is to use at most, as was asked last."""
+    in_force: float | None = None
+    """The same as its node says that it holds; None: not known."""
+    refused: str = ""
+    """Why its node does not do as was asked, or not yet; empty: it does."""
+
+
+@dataclass(frozen=True)
 class Child:
     """A pod, or a process group on one machine, that belongs to the job."""
 
@@ -84,6 +96,8 @@ class Child:
     """It has ended, but what others have put beside it goes on, and holds what it held until it is deleted."""
     directive: Directive | None = None
     """The newest directive that it has been given, by whomever; None: none."""
+    cpus: ChildCpus | None = None
+    """None: it has no CPU limit, or none that the backend can change."""
 
     @property
     def ended(self) -> bool:
@@ -325,6 +339,10 @@ class Observed:
     """How the last creation of children ended; None: well, or nothing has been created since the backend started."""
     gone: tuple[GoneChild, ...] = ()
     """Children of the current attempt that are not there any more, as far as the backend remembers."""
+    limits_cpus: bool = False
+    """Whether the backend can change the CPU limit of a child that runs."""
+    limit_refusal: Refusal | None = None
+    """How the last change of CPU limits ended; None: well, or nothing has been changed since the backend started."""
     cpus_of_worker: float = 1.0
     """CPUs that a worker is counted with that names neither a limit nor a request."""
     storage_failure: str = ""
@@ -375,6 +393,18 @@ class DirectChild:
 
 
 @dataclass(frozen=True)
+class LimitChild:
+    """Change the CPU limit of a child that runs, if it still is the one that was seen."""
+
+    name: str
+    uid: str
+    cpus: float
+    """What it may use at most."""
+    requested_cpus: float
+    """What it requests from now on: not more."""
+
+
+@dataclass(frozen=True)
 class Notify:
     """Send the receiver its notification of a condition, unless this very try is on its way."""
 
@@ -403,6 +433,7 @@ class Plan:
     creates: tuple[CreateChild, ...] = ()
     deletes: tuple[DeleteChild, ...] = ()
     directs: tuple[DirectChild, ...] = ()
+    limits: tuple[LimitChild, ...] = ()
     events: tuple[Event, ...] = ()
     notify: Notify | None = None
     """Begun after all that is above, and never waited for: how it ended is `Observed.delivery` of a later pass."""

@@ -1,7 +1,8 @@
 """`energy.powerCap`: a running group is held to so many watts, by one value for all of its ranks.
 
 What holds is in the status, so that an operator that takes over goes on from there: the target, the share of the time
-in which the ranks compute, and since when they do. A correction is made only by what was measured after the last one.
+in which the ranks compute (or of their CPU limit that they keep), and since when they do. A correction is made only by
+what was measured after the last one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from wattrain_api import reasons
 from wattrain_api.contract.phases import Phase
 from wattrain_api.status import PowerCapStatus
 from wattrain_api.trainingjob import TrainingJobSpec
+from wattrain_operator.core import cpu_limits
 from wattrain_operator.core.directing import duty_of, is_settled, is_to_train
 from wattrain_operator.core.draft import Draft
 from wattrain_operator.core.duty_control import LEAST_DUTY_RATIO, TOLERANCE_RATIO, first_duty, next_duty
+from wattrain_operator.core.observed import Report
 from wattrain_operator.core.power_estimate import power_range
 
 _WATT_DIGITS: Final = 1
@@ -61,11 +64,15 @@ def hold(draft: Draft) -> None:
     """Have the group draw what it is to be held to, and correct how, by what it draws; `directing` tells it."""
     if not is_to_train(draft):
         return
+    cpu_limits.note_refusal(draft)
     old, cap = draft.status.power_cap, _cap_with_shedding(draft)
-    new = None if cap is None else _corrected(draft, _aimed(draft, cap), cap)
+    new = None if cap is None else _corrected(draft, _by_strongest_means(draft, _aimed(draft, cap), cap), cap)
+    new = None if new is None else cpu_limits.with_limit(new, draft.spec)
     if new != old:
         _report_change(draft, old, new)
         draft.status = replace(draft.status, power_cap=new)
+    cpu_limits.limit_workers(draft, new)
+    cpu_limits.forget_refusal(draft)
 
 
 def _cap_with_shedding(draft: Draft) -> Cap | None:
@@ -98,12 +105,22 @@ def _aimed(draft: Draft, cap: Cap) -> PowerCapStatus:
     return replace(new, duty_ratio=duty_ratio, since=None, effective_watts=None)
 
 
+def _by_strongest_means(draft: Draft, held: PowerCapStatus, cap: Cap) -> PowerCapStatus:
+    means = cpu_limits.means_of(draft)
+    since = held.since if means.name == held.means else None
+    duty_ratio = held.duty_ratio
+    if means.name == cpu_limits.CPU_LIMIT and draft.status.power_cap is None:
+        # Workers that did not get all of their CPUs before may get them later: by the model this holds them then, too.
+        duty_ratio = min(duty_ratio, first_duty(cap.target_watts, cap.idle_watts, cap.most_watts))
+    return replace(held, means=means.name, not_limited=means.why_no_limit, since=since, duty_ratio=duty_ratio)
+
+
 def _corrected(draft: Draft, held: PowerCapStatus, cap: Cap) -> PowerCapStatus:
     """`held` brought up to what the group says that it draws."""
     report = draft.report
     if report is None:
         return held
-    if report.directive_version < draft.internal.directive_version:  # not taken yet, or by workers that are gone
+    if not _is_in_force(draft, held, report):  # not taken yet, or by workers that are gone
         return replace(held, since=None)
     if report.phase != Phase.TRAINING or duty_of(held) != duty_of(draft.status.power_cap):
         return held
@@ -118,14 +135,22 @@ def _corrected(draft: Draft, held: PowerCapStatus, cap: Cap) -> PowerCapStatus:
         effective_watts=report.training_watts,
         duty_ratio=duty_ratio,
         since=held.since if duty_ratio == held.duty_ratio else None,
-        message=_not_kept(cap) if exceeds and duty_ratio == LEAST_DUTY_RATIO == held.duty_ratio else cap.message,
+        message=_not_kept(cap, held) if exceeds and duty_ratio == LEAST_DUTY_RATIO == held.duty_ratio else cap.message,
     )
 
 
-def _not_kept(cap: Cap) -> str:
+def _is_in_force(draft: Draft, held: PowerCapStatus, report: Report) -> bool:
+    if report.directive_version < draft.internal.directive_version:
+        return False
+    return held.means == "DutyCycle" or cpu_limits.are_limited(draft, cpu_limits.with_limit(held, draft.spec))
+
+
+def _not_kept(cap: Cap, held: PowerCapStatus) -> str:
+    how = "compute for" if held.means == "DutyCycle" else "keep"
+    of_what = "the time" if held.means == "DutyCycle" else "their CPU limit"
     return (
-        f"the workers draw more than {cap.target_watts:g} W although they compute for {LEAST_DUTY_RATIO:.0%} of the "
-        "time only; raise energy.powerCap, or suspend the job"
+        f"the workers draw more than {cap.target_watts:g} W although they {how} {LEAST_DUTY_RATIO:.0%} of {of_what} "
+        "only; raise energy.powerCap, or suspend the job"
     )
 
 
@@ -137,6 +162,7 @@ def _report_change(draft: Draft, old: PowerCapStatus | None, new: PowerCapStatus
     if old is None or old.target_watts != new.target_watts:
         held = f"held to {new.target_watts:g} W of the {new.most_watts:g} W that its workers draw at most"
         why = f"; {new.message}" if is_shed else ""
-        draft.add_event(reasons.POWER_CAPPED, f"{held}, by pauses of all ranks between steps{why}")
+        means = "by pauses of all ranks between steps" if new.means == "DutyCycle" else "by lower CPU limits"
+        draft.add_event(reasons.POWER_CAPPED, f"{held}, {means}{why}")
     if new.message and not is_shed and (old is None or old.message != new.message):
         draft.add_event(reasons.POWER_CAP_NOT_AS_ASKED, new.message, warning=True)

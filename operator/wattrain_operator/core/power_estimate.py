@@ -23,7 +23,7 @@ UNKNOWN_GPU_WATTS: Final = 1000.0
 def estimated_watts(spec: TrainingJobSpec, cpus: float) -> Watts:
     """Power of all workers of the job. `cpus`: of a worker that names neither a limit nor a request."""
     resources = spec.workers.resources
-    gpus = [_gpu_watts(spec)] * _gpus(resources)
+    gpus = [_gpu_watts(spec)] * gpus_of(resources)
     worker = estimate_worker_watts(resources.cpus() or cpus, resources.memory_bytes() or 0.0, gpus)
     return Watts(*(round(spec.workers.replicas * watts, 1) for watts in worker))
 
@@ -40,12 +40,12 @@ def power_range(spec: TrainingJobSpec, cpus: float) -> PowerRange:
     """Between what the workers draw. `cpus`: of a worker that names neither a limit nor a request."""
     resources, replicas = spec.workers.resources, spec.workers.replicas
     cpus = resources.cpus() or cpus
-    memory, gpus = memory_watts(resources.memory_bytes() or 0.0, cpus).mid, _gpu_watts(spec) * _gpus(resources)
+    memory, gpus = memory_watts(resources.memory_bytes() or 0.0, cpus).mid, _gpu_watts(spec) * gpus_of(resources)
     idle = cpu_watts(cpus, 0.0).mid + memory + GPU_IDLE_RATIO * gpus
     return PowerRange(replicas * idle, replicas * (cpu_watts(cpus, cpus).mid + memory + gpus))
 
 
-def _gpus(resources: Resources) -> int:
+def gpus_of(resources: Resources) -> int:
     """GPUs of a worker; a part of one (nvidia.com/mig-1g.10gb) is counted as a whole, which is the most that it is."""
     amounts = {**resources.requests, **resources.limits}
     return sum(int(quantity_value(amount)) for name, amount in amounts.items() if "gpu" in name or "/mig-" in name)

@@ -62,6 +62,8 @@ class Scene:
         self.carbon = NO_SERIES
         self.interval_seconds = 0.0
         self.storage_failure = ""
+        self.limits_cpus = False
+        self.limit_refusal: Refusal | None = None
         self.receiver: Receiver | None = None
         self.delivery: Delivery | None = None
         self.events: list[Event] = []
@@ -93,6 +95,8 @@ class Scene:
             status_interval_seconds=self.interval_seconds,
             refusal=self.refusal,
             storage_failure=self.storage_failure,
+            limits_cpus=self.limits_cpus,
+            limit_refusal=self.limit_refusal,
             receiver=self.receiver,
             delivery=self.delivery,
         )

@@ -14,6 +14,7 @@ from wattrain_api.reasons import meaning_of_exit
 from wattrain_operator.cluster.kube.trim import trim
 from wattrain_operator.cluster.objects import child_of, gone_child_of
 from wattrain_operator.cluster.reading import termination_in
+from wattrain_operator.core.observed import ChildCpus
 from wattrain_operator.core.restarts import cause_of
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -419,3 +420,40 @@ def test_reading_a_pod_changes_nothing_in_it():
         before = copy.deepcopy(pod)
         child_of(pod, NOW)
         assert pod == before
+
+
+# --- Its CPU limit ----------------------------------------------------------------------------------------------------
+
+
+def limited(asked, held=None, *conditions):
+    """A pod whose worker is asked to keep to a CPU limit, of which its node says what it holds."""
+    pod = pod_with("Running", {"running": {}}, conditions=conditions)
+    other = {"name": "mesh-proxy", "resources": {"limits": {"cpu": "7"}}}
+    resources = {"limits": {"cpu": asked, "memory": "1Gi"}, "requests": {"cpu": "100m"}} if asked else {}
+    pod["spec"]["containers"] = [other, {"name": "worker", "resources": resources}]
+    if held:
+        pod["status"]["containerStatuses"][0]["resources"] = {"limits": {"cpu": held}}
+    return trim("Pod", pod)
+
+
+@pytest.mark.parametrize(
+    ("pod", "cpus"),
+    [
+        (limited("1500m"), ChildCpus(1.5)),
+        (limited("1", "400m"), ChildCpus(1.0, 0.4)),
+        (limited(None), None),
+        (pod_with("Running", {"running": {}}), None),
+        (
+            limited("1", "2", condition("PodResizePending", "True", "Infeasible", "static CPU Manager")),
+            ChildCpus(1.0, 2.0, "Infeasible: static CPU Manager"),
+        ),
+        (limited("1", "2", condition("PodResizeInProgress", "True")), ChildCpus(1.0, 2.0)),
+        (
+            limited("1", "2", condition("PodResizeInProgress", "True", "Error", "cgroup")),
+            ChildCpus(1.0, 2.0, "Error: cgroup"),
+        ),
+    ],
+)
+def test_a_cpu_limit_is_what_is_asked_for_and_what_is_in_force(pod, cpus):
+    assert child_of(pod, NOW).cpus == cpus
+    assert child_of(trim("Pod", pod), NOW).cpus == cpus

@@ -9,6 +9,9 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods/resize]
+  verbs: [patch]
 {{- if eq .Values.reach "proxy" }}
 - apiGroups: [""]
   resources: [pods/proxy]

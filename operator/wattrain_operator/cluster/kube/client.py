@@ -28,7 +28,7 @@ SILENCE_SECONDS = 70.0
 """Of a watch that is well something is heard at least once a minute, and be it a bookmark."""
 
 
-WRITES = ("create", "update", "patch", "delete")
+WRITES = ("create", "update", "patch", "resize", "delete")
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 
@@ -129,6 +129,10 @@ class Client:
         """Merge `patch` into an object, whatever its version."""
         return await self._request("patch", resource, resource.path(namespace, name), patch)
 
+    async def resize(self, namespace: str, pod: str, patch: Json) -> Json:
+        """Merge `patch` into the resources of a pod's containers while they run. Its lists are merged by name."""
+        return await self._request("resize", PODS, PODS.path(namespace, pod, "resize"), patch)
+
     async def proxy(self, namespace: str, pod: str, port: int, path: str, timeout_seconds: float) -> bytes:
         """GET `path` of a pod's port through the API server."""
         where = PODS.path(namespace, f"{pod}:{port}", f"proxy{path}")
@@ -210,7 +214,8 @@ _METHODS = {
     "proxy": ("GET", "application/json"), "watch": ("GET", "application/json"),
     "log": ("GET", "application/json"),
     "create": ("POST", "application/json"), "update": ("PUT", "application/json"),
-    "patch": ("PATCH", "application/merge-patch+json"), "delete": ("DELETE", "application/json"),
+    "patch": ("PATCH", "application/merge-patch+json"),
+    "resize": ("PATCH", "application/strategic-merge-patch+json"), "delete": ("DELETE", "application/json"),
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ _LABELS: Final = (names.LABEL_JOB, names.LABEL_ATTEMPT)
 _ANNOTATIONS: Final = (names.ANNOTATION_DIRECTIVE,)
 _OWNER: Final = ("kind", "name", "uid", "controller")
 _STATUS: Final = ("phase", "reason", "message", "podIP")
-_CONDITIONS: Final = ("PodScheduled", "Ready", "DisruptionTarget")
+_CONDITIONS: Final = ("PodScheduled", "Ready", "DisruptionTarget", "PodResizePending", "PodResizeInProgress")
 _CONDITION: Final = ("type", "status", "reason", "message")
 
 _CONTAINER: Final = ("name", "ready", "state")
@@ -49,12 +49,19 @@ def _trim_pod(body: Json) -> Json:
         status["conditions"] = conditions
     for containers in ("initContainerStatuses", "containerStatuses"):
         if whole.get(containers):
-            status[containers] = [_only(container, _CONTAINER) for container in whole[containers]]
-    return {
-        "metadata": metadata,
-        "spec": _only(body.get("spec") or {}, ("nodeName", "schedulerName")),
-        "status": status,
-    }
+            status[containers] = [_trim_container(container, _CONTAINER) for container in whole[containers]]
+    spec = _only(body.get("spec") or {}, ("nodeName", "schedulerName"))
+    limited = [_trim_container(container, ("name",)) for container in (body.get("spec") or {}).get("containers") or ()]
+    if any("resources" in container for container in limited):
+        spec["containers"] = [container for container in limited if "resources" in container]
+    return {"metadata": metadata, "spec": spec, "status": status}
+
+
+def _trim_container(container: Json, fields: tuple[str, ...]) -> Json:
+    """A container with its CPU limit: as it is asked for in the spec, as it is in force in the status."""
+    kept = _only(container, fields)
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("cpu")
+    return {**kept, "resources": {"limits": {"cpu": intern(limit)}}} if limit else kept
 
 
 def _is_read(condition: Json) -> bool:

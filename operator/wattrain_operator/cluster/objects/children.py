@@ -11,6 +11,7 @@ from wattrain_api.contract.directive import Directive
 from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
 from wattrain_operator.cluster.objects.containers import (
     condition_of,
+    cpus_of,
     has_started,
     is_ours,
     is_ready,
@@ -61,6 +62,7 @@ def child_of(pod: Json, now: datetime) -> Child:
         unexplained=phase == "Pending" and not obstacle and bool(why_not_ready),
         kept_by=", ".join(metadata.get("finalizers") or ())[:LINE_CHARACTERS] if ended else "",
         directive=directive_of(pod),
+        cpus=None if ended else cpus_of(pod),
     )
 
 

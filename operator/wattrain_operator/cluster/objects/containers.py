@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from wattrain_api.base import quantity_value
+from wattrain_api.contract.kinds import LINE_CHARACTERS, one_line
 from wattrain_operator.cluster.objects.identity import Json, child_identity
+from wattrain_operator.core.observed import ChildCpus
 from wattrain_operator.core.roles import Role
 
 SUPERVISOR_CONTAINER: Final = "supervisor"
@@ -69,6 +72,26 @@ def condition_of(pod: Json, kind: str) -> Json:
     """The pod's condition of that type; empty: it has none."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def cpus_of(pod: Json) -> ChildCpus | None:
+    """The CPU limit of our container; None: it has none."""
+    role, _, _ = child_identity(pod["metadata"]["name"])
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    limit = _limit_of(next((c for c in containers if c.get("name") == role), {}))
+    return None if limit is None else ChildCpus(limit, _limit_of(own_container(pod)), _why_not_resized(pod))
+
+
+def _limit_of(container: Json) -> float | None:
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("cpu")
+    return quantity_value(str(limit)) if limit else None
+
+
+def _why_not_resized(pod: Json) -> str:
+    """Why its kubelet does not give the pod the resources that were asked for; empty: it does, or is about to."""
+    pending, begun = condition_of(pod, "PodResizePending"), condition_of(pod, "PodResizeInProgress")
+    why = pending if pending.get("status") == "True" else begun if begun.get("reason") == "Error" else {}
+    return one_line(": ".join(str(why[part]) for part in ("reason", "message") if why.get(part)), LINE_CHARACTERS)
 
 
 def _statuses(pod: Json, field: str) -> list[Json]:
