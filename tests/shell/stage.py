@@ -87,6 +87,10 @@ class Stage:
         found = [p for p in await self.cluster.pods() if wanted.items() <= (p["metadata"].get("labels") or {}).items()]
         return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
 
+    async def workers(self) -> list[Json]:
+        """Its pods that train, in the order of their names."""
+        return [pod for pod in await self.pods() if pod["metadata"]["labels"]["wattrain.dev/role"] == "worker"]
+
     async def status(self) -> Json:
         """The job's status."""
         return await self.cluster.status(self.name)

@@ -315,3 +315,70 @@ async def live(cluster, stages, lives):
                 return chances is None
             ending.cancel()
     raise AssertionError("both operators died")
+
+
+EVERY_WRITE = 3
+"""An operator dies after each third write: after each one it does in the walks (tests/simulation/fleet)."""
+
+
+def test_a_higher_priority_takes_the_place_of_a_lower_one_whichever_write_the_operator_dies_after(scenario):
+    async def main(cluster):
+        async with Domains(cluster) as domains:
+            domain = await domains.apply({"maxRunningJobs": 1, "preemption": "LowerPriority"})
+            async with watched(cluster) as seen:
+                for lives in itertools.count(1, EVERY_WRITE):
+                    low = await runs_and_keeps_checkpoints(cluster, f"low-{lives}", domain)
+                    high = await apply(cluster, f"high-{lives}", domain, priority=5, replicas=1)
+                    died = await dies_or_brings_up(cluster, high, lives)
+                    async with cluster.operator():
+                        await takes_the_place(cluster, high, low)
+                    if not died:
+                        break
+                seen.assert_orderly()
+                assert seen.most_jobs == 1
+            say(f"the last operator died after {lives - EVERY_WRITE} writes; never two jobs at once")
+
+    scenario(main)
+
+
+async def runs_and_keeps_checkpoints(cluster, name, domain):
+    """A job of low priority that runs, and whose checkpoints outlive its pods. Its operator is gone."""
+    low = await apply(cluster, name, domain, priority=1, replicas=1, storage={"claim": "disk"})
+    async with cluster.operator():
+        await low.until_pods(1)
+        (preparation,) = await low.pods()
+        await cluster.run_pod(preparation)
+        await cluster.end_pod(preparation)
+        await low.until_pods(2)
+        (worker,) = await low.workers()
+        await cluster.run_pod(worker)
+        await low.until_true("Running")
+    return low
+
+
+async def dies_or_brings_up(cluster, high, lives):
+    """An operator dies after so many writes, or has brought `high` up before. Whether it died."""
+    async with cluster.operator(lives=lives) as shell:
+        dying = asyncio.create_task(shell.client.dead.wait())
+        coming = asyncio.create_task(high.until_whole(1))
+        await asyncio.wait({dying, coming}, return_when=asyncio.FIRST_COMPLETED)
+        died = dying.done()
+        for task in (dying, coming):
+            task.cancel()
+        await asyncio.gather(dying, coming, return_exceptions=True)
+    return died
+
+
+async def takes_the_place(cluster, high, low):
+    """`high` runs to its end, then `low` goes on, and says for whom it has stopped."""
+    await high.run()
+    await until_position(low, 1)
+    told = await low.condition("Suspended")
+    why = f"preempted by {cluster.namespace}/{high.name}, priority 5 > 1"
+    assert (told["status"], told["message"].startswith(why)) == ("False", True), told
+    await high.succeed()
+    await high.until_true("Complete")
+    await low.run(attempt=2)
+    assert (await low.status()).get("restartCount", 0) == 0
+    await low.succeed(2)
+    await low.until_true("Complete")
