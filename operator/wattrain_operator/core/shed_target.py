@@ -10,9 +10,7 @@ from math import inf
 from wattrain_api.powerdomain import PowerDomainSpec, Reservation, Shed, SheddingStatus, ShedOrder
 from wattrain_operator.core.fleet_job import FleetJob
 from wattrain_operator.core.reservations import Draw, present
-from wattrain_operator.core.shedding import LOOK_SECONDS, Giver, sheds
-
-_WATT_DIGITS = 1
+from wattrain_operator.core.shedding import LOOK_SECONDS, WATT_DIGITS, Giver, sheds
 
 
 def shedding_of(
@@ -80,6 +78,6 @@ def _begun(shed: Shed, old: SheddingStatus | None, givers: Sequence[Giver], now:
     """What was begun goes on from the same watts, though how much of them is shed may change."""
     from_watts = sum(giver.from_watts for giver in givers) if old is None else old.from_watts
     less = from_watts * (shed.percent or 0) / 100 if shed.watts is None else shed.watts
-    target = round(max(0.0, from_watts - less), _WATT_DIGITS)
+    target = round(max(0.0, from_watts - less), WATT_DIGITS)
     begun = SheddingStatus(now.replace(microsecond=0), shed.until) if old is None else old
-    return replace(begun, until=shed.until, from_watts=round(from_watts, _WATT_DIGITS), target_watts=target)
+    return replace(begun, until=shed.until, from_watts=round(from_watts, WATT_DIGITS), target_watts=target)

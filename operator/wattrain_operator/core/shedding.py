@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import floor
 from typing import Final
 
 from wattrain_api.powerdomain import PowerDomainSpec, SheddingStatus, ShedOrder
@@ -20,7 +21,11 @@ MARGIN_RATIO: Final = 0.03
 """Share of the target that is kept free: a throttled job may be so far off what it is held to (duty_control.py)."""
 LOOK_SECONDS: Final = 5.0
 """Between two looks at what is drawn, while power is shed."""
-_WATT_DIGITS: Final = 1
+WATT_DIGITS: Final = 2
+"""Of what is told. Jobs of a few watts are held to a share of them, and orders are rounded down: together they stay
+below the target."""
+_LEAST_WATTS: Final = 0.01
+"""A job that is to draw nothing is paused."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def sheds(spec: PowerDomainSpec, shedding: SheddingStatus | None, jobs: Sequence
     if shedding is None or spec.shed is None:
         return None
     aim = shedding.target_watts * (1 - MARGIN_RATIO)
-    drawn = round(sum(giver.watts for giver in jobs), _WATT_DIGITS)
+    drawn = round(sum(giver.watts for giver in jobs), WATT_DIGITS)
     shedding = replace(shedding, drawn_watts=drawn)
     if sum(giver.bound_watts for giver in jobs) <= shedding.target_watts:
         kept = tuple(giver.order for giver in jobs if giver.order is not None)
@@ -118,5 +123,10 @@ def _throttled(jobs: Sequence[Giver], aim_watts: float) -> Mapping[str, float]:
         too_much -= share * can_give
         for giver in equals:
             limit = giver.from_watts - share * (giver.from_watts - giver.floor_watts)
-            limits[giver.job.uid] = max(0.1, round(limit, _WATT_DIGITS))
+            limits[giver.job.uid] = _rounded_down(limit)
     return limits
+
+
+def _rounded_down(watts: float) -> float:
+    """What is a hundredth already stays one, though it may have been computed a little too small."""
+    return max(_LEAST_WATTS, floor(watts * 10**WATT_DIGITS + 1e-6) / 10**WATT_DIGITS)

@@ -76,6 +76,7 @@ class Fleet:
         ([job("a", 50.0, "pause"), job("b", 150.0, "pause")], {"percent": 60}, {"b": 0.0}),
         ([job("p", 100.0, "pause", priority=5), job("q", 100.0, "pause")], {"percent": 50}, {"p": 97.0, "q": 0.0}),
         ([job("a", flexibility="pause"), job("b", flexibility="pause")], {"percent": 100}, {"a": 0.0, "b": 0.0}),
+        ([job(name, 0.4) for name in "abcd"], {"percent": 30}, dict.fromkeys("abcd", 0.27)),
     ],
 )
 def test_what_loses_least_is_given_up_first(
