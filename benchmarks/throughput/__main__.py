@@ -15,7 +15,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
+import yaml
+
 from wattrain_api.orphans import descendants
+from wattrain_api.trainingjob import TrainingJob
 
 RANKS: Final = 2
 CASES: Final = ((64, 64, 4000), (256, 512, 2000))
@@ -67,10 +70,31 @@ def main() -> int:
     )
     parser.add_argument("--times", type=int, default=5, help="rounds, of which the medians are taken (default 5)")
     times = parser.parse_args().times
+    print(
+        f"on this machine the same work takes {_cost_of_sleep():.1f} times as long after a second of sleep", flush=True
+    )
     with tempfile.TemporaryDirectory(prefix="wattrain-throughput-") as folder:
         for hidden, batch, steps in CASES:
             _say(Path(folder), hidden, batch, steps, times)
     return 0
+
+
+def _cost_of_sleep() -> float:
+    """How much longer a process works after it has slept for a second, as command and supervisors do all the time. On
+    a virtual machine it was 40 times as long, which is then most of what they take."""
+    document = yaml.safe_load(JOB.format(hidden=64, batch=64, steps=1, ranks=RANKS))
+
+    def seconds() -> float:
+        began = time.thread_time()
+        TrainingJob.model_validate(document)
+        return time.thread_time() - began
+
+    at_once = median(seconds() for _ in range(20))
+    slept = []
+    for _ in range(5):
+        time.sleep(1.0)
+        slept.append(seconds())
+    return median(slept) / at_once
 
 
 def _say(folder: Path, hidden: int, batch: int, steps: int, times: int) -> None:
