@@ -31,7 +31,7 @@ ALL = [
 LABELS = {
     "namespace", "trainingjob", "state", "component", "device", "source", "currency", "kind", "verb", "resource",
     "code", "outcome", "recipe", "strategy", "precision", "image", "powerdomain", "attempt", "version", "python",
-    "phase", "stage", "cause", "basis", "reason",
+    "phase", "stage", "cause", "basis", "reason", "threads", "known",
 }  # fmt: skip
 BASE_UNITS = {"seconds", "joules", "watts", "bytes", "grams", "ratio"}
 CONTRACT_UNITS = {"s": "seconds", "J": "joules", "W": "watts", "B": "bytes", "1/s": "samples per second"}
