@@ -13,15 +13,27 @@ from prometheus_client.registry import Collector
 from wattrain_api import power_sources
 from wattrain_api.contract.progress import PREPARE_STAGES
 from wattrain_api.metric_families import text_of
-from wattrain_api.status import Cause, CleanHoursStatus, Meter, PhaseTotals, PreparedSamples, State, TrainingJobStatus
+from wattrain_api.status import (
+    BestPointStatus,
+    Cause,
+    CleanHoursStatus,
+    Meter,
+    PhaseTotals,
+    PointStatus,
+    PreparedSamples,
+    State,
+    TrainingJobStatus,
+)
 from wattrain_operator.cluster import operator_figures
 from wattrain_operator.cluster.settings import OperatorSettings
 from wattrain_operator.cluster.shell import Shell
 
 JOBS = 1000
-SAMPLES_A_JOB = 130
-"""With every state entered and every component by every source, which no job has."""
+SAMPLES_A_JOB = 150
+"""With every state entered, every component by every source and a search of threads up to 128, which no job has."""
 BYTES_AT_MOST = 20_000_000
+POINTS = tuple(2**exponent for exponent in range(8))
+"""Threads of a rank that are tried."""
 NAMES = {"namespace", "trainingjob", "image", "powerdomain", "currency"}
 """What only the user's own objects, or tariffs, bound."""
 CLOSED = {
@@ -36,6 +48,8 @@ CLOSED = {
     "stage": set(PREPARE_STAGES),
     "cause": set(get_args(Cause)),
     "basis": {"Average", "Marginal"},
+    "threads": {str(threads) for threads in POINTS},
+    "known": {"measured", "modelled", "partly measured"},
 }
 
 
@@ -52,7 +66,15 @@ def page(filled):
     energy = filled(type(TrainingJobStatus().energy), meters=tuple(meters))
     prepared = filled(PreparedSamples, stage=PREPARE_STAGES[0])
     hours = filled(CleanHoursStatus, basis="Average")
-    parts = {"energy": energy, "phases": tuple(phases), "prepared": prepared, "clean_hours": hours}
+    points = tuple(PointStatus(threads, 1.5, 2.5, 0.5, "modelled") for threads in POINTS)
+    best_point = filled(BestPointStatus, points=points)
+    parts = {
+        "best_point": best_point,
+        "energy": energy,
+        "phases": tuple(phases),
+        "prepared": prepared,
+        "clean_hours": hours,
+    }
     status = filled(TrainingJobStatus, state="Running", **parts)
     status = status.to_json_object()
     spec = {"recipe": {"name": "mlp"}, "data": {"source": {"builtin": "digits"}}, "training": {"epochs": 1}}
