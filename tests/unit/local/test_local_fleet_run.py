@@ -84,12 +84,18 @@ def named(make_job):
     return make
 
 
+def mentions(pid, path):
+    """Whether a process was started with `path` in its environment or its arguments, as those of a job are."""
+    with contextlib.suppress(OSError):  # it has just ended
+        return any(str(path).encode() in Path(f"/proc/{pid}/{of}").read_bytes() for of in ("environ", "cmdline"))
+    return False
+
+
 @pytest.fixture
 def run(tmp_path, fake_supervisor):
     """Runs jobs, each in its directory below tmp_path, in one domain or each in its own; their results by name."""
 
     def go(jobs, domain, view, interrupts=None):
-        before = set(descendants(os.getpid()))
         domains = domain if isinstance(domain, list) else [domain] * len(jobs)
         with contextlib.ExitStack() as opened:
             to_run = []
@@ -102,7 +108,7 @@ def run(tmp_path, fake_supervisor):
             server = opened.enter_context(contextlib.closing(MetricsServer()))
             view.url = server.url
             results = LocalRun(to_run, view, interrupts or Interrupts(), fake_supervisor).run(server)
-        assert set(descendants(os.getpid())) <= before  # those are of fixtures that other tests share
+        assert not any(mentions(pid, tmp_path) for pid in descendants(os.getpid()))  # a shared node has processes too
         return dict(zip([job.metadata.name for job in jobs], results, strict=True))
 
     return go
@@ -121,14 +127,16 @@ def test_under_a_limit_of_one_the_higher_priority_runs_first_and_never_two_at_on
     assert view.results == results
 
 
-def test_without_a_limit_all_run_at_the_same_time(run, named, domain):
+def test_without_a_limit_all_run_at_the_same_time(run, named, domain, tmp_path):
     def together(watcher):
         running.append({job for job in watcher.now if watcher.now[job].status.state == "Running"})
+        processes.append(sum(mentions(pid, tmp_path) for pid in descendants(os.getpid())))
 
-    running = []
+    running, processes = [], []
     results = run([named("a", FAKE_STEPS=60), named("b", FAKE_STEPS=60)], domain, Watcher(together))
     assert [result.exit_code for result in results.values()] == [0, 0]
     assert {"a", "b"} in running
+    assert max(processes) >= 2  # of which nothing is left: `run` looks
 
 
 def cpus_told(path):
