@@ -34,6 +34,16 @@ def remove(name: str) -> None:
             wait_for(partial(_removed, Path(folder)), seconds=20, what=f"{folder} to be out of use")
 
 
+def cpus_of_pod(uid: str) -> float | None:
+    """The CPUs that the kernel lets a pod use at most; None: all."""
+    root = next((path for path in _hierarchies() if path.name == "cpu"), _MOUNT)
+    folder = next(root.glob(f"*/kubepods*/**/pod{uid}"))
+    file = folder / "cpu.max"
+    files = [file] if file.exists() else [folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"]
+    quota, period = " ".join(file.read_text(encoding="ascii") for file in files).split()
+    return None if quota in ("max", "-1") else int(quota) / int(period)
+
+
 def removal(name: str, lock: Path) -> str:
     """A shell's command for the same, once who holds `lock` is dead; not where another one has taken it since."""
     find = f"find {_MOUNT} -depth -type d -path '*/{name}*' -exec rmdir {{}} +"
