@@ -117,3 +117,18 @@ def test_of_a_part_in_a_file_the_column_that_is_wanted_is_read_alone(
     monkeypatch.setattr(os, "pread", lambda file, size, start: read.append(size) or pread(file, size, start))
     assert part.column("x7").equals(frame["x7"])
     assert sum(read) < os.fstat(part._descriptor).st_size / 10
+
+
+def test_a_part_has_nothing_but_missing_values_of_columns_that_come_up_in_later_parts(tmp_path: Path) -> None:
+    numbers: dict[str, int] = {}
+    first = PartInFile(pl.DataFrame({"a": [1, 2]}), tmp_path, numbers)
+    second = PartInFile(pl.DataFrame({"late": [3], "a": [4], "later": [5], "last": [6]}), tmp_path, numbers)
+    assert {name: first.column(name).to_list() for name in numbers} == {
+        "a": [1, 2], "late": [None, None], "later": [None, None], "last": [None, None]
+    }  # fmt: skip
+    assert {name: second.column(name).to_list() for name in numbers} == {
+        "a": [4],
+        "late": [3],
+        "later": [5],
+        "last": [6],
+    }

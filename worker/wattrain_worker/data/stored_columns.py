@@ -80,7 +80,9 @@ class PartInFile:
 
     def column(self, name: str) -> pl.Series:
         """These rows of one column, which are all missing where it is not in the file."""
-        begin, end = (*self._ends[self._numbers[name] :][:2], 0)[:2]
-        if begin >= end:
+        number = self._numbers[name]
+        is_later = number + 1 >= len(self._ends)  # it came up in a later part
+        begin, end = (0, 0) if is_later else self._ends[number : number + 2]
+        if begin == end:
             return pl.Series(name, [None], pl.String).new_from_index(0, self._rows)
         return pl.read_ipc(io.BytesIO(os.pread(self._descriptor, end - begin, begin))).to_series()
