@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -46,7 +47,8 @@ def main() -> int:
 def _raise_limit_of_open_files() -> None:
     """To what the system allows this process: of a folder whose files are not held every file is open, twice."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # a Mac's most is infinite, and is refused
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _summary(document: dict[str, Any]) -> dict[str, int]:
